@@ -1,0 +1,3 @@
+module semblance
+
+go 1.26
