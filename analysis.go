@@ -1,0 +1,171 @@
+package semblance
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"semblance/hashing"
+)
+
+// Limits bound what one file may cost. All are checked before memory is
+// allocated for what they bound. A zero field means the default.
+type Limits struct {
+	Bytes    int64         `json:"bytes"`    // size of the file
+	Pixels   int64         `json:"pixels"`   // width times height of a frame
+	Frames   int           `json:"frames"`   // frames looked at, spread over the animation
+	Memory   int64         `json:"memory"`   // data segment of a worker, bytes
+	Deadline time.Duration `json:"deadline"` // wall clock for one file, enforced by the parent
+	CPU      time.Duration `json:"cpu"`      // CPU time for one file
+	Faces    int           `json:"faces"`    // faces kept of one frame, highest scores first; more is recorded, not an error
+}
+
+// DefaultLimits are those of a scan that names none: pictures up to 200
+// megapixels (a 16-bit scan of a poster) decode within 2 GiB.
+func DefaultLimits() Limits {
+	return Limits{Bytes: 4 << 30, Pixels: 200e6, Frames: 8, Memory: 3 << 30, Deadline: 60 * time.Second, CPU: 45 * time.Second, Faces: 500}
+}
+
+// WithDefaults fills zero fields from DefaultLimits.
+func (l Limits) WithDefaults() Limits {
+	d := DefaultLimits()
+	if l.Bytes == 0 {
+		l.Bytes = d.Bytes
+	}
+	if l.Pixels == 0 {
+		l.Pixels = d.Pixels
+	}
+	if l.Frames == 0 {
+		l.Frames = d.Frames
+	}
+	if l.Memory == 0 {
+		l.Memory = d.Memory
+	}
+	if l.Deadline == 0 {
+		l.Deadline = d.Deadline
+	}
+	if l.CPU == 0 {
+		l.CPU = d.CPU
+	}
+	if l.Faces == 0 {
+		l.Faces = d.Faces
+	}
+	return l
+}
+
+// An AnalyzeRequest says what is wanted of one file. Everything is made from one
+// decode.
+type AnalyzeRequest struct {
+	Hashes    []hashing.Algorithm `json:"hashes,omitempty"`    // perceptual ones; of the pixels as stored
+	Engine    EngineName          `json:"engine,omitempty"`    // empty: no faces are looked for
+	Engines   []EngineName        `json:"engines,omitempty"`   // further engines, where collections of one plan differ
+	NoEmbed   bool                `json:"no_embed,omitempty"`  // detect only
+	Crops     bool                `json:"crops,omitempty"`     // a JPEG of each face, at most 256 pixels
+	Thumbnail int                 `json:"thumbnail,omitempty"` // longer side of an upright JPEG; 0 for none
+	Limits    Limits              `json:"limits"`
+}
+
+// An Analysis is what one decode of one file gave.
+type Analysis struct {
+	Type        string        `json:"type"`                  // media type by content, such as "image/jpeg"
+	Width       int           `json:"width"`                 // as stored
+	Height      int           `json:"height"`                // as stored
+	Frames      int           `json:"frames"`                // frames the file has (as far as they were counted)
+	Orientation int           `json:"orientation,omitempty"` // EXIF 1 to 8; 0 when the file says nothing
+	Partial     string        `json:"partial,omitempty"`     // why only a part could be decoded: "truncated after 61% of the rows"
+	Warnings    []string      `json:"warnings,omitempty"`    // of the decoder, and limits that were met
+	Decoder     string        `json:"decoder"`               // name and version, such as "libjpeg-turbo 2.1.2"
+	Metadata    Metadata      `json:"metadata"`
+	Hashes      []FrameHashes `json:"hashes,omitempty"`
+	FaceSets    []FaceSet     `json:"face_sets,omitempty"` // one for each engine that ran, "no face" included
+	Thumbnail   []byte        `json:"thumbnail,omitempty"` // JPEG
+}
+
+// Faces returns the faces of an engine and whether its detector ran: no faces
+// is only ever the answer of a detector that did.
+func (a *Analysis) Faces(engine EngineName) (FaceSet, bool) {
+	for _, s := range a.FaceSets {
+		if s.Engine == engine {
+			return s, true
+		}
+	}
+	return FaceSet{Engine: engine}, false
+}
+
+// FrameHashes are the perceptual hashes of one frame, made from the pixels as
+// stored. A nil field was not asked for.
+type FrameHashes struct {
+	Frame int                `json:"frame"`
+	PDQ   *hashing.PDQResult `json:"pdq,omitempty"`
+	PHash *hashing.Hash64    `json:"phash,omitempty"`
+	DHash *hashing.Hash64    `json:"dhash,omitempty"`
+	AHash *hashing.Hash64    `json:"ahash,omitempty"`
+}
+
+// A FaceSet is what one engine found in one media.
+type FaceSet struct {
+	Engine  EngineName        `json:"engine"`
+	Version int               `json:"version"`
+	Models  map[string]string `json:"models,omitempty"` // model name to sha256, as loaded
+	Faces   []Face            `json:"faces"`            // frame by frame, highest score first
+	Dropped int               `json:"dropped,omitempty"`
+}
+
+// A Point is a position in pixels of the upright picture.
+type Point struct {
+	X float32 `json:"x"`
+	Y float32 `json:"y"`
+}
+
+// A Box is a rectangle in pixels of the upright picture; it may reach over the
+// border.
+type Box struct {
+	X float32 `json:"x"`
+	Y float32 `json:"y"`
+	W float32 `json:"w"`
+	H float32 `json:"h"`
+}
+
+// A Face is one face found in a frame.
+type Face struct {
+	Frame     int       `json:"frame"`
+	Box       Box       `json:"box"`
+	Landmarks []Point   `json:"landmarks,omitempty"` // eye, eye, nose, mouth corner, mouth corner; left to right in the picture
+	Score     float32   `json:"score"`               // the detector's, 0 to 1: that this is a face
+	Quality   float32   `json:"quality"`             // 0 to 100: how far a comparison can be relied on
+	Reasons   []string  `json:"reasons,omitempty"`   // what lowers the quality: "small: 18 pixels between the eyes"
+	Embedding []float32 `json:"embedding,omitempty"` // nil when it was not asked for or the face is not searchable
+	Crop      []byte    `json:"crop,omitempty"`      // JPEG
+}
+
+// MinSearchableQuality is the quality under which a face is shown but not
+// searched or enrolled: its distances mean nothing.
+const MinSearchableQuality = 20
+
+// Searchable reports whether the face has an embedding worth comparing.
+func (f *Face) Searchable() bool {
+	return len(f.Embedding) > 0 && f.Quality >= MinSearchableQuality
+}
+
+// Metadata is what a picture says of its making. Times are as written, with the
+// zone when the file gives one.
+type Metadata struct {
+	Taken     string   `json:"taken,omitempty"` // RFC 3339, or without zone when it is unknown: "2019-05-04T10:11:12"
+	Latitude  *float64 `json:"latitude,omitempty"`
+	Longitude *float64 `json:"longitude,omitempty"`
+	Make      string   `json:"make,omitempty"`
+	Model     string   `json:"model,omitempty"`
+	Serial    string   `json:"serial,omitempty"` // body serial number
+	Software  string   `json:"software,omitempty"`
+}
+
+// An Analyzer decodes one file and makes signals of it. The pool of workers is
+// one; tests have another.
+//
+// f is only read, from any offset; the caller closes it. The error has code
+// MediaUnsupported, MediaDamaged, MediaTooLarge, Timeout, Unavailable (weights or
+// the worker are missing) or Internal (a worker died), and is about this file:
+// the next call may succeed.
+type Analyzer interface {
+	Analyze(ctx context.Context, f *os.File, req AnalyzeRequest) (Analysis, error)
+}

@@ -1,0 +1,135 @@
+package semblance
+
+import (
+	"context"
+	"time"
+
+	"semblance/hashing"
+)
+
+// IDs are opaque, unique within an installation and never reused.
+type (
+	// A CaseID identifies a case.
+	CaseID string
+	// An ExhibitID identifies an exhibit.
+	ExhibitID string
+	// A CollectionID identifies a reference collection.
+	CollectionID string
+	// A SubjectID identifies a person in a faces collection.
+	SubjectID string
+	// A ReferenceID identifies one enrolled face.
+	ReferenceID string
+	// An EntryID identifies one value in a hashes or known-good collection.
+	EntryID int64
+)
+
+// A Case is an investigation. Number is what people call it and is unique.
+type Case struct {
+	ID      CaseID    `json:"id"`
+	Number  string    `json:"number"`
+	Agency  string    `json:"agency"`
+	Country string    `json:"country"` // ISO 3166-1 alpha-2
+	Purpose string    `json:"purpose"`
+	Basis   string    `json:"basis"` // legal basis
+	Created time.Time `json:"created"`
+}
+
+// An Exhibit is one seized device, disk image, archive or upload batch of a
+// case. Label is unique within the case.
+type Exhibit struct {
+	ID       ExhibitID `json:"id"`
+	Case     CaseID    `json:"case"`
+	Label    string    `json:"label"`
+	Source   string    `json:"source"` // the path it was scanned from, or "upload"
+	Serial   string    `json:"serial,omitempty"`
+	Acquirer string    `json:"acquirer,omitempty"`
+	Created  time.Time `json:"created"`
+}
+
+// An ItemStatus says what became of an item in a scan. The counts of all
+// statuses add up to the items seen.
+type ItemStatus string
+
+// The statuses.
+const (
+	ItemNew         ItemStatus = "new"         // its media was seen for the first time in this exhibit and examined
+	ItemUnchanged   ItemStatus = "unchanged"   // recorded by an earlier run and not changed since
+	ItemDuplicate   ItemStatus = "duplicate"   // its media was already seen in this exhibit
+	ItemKnownGood   ItemStatus = "known-good"  // in a known-good collection and in no other
+	ItemUnsupported ItemStatus = "unsupported" // not a picture format that is read; its digests were compared
+	ItemFailed      ItemStatus = "failed"      // Code and Reason say why
+)
+
+// An Item is one occurrence of a file in an exhibit.
+type Item struct {
+	Exhibit  ExhibitID  `json:"exhibit"`
+	Path     string     `json:"path"` // slash-separated, relative to the exhibit; bytes that are not UTF-8 as \xHH
+	Size     int64      `json:"size"`
+	Modified time.Time  `json:"modified"`
+	Inode    uint64     `json:"inode,omitempty"`
+	Changed  time.Time  `json:"changed"` // the file system's own time of change
+	SHA256   *SHA256    `json:"sha256,omitempty"`
+	Status   ItemStatus `json:"status"` // of the run that first recorded it: never ItemUnchanged in the store
+	Code     Code       `json:"code,omitempty"`
+	Reason   string     `json:"reason,omitempty"` // a sentence
+	Plan     string     `json:"plan,omitempty"`   // fingerprint of the Plan it was last examined under
+}
+
+// Media is content, addressed by its SHA-256. Many items, exhibits and cases can
+// share one.
+type Media struct {
+	Digests  hashing.Digests `json:"digests"`
+	Analysis *Analysis       `json:"analysis,omitempty"` // nil: never decoded (not a picture, known-good, or it failed)
+	Code     Code            `json:"code,omitempty"`     // why decoding failed
+	Reason   string          `json:"reason,omitempty"`
+}
+
+// An ItemRecord is everything one item of a scan writes, in one transaction.
+type ItemRecord struct {
+	Item     Item
+	Media    *Media    // nil when unchanged, or when the file could not be read
+	Findings *Findings // nil when they stand as they are; else they replace those of this case, media and plan's collections
+}
+
+// An Actor is who does something: at the command line the operating system's
+// user and host, over the API the token's name.
+type Actor struct {
+	Name string `json:"name"`
+	Via  string `json:"via"` // "cli", "api", "page"
+}
+
+// An AuditEvent is one link of the audit chain.
+type AuditEvent struct {
+	Seq         int64          `json:"seq"`
+	Time        time.Time      `json:"time"`
+	Actor       Actor          `json:"actor"`
+	Action      string         `json:"action"` // "case.create", "search", "report", ...
+	Case        string         `json:"case,omitempty"`
+	Purpose     string         `json:"purpose,omitempty"`
+	Basis       string         `json:"basis,omitempty"`
+	Collections []string       `json:"collections,omitempty"`
+	Detail      map[string]any `json:"detail,omitempty"` // probe sha256, counts, engine; never file contents
+	Prev        string         `json:"prev"`             // hash of the event before
+	Hash        string         `json:"hash"`             // SHA-256 of this event's canonical JSON without Hash
+}
+
+// CaseStore keeps cases. Number is unique; CreateCase returns Conflict when it is
+// taken and Case returns NotFound when there is none.
+type CaseStore interface {
+	CreateCase(ctx context.Context, c Case, ev AuditEvent) (Case, error)
+	Case(ctx context.Context, number string) (Case, error)
+	Cases(ctx context.Context) ([]Case, error)
+}
+
+// MediaStore remembers media and their signals.
+type MediaStore interface {
+	// Media returns what is known of each media of digests, in order; nil where nothing is.
+	Media(ctx context.Context, digests ...SHA256) ([]*Media, error)
+}
+
+// An AuditLog appends to the audit chain. An event is durable when Append
+// returns. Changes that are stored are audited in the transaction that stores
+// them instead; Append is for what only reads.
+type AuditLog interface {
+	Append(ctx context.Context, ev AuditEvent) error
+}

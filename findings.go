@@ -1,0 +1,105 @@
+package semblance
+
+import "semblance/hashing"
+
+// Findings are what comparing one media with collections gave, in a fixed order:
+// by collection, then distance or rank, then entry.
+type Findings struct {
+	Hits           []Hit           `json:"hits,omitempty"`
+	NearMatches    []NearMatch     `json:"near_matches,omitempty"`
+	Candidates     []Candidate     `json:"candidates,omitempty"`
+	Contradictions []Contradiction `json:"contradictions,omitempty"`
+	KnownGood      []Hit           `json:"known_good,omitempty"` // in a known-good collection; never a reason to worry by itself
+}
+
+// Empty reports whether nothing was found.
+func (f *Findings) Empty() bool {
+	return f == nil || len(f.Hits)+len(f.NearMatches)+len(f.Candidates)+len(f.Contradictions)+len(f.KnownGood) == 0
+}
+
+// A Hit says that a digest of an item is in a collection.
+type Hit struct {
+	Collection string              `json:"collection"`
+	Owner      string              `json:"owner"` // the agency that owns the collection
+	Entry      EntryID             `json:"entry"`
+	Algorithm  hashing.Algorithm   `json:"algorithm"`        // the strongest that agrees
+	Value      string              `json:"value"`            // of that algorithm, hexadecimal
+	Agree      []hashing.Algorithm `json:"agree,omitempty"`  // every algorithm whose value is in the collection
+	Weak       bool                `json:"weak,omitempty"`   // rests on MD5 alone
+	Note       string              `json:"note,omitempty"`   // the entry's
+	Source     string              `json:"source,omitempty"` // where the entry came from
+	Record     string              `json:"record,omitempty"`
+}
+
+// A NearMatch says that a perceptual hash of an item is near one in a collection.
+// It becomes a hit when a person verifies it, and never grades by itself.
+type NearMatch struct {
+	Collection   string              `json:"collection"`
+	Owner        string              `json:"owner"`
+	Entry        EntryID             `json:"entry"`
+	Algorithm    hashing.Algorithm   `json:"algorithm"`
+	Frame        int                 `json:"frame,omitempty"`
+	Value        string              `json:"value"`       // the item's, under the transform
+	EntryValue   string              `json:"entry_value"` // the collection's
+	Distance     int                 `json:"distance"`    // bits
+	Threshold    int                 `json:"threshold"`   // the collection's, bits, inclusive
+	Transform    string              `json:"transform"`   // of the item: "original", "rot90", "flipx", ...
+	Quality      int                 `json:"quality"`     // of the item's PDQ, 0 to 100
+	EntryQuality int                 `json:"entry_quality"`
+	Agree        []hashing.Algorithm `json:"agree,omitempty"` // further algorithms near an entry of the same source
+	Note         string              `json:"note,omitempty"`
+	Source       string              `json:"source,omitempty"`
+	Record       string              `json:"record,omitempty"`
+	Decoder      string              `json:"decoder,omitempty"`       // of the item
+	EntryDecoder string              `json:"entry_decoder,omitempty"` // of the entry, when it was made here
+}
+
+// A Candidate is one ranked answer to a face search. It is never an
+// identification.
+type Candidate struct {
+	Face       int         `json:"face"` // index in the media's FaceSet of the engine
+	Frame      int         `json:"frame,omitempty"`
+	Box        Box         `json:"box"`
+	Quality    float32     `json:"quality"` // of the probe's face
+	Rank       int         `json:"rank"`    // from 1, over all collections of one engine
+	Collection string      `json:"collection"`
+	Owner      string      `json:"owner"`
+	Subject    string      `json:"subject"`
+	Reference  ReferenceID `json:"reference"`
+	Source     string      `json:"source"`   // file the reference was enrolled from
+	Distance   float64     `json:"distance"` // of the metric, to four decimals
+	Metric     Metric      `json:"metric"`
+	Threshold  float64     `json:"threshold"` // the collection's, inclusive
+	Band       string      `json:"band"`      // "not calibrated" until the collection is
+	Engine     EngineName  `json:"engine"`
+	Version    int         `json:"version"`
+	RefQuality float32     `json:"reference_quality"`
+	Review     string      `json:"review"` // "unreviewed" until it is
+}
+
+// NotCalibrated is the band of a candidate of a collection without calibration.
+const NotCalibrated = "not calibrated"
+
+// Unreviewed is the review of a candidate nobody has reviewed.
+const Unreviewed = "unreviewed"
+
+// A Contradiction says that a media is in a known-good collection and in another
+// one too: an event for a person. Until that person has decided, the graver side
+// stands: the hits and near matches are reported, and the media is not skipped.
+type Contradiction struct {
+	KnownGood string  `json:"known_good"` // the known-good collection
+	Entry     EntryID `json:"entry"`
+	Other     string  `json:"other"`   // the other collection
+	Because   string  `json:"because"` // "hit" or "near match"
+	Message   string  `json:"message"`
+}
+
+// An Outcome is what a face search ends with, in INTERPOL's words.
+type Outcome string
+
+// The outcomes a search can have before an examiner has looked.
+const (
+	PotentialCandidate Outcome = "potential candidate"
+	NoCandidate        Outcome = "no candidate"
+	Inconclusive       Outcome = "inconclusive"
+)

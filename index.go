@@ -1,0 +1,86 @@
+package semblance
+
+import (
+	"context"
+	"iter"
+
+	"semblance/hashing"
+)
+
+// A VectorEntry is one reference as a vector index holds it.
+type VectorEntry struct {
+	ID      ReferenceID
+	Subject string
+	Vector  []float32
+}
+
+// A VectorQuery asks for the nearest subjects of several vectors at once.
+type VectorQuery struct {
+	Space       EngineSpec // the engine the vectors are of
+	Collections []CollectionID
+	Vectors     [][]float32
+	Subjects    int // at most this many subjects a vector, over all collections
+}
+
+// A Neighbor is the nearest reference of one subject.
+type Neighbor struct {
+	ID         ReferenceID
+	Collection CollectionID
+	Subject    string
+	Distance   float64
+}
+
+// A VectorIndex finds nearest subjects. It is derived from the store, holds for
+// every collection the version it was made from, and may be dropped and rebuilt.
+//
+// Implementations are safe for concurrent use; a search sees a collection either
+// before or after a change, never half of one.
+type VectorIndex interface {
+	// Version returns the collection version that is held of a collection in a
+	// space, 0 when none is.
+	Version(ctx context.Context, space EngineSpec, c CollectionID) (int64, error)
+	// Replace drops what is held of a collection and holds entries instead. When
+	// entries yields an error, it is returned and version is not recorded.
+	Replace(ctx context.Context, space EngineSpec, c CollectionID, version int64, entries iter.Seq2[VectorEntry, error]) error
+	// Add adds entries to what is held and records version. An entry whose ID is held is replaced.
+	// Vectors of the wrong length, zero vectors and ones that are not finite are refused with Invalid.
+	Add(ctx context.Context, space EngineSpec, c CollectionID, version int64, entries ...VectorEntry) error
+	// Drop forgets a collection in every space. One that is not held is no error.
+	Drop(ctx context.Context, c CollectionID) error
+	// Search returns, for each vector, the nearest subjects, each once with its
+	// nearest reference, nearest first, ties by ID. Fewer than asked means that
+	// there are no more. A collection that is not held is an error (Internal):
+	// silence would be a miss.
+	Search(ctx context.Context, q VectorQuery) ([][]Neighbor, error)
+}
+
+// A HashQuery asks which entries are within a radius of values.
+type HashQuery struct {
+	Algorithm   hashing.Algorithm
+	Collections []CollectionID
+	Values      [][]byte
+	Radius      int // Hamming distance, inclusive; 0 is equality and the only radius of a digest
+}
+
+// A HashNeighbor is an entry within the radius.
+type HashNeighbor struct {
+	Entry      EntryID
+	Collection CollectionID
+	Distance   int
+}
+
+// A HashIndex finds hash entries. It is derived from the store like a
+// VectorIndex, and complete: every entry within the radius is returned.
+type HashIndex interface {
+	// Version returns the collection version that is held, 0 when none is.
+	Version(ctx context.Context, c CollectionID) (int64, error)
+	// Replace drops what is held of a collection and holds entries instead.
+	Replace(ctx context.Context, c CollectionID, version int64, entries iter.Seq2[HashEntry, error]) error
+	// Add adds entries to what is held and records version.
+	Add(ctx context.Context, c CollectionID, version int64, entries ...HashEntry) error
+	// Drop forgets a collection. One that is not held is no error.
+	Drop(ctx context.Context, c CollectionID) error
+	// Search returns, for each value, all entries within the radius, nearest
+	// first, ties by collection and entry. A collection that is not held is an error (Internal).
+	Search(ctx context.Context, q HashQuery) ([][]HashNeighbor, error)
+}
