@@ -1,0 +1,17 @@
+package hashing
+
+// A SyntaxError says why a text is not a hash or an algorithm. Msg is a whole
+// sentence without the final stop. It never repeats a hash value: hash lists
+// are sensitive and messages end up in logs.
+type SyntaxError struct {
+	Msg string
+}
+
+func (e *SyntaxError) Error() string { return e.Msg }
+
+// A PixelsError says why pixels cannot be hashed, as a whole sentence.
+type PixelsError struct {
+	Msg string
+}
+
+func (e *PixelsError) Error() string { return e.Msg }

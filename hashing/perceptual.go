@@ -1,0 +1,175 @@
+package hashing
+
+import "sync"
+
+// Options choose what Compute computes.
+type Options struct {
+	PDQ      bool // PDQ and its quality
+	Dihedral bool // also the hashes of the turned and mirrored picture
+	PHash    bool
+	DHash    bool
+	AHash    bool
+}
+
+// AllOptions asks for everything.
+func AllOptions() Options {
+	return Options{PDQ: true, Dihedral: true, PHash: true, DHash: true, AHash: true}
+}
+
+// Perceptual holds the perceptual hashes of one picture. Fields that Computed
+// does not name are zero and mean nothing.
+type Perceptual struct {
+	PDQ      PDQResult
+	PHash    Hash64
+	DHash    Hash64
+	AHash    Hash64
+	Computed Options
+}
+
+// Value returns the bytes of the hash of algorithm a, nil when it was not
+// computed.
+func (p *Perceptual) Value(a Algorithm) []byte {
+	switch {
+	case a == AlgorithmPDQ && p.Computed.PDQ:
+		return append([]byte(nil), p.PDQ.Hash[:]...)
+	case a == AlgorithmPHash && p.Computed.PHash:
+		return p.PHash.Bytes()
+	case a == AlgorithmDHash && p.Computed.DHash:
+		return p.DHash.Bytes()
+	case a == AlgorithmAHash && p.Computed.AHash:
+		return p.AHash.Bytes()
+	}
+	return nil
+}
+
+// All computes every perceptual hash in one pass over the pixels. The error
+// is a *PixelsError.
+func All(p Pixels) (Perceptual, error) { return Compute(p, AllOptions()) }
+
+// ComputePDQ computes PDQ with the dihedral hashes. The error is a
+// *PixelsError.
+func ComputePDQ(p Pixels) (PDQResult, error) {
+	r, err := Compute(p, Options{PDQ: true, Dihedral: true})
+	return r.PDQ, err
+}
+
+// Compute computes the hashes that o asks for in one pass over the pixels, on
+// one core. The error is a *PixelsError.
+func Compute(p Pixels, o Options) (Perceptual, error) {
+	if err := p.Validate(); err != nil {
+		return Perceptual{}, err
+	}
+	o.PDQ = o.PDQ || o.Dihedral
+	w := workPool.Get().(*work)
+	defer workPool.Put(w)
+	w.begin(p, o)
+	for y := 0; y < p.Height; y += 4 {
+		w.rows(p, y, min(4, p.Height-y))
+	}
+	return w.finish(p), nil
+}
+
+// work is the memory of one computation.
+type work struct {
+	options             Options
+	jarosz              *jarosz // nil unless PDQ is computed
+	row                 []packed
+	phash, dhash, ahash *resizer // nil unless computed
+	luma                *lumaTable
+	filter              jarosz
+}
+
+var workPool = sync.Pool{New: func() any { return &work{luma: newLumaTable()} }}
+
+func (w *work) begin(p Pixels, o Options) {
+	*w = work{options: o, luma: w.luma, filter: w.filter, row: w.row}
+	if o.PDQ && p.Width >= MinPDQSide && p.Height >= MinPDQSide {
+		w.jarosz = &w.filter
+		w.jarosz.reset(p.Width, p.Height)
+	}
+	if o.PHash {
+		w.phash = newResizer(64, 64, p.Width, p.Height)
+	}
+	if o.DHash {
+		w.dhash = newResizer(9, 8, p.Width, p.Height)
+	}
+	if o.AHash {
+		w.ahash = newResizer(8, 8, p.Width, p.Height)
+	}
+	if cap(w.row) < p.Width {
+		w.row = make([]packed, p.Width)
+	}
+	w.row = w.row[:p.Width]
+}
+
+// rows feeds rows y to y+n-1 to every part.
+func (w *work) rows(p Pixels, y, n int) {
+	reduces := w.phash != nil || w.dhash != nil || w.ahash != nil
+	for k := range n {
+		row := p.row(y + k)
+		if w.jarosz != nil {
+			w.luma.fill(w.jarosz.in, k, row, p.Channels)
+		}
+		if !reduces {
+			continue
+		}
+		packRow(w.row, row, p.Channels)
+		for _, z := range [...]*resizer{w.phash, w.dhash, w.ahash} {
+			if z != nil {
+				z.push(y+k, w.row)
+			}
+		}
+	}
+	if w.jarosz != nil {
+		w.jarosz.push(y, n)
+	}
+}
+
+func (w *work) finish(p Pixels) Perceptual {
+	r := Perceptual{Computed: w.options}
+	if w.jarosz != nil {
+		r.PDQ = w.pdq(p)
+	}
+	if w.phash != nil {
+		r.PHash = perceptionHash(w.phash)
+	}
+	if w.dhash != nil {
+		r.DHash = differenceHash(w.dhash)
+	}
+	if w.ahash != nil {
+		r.AHash = averageHash(w.ahash)
+	}
+	return r
+}
+
+func (w *work) pdq(p Pixels) (r PDQResult) {
+	filtered := &w.jarosz.out
+	plain := filtered
+	if p.Width == pdqSide && p.Height == pdqSide {
+		plain = w.luma.square(p)
+	}
+	r.Quality = quality(plain)
+	r.Hash = pack(dct(plain))
+	if !w.options.Dihedral {
+		return r
+	}
+	block := dct(filtered)
+	for t := range r.Dihedral {
+		r.Dihedral[t] = pack(transform(block, Transform(t)))
+	}
+	return r
+}
+
+// packRow converts a row of bytes.
+func packRow(dst []packed, row []byte, channels int) {
+	if channels == 1 {
+		for x, g := range row[:len(dst)] {
+			dst[x] = pack3(g, g, g)
+		}
+		return
+	}
+	for x := range dst {
+		px := row[x*channels : x*channels+3]
+		dst[x] = pack3(px[0], px[1], px[2])
+	}
+}
