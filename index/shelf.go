@@ -1,0 +1,99 @@
+package index
+
+import (
+	"math"
+	"slices"
+
+	"semblance"
+)
+
+// A shelf holds the vectors of one collection in one space. What a search reads
+// (the fields above the line) is never changed once the shelf is visible; a
+// successor may share its arrays and write behind their ends.
+type shelf struct {
+	version  int64
+	dims     int
+	euclid   bool
+	ids      []semblance.ReferenceID
+	subjects []int32 // of each row, an index of names
+	names    []string
+	vectors  []float32 // rows of dims
+	bias     []float32 // of each row, half its squared length; euclid only
+	longest  float64   // length of the longest row
+
+	// Only the one change that is going on reads and writes these.
+	rows  map[semblance.ReferenceID]int32
+	named map[string]int32
+}
+
+func newShelf(space semblance.EngineSpec) *shelf {
+	return &shelf{
+		dims: space.Dimensions, euclid: space.Metric == semblance.Euclid,
+		rows: map[semblance.ReferenceID]int32{}, named: map[string]int32{},
+	}
+}
+
+// with returns a successor that holds entries too. Entries whose IDs are held are
+// replaced in a copy, so that searches under way keep the old ones.
+func (s *shelf) with(space semblance.EngineSpec, entries []semblance.VectorEntry) (*shelf, error) {
+	if s.dims != space.Dimensions || s.euclid != (space.Metric == semblance.Euclid) {
+		return nil, mixed(space)
+	}
+	next := *s
+	for _, e := range entries {
+		if _, ok := s.rows[e.ID]; ok {
+			next.subjects = slices.Clone(s.subjects)
+			next.vectors = slices.Clone(s.vectors)
+			next.bias = slices.Clone(s.bias)
+			break
+		}
+	}
+	for _, e := range entries {
+		next.put(e)
+	}
+	return &next, nil
+}
+
+// put adds a row, or overwrites the row of an ID that is held. Overwriting is
+// only for a shelf whose arrays no other shares.
+func (s *shelf) put(e semblance.VectorEntry) {
+	subject, ok := s.named[e.Subject]
+	if !ok {
+		subject = int32(len(s.names))
+		s.named[e.Subject] = subject
+		s.names = append(s.names, e.Subject)
+	}
+	squared := squaredLength(e.Vector)
+	s.longest = max(s.longest, math.Sqrt(squared))
+	if row, ok := s.rows[e.ID]; ok {
+		s.subjects[row] = subject
+		copy(s.row(int(row)), e.Vector)
+		if s.euclid {
+			s.bias[row] = float32(squared / 2)
+		}
+		return
+	}
+	s.rows[e.ID] = int32(len(s.ids))
+	s.ids = append(s.ids, e.ID)
+	s.subjects = append(s.subjects, subject)
+	s.vectors = append(s.vectors, e.Vector...)
+	if s.euclid {
+		s.bias = append(s.bias, float32(squared/2))
+	}
+}
+
+// seal gives back what growing left over.
+func (s *shelf) seal() {
+	s.ids, s.subjects = slices.Clip(s.ids), slices.Clip(s.subjects)
+	s.vectors = slices.Clip(s.vectors)
+}
+
+func (s *shelf) row(i int) []float32 { return s.vectors[i*s.dims : (i+1)*s.dims] }
+
+func squaredLength(v []float32) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	return sum
+}
