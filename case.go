@@ -75,6 +75,19 @@ type Item struct {
 	Plan     string     `json:"plan,omitempty"`   // fingerprint of the Plan it was last examined under
 }
 
+// An ItemState is what a resumed scan needs to know of an item: whether the file
+// is as it was, and what it was examined under.
+type ItemState struct {
+	Size     int64
+	Modified int64 // Unix nanoseconds
+	Changed  int64 // Unix nanoseconds
+	Inode    uint64
+	SHA256   SHA256 // zero when the file could not be read
+	Status   ItemStatus
+	Code     Code
+	Plan     string
+}
+
 // Media is content, addressed by its SHA-256. Many items, exhibits and cases can
 // share one.
 type Media struct {

@@ -136,6 +136,8 @@ type EntryStore interface {
 	AddEntries(ctx context.Context, c CollectionID, entries []HashEntry, ev AuditEvent) (int, error)
 	// Entries returns the entries of ids, in order; a missing one is an error.
 	Entries(ctx context.Context, ids ...EntryID) ([]HashEntry, error)
+	// Algorithms lists the algorithms a collection has values of.
+	Algorithms(ctx context.Context, c CollectionID) ([]hashing.Algorithm, error)
 	// EachEntry calls f for every entry of a collection in the order of Seq, beginning
 	// after the given one, until f returns an error.
 	EachEntry(ctx context.Context, c CollectionID, after int64, f func(HashEntry) error) error

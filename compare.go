@@ -1,0 +1,316 @@
+package semblance
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"semblance/hashing"
+)
+
+func compareStrings(a, b string) int { return strings.Compare(a, b) }
+
+// digestOrder is from weak to strong.
+var digestOrder = [...]hashing.Algorithm{hashing.AlgorithmMD5, hashing.AlgorithmSHA1, hashing.AlgorithmSHA256}
+
+// compareDigests looks the digests up in every hashes and known-good collection
+// and adds one hit per collection, resting on the strongest digest that agrees.
+func (e *Engine) compareDigests(ctx context.Context, p *Plan, d hashing.Digests, out *Findings) error {
+	cols := ofKind(p.Collections, Hashes, KnownGood)
+	if len(cols) == 0 {
+		return nil
+	}
+	found := map[CollectionID][]HashEntry{}
+	for _, alg := range digestOrder {
+		value := d.Value(alg)
+		if hashing.IsTrivial(alg, value) {
+			continue
+		}
+		res, err := e.Hashes.Search(ctx, HashQuery{Algorithm: alg, Collections: idsOf(cols), Values: [][]byte{value}})
+		if err != nil {
+			return err
+		}
+		for _, n := range res[0] {
+			entries, err := e.Entries.Entries(ctx, n.Entry)
+			if err != nil {
+				return err
+			}
+			found[n.Collection] = append(found[n.Collection], entries...)
+		}
+	}
+	for _, c := range cols {
+		entries := sameSize(found[c.ID], d.Size)
+		if len(entries) == 0 {
+			continue
+		}
+		h := hitOf(c, entries)
+		if c.Kind == KnownGood {
+			out.KnownGood = append(out.KnownGood, h)
+		} else {
+			out.Hits = append(out.Hits, h)
+		}
+	}
+	return nil
+}
+
+// sameSize drops entries whose size is known to be another: with the same digest
+// that is a damaged list or an attack on the digest, never a hit.
+func sameSize(entries []HashEntry, size int64) []HashEntry {
+	return slices.DeleteFunc(entries, func(h HashEntry) bool { return h.Size > 0 && h.Size != size })
+}
+
+// hitOf makes one hit of the entries of a collection, weakest algorithm first.
+func hitOf(c Collection, entries []HashEntry) Hit {
+	best := entries[len(entries)-1]
+	h := Hit{Collection: c.Name, Owner: c.Owner, Entry: best.ID, Algorithm: best.Algorithm, Value: hex.EncodeToString(best.Value),
+		Note: best.Note, Source: best.Source, Record: best.Record}
+	for _, x := range entries {
+		h.Agree = append(h.Agree, x.Algorithm)
+	}
+	h.Weak = best.Algorithm == hashing.AlgorithmMD5
+	if c.Kind == KnownGood && best.Algorithm == hashing.AlgorithmSHA1 && best.Size == 0 {
+		h.Weak = true // SHA-1 stops an examination only together with the size
+	}
+	return h
+}
+
+// compareSignals compares perceptual hashes and faces.
+func (e *Engine) compareSignals(ctx context.Context, p *Plan, a *Analysis, out *Findings) error {
+	near, err := e.nearMatches(ctx, p, a, out.Hits)
+	if err != nil {
+		return err
+	}
+	out.NearMatches = near
+	for _, spec := range p.Engines {
+		set, ran := a.Faces(spec.Name)
+		if !ran {
+			return Errorf(Internal, "engine %s did not run although the plan has it", spec.Name)
+		}
+		var cols []Collection
+		for _, c := range ofKind(p.Collections, Faces) {
+			if c.Engine == spec.Name {
+				cols = append(cols, c)
+			}
+		}
+		cands, err := e.candidates(ctx, spec, cols, set.Faces, p.Top)
+		if err != nil {
+			return err
+		}
+		out.Candidates = append(out.Candidates, cands...)
+	}
+	return nil
+}
+
+// nearMatches finds the entries that the frames are near, one near match for
+// each source record, under the best transform. What is a hit already in the
+// same collection is not said twice.
+func (e *Engine) nearMatches(ctx context.Context, p *Plan, a *Analysis, hits []Hit) ([]NearMatch, error) {
+	cols := ofKind(p.Collections, Hashes)
+	if len(cols) == 0 {
+		return nil, nil
+	}
+	var all []NearMatch
+	for i := range a.Hashes {
+		for _, alg := range a.Hashes[i].algorithms() {
+			got, err := e.nearFrame(ctx, cols, a, &a.Hashes[i], alg)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, got...)
+		}
+	}
+	return mergeNear(all, hits), nil
+}
+
+// nearFrame compares one frame's hash of one algorithm. PDQ is compared in all
+// eight transforms, from the frame's own dihedral hashes; the 64-bit hashes as
+// they are.
+func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, f *FrameHashes, alg hashing.Algorithm) ([]NearMatch, error) {
+	q := HashQuery{Algorithm: alg, Collections: idsOf(cols)}
+	quality := 100
+	if f.PDQ != nil {
+		quality = f.PDQ.Quality
+	}
+	for _, c := range cols {
+		q.Radius = max(q.Radius, threshold(c, alg))
+	}
+	if alg == hashing.AlgorithmPDQ {
+		for t, h := range f.PDQ.Dihedral {
+			if t == int(hashing.Original) {
+				h = f.PDQ.Hash
+			}
+			q.Values = append(q.Values, slices.Clone(h[:]))
+		}
+	} else {
+		q.Values = [][]byte{f.hash64(alg).Bytes()}
+	}
+	res, err := e.Hashes.Search(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	byID := map[CollectionID]Collection{}
+	for _, c := range cols {
+		byID[c.ID] = c
+	}
+	var out []NearMatch
+	for t, neighbors := range res {
+		for _, n := range neighbors {
+			c := byID[n.Collection]
+			if n.Distance > threshold(c, alg) || quality < c.PDQQuality {
+				continue
+			}
+			entries, err := e.Entries.Entries(ctx, n.Entry)
+			if err != nil {
+				return nil, err
+			}
+			if en := entries[0]; en.Quality < 0 || en.Quality >= c.PDQQuality {
+				out = append(out, NearMatch{Collection: c.Name, Owner: c.Owner, Entry: n.Entry, Algorithm: alg, Frame: f.Frame,
+					Value: hex.EncodeToString(q.Values[t]), EntryValue: hex.EncodeToString(en.Value), Distance: n.Distance, Threshold: threshold(c, alg),
+					Transform: hashing.Transform(t).String(), Quality: quality, EntryQuality: en.Quality,
+					Note: en.Note, Source: en.Source, Record: en.Record, Decoder: a.Decoder, EntryDecoder: en.Decoder})
+			}
+		}
+	}
+	return out, nil
+}
+
+func threshold(c Collection, alg hashing.Algorithm) int {
+	if alg == hashing.AlgorithmPDQ {
+		return c.PDQDistance
+	}
+	return c.HashDistance
+}
+
+// mergeNear keeps the nearest of each record, PDQ before the 64-bit hashes,
+// notes which other algorithms agree, and drops records that are hits.
+func mergeNear(all []NearMatch, hits []Hit) []NearMatch {
+	slices.SortStableFunc(all, func(a, b NearMatch) int {
+		return cmp.Or(compareStrings(a.Collection, b.Collection), compareStrings(a.recordKey(), b.recordKey()),
+			-boolCompare(a.Algorithm == hashing.AlgorithmPDQ, b.Algorithm == hashing.AlgorithmPDQ), compareStrings(string(a.Algorithm), string(b.Algorithm)),
+			cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Frame, b.Frame), cmp.Compare(a.Entry, b.Entry))
+	})
+	var out []NearMatch
+	for _, n := range all {
+		if slices.ContainsFunc(hits, func(h Hit) bool {
+			return h.Collection == n.Collection && h.Source == n.Source && h.Record == n.Record && h.Source != ""
+		}) {
+			continue
+		}
+		if k := len(out) - 1; k >= 0 && out[k].Collection == n.Collection && out[k].recordKey() == n.recordKey() {
+			if n.Algorithm != out[k].Algorithm && !slices.Contains(out[k].Agree, n.Algorithm) {
+				out[k].Agree = append(out[k].Agree, n.Algorithm)
+			}
+			continue
+		}
+		out = append(out, n)
+	}
+	slices.SortStableFunc(out, func(a, b NearMatch) int {
+		return cmp.Or(compareStrings(a.Collection, b.Collection), cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Entry, b.Entry))
+	})
+	return out
+}
+
+// recordKey names the source record an entry came from, or the entry itself.
+func (n *NearMatch) recordKey() string {
+	if n.Source == "" && n.Record == "" {
+		return fmt.Sprintf("entry\x00%d", n.Entry)
+	}
+	return n.Source + "\x00" + n.Record
+}
+
+func boolCompare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// candidates searches faces in the collections of one engine. Distances are
+// recomputed from the stored vectors with the metric's definition, so that every
+// index gives the same answer, and rounded before they are compared with the
+// threshold, so that what is read is what decided.
+func (e *Engine) candidates(ctx context.Context, spec EngineSpec, cols []Collection, faces []Face, top int) ([]Candidate, error) {
+	q := VectorQuery{Space: spec, Collections: idsOf(cols), Subjects: top}
+	var which []int
+	for i := range faces {
+		if faces[i].Searchable() {
+			q.Vectors = append(q.Vectors, faces[i].Embedding)
+			which = append(which, i)
+		}
+	}
+	if len(which) == 0 || len(cols) == 0 {
+		return nil, nil
+	}
+	res, err := e.Vectors.Search(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var out []Candidate
+	for k, neighbors := range res {
+		got, err := e.rank(ctx, spec, cols, faces[which[k]], neighbors)
+		if err != nil {
+			return nil, err
+		}
+		for r := range got {
+			got[r].Face, got[r].Rank = which[k], r+1
+		}
+		out = append(out, got...)
+	}
+	return out, nil
+}
+
+func (e *Engine) rank(ctx context.Context, spec EngineSpec, cols []Collection, face Face, neighbors []Neighbor) ([]Candidate, error) {
+	ids := make([]ReferenceID, len(neighbors))
+	for i, n := range neighbors {
+		ids[i] = n.ID
+	}
+	refs, err := e.References.References(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	var out []Candidate
+	for _, r := range refs {
+		i := slices.IndexFunc(cols, func(c Collection) bool { return c.ID == r.Collection })
+		if i < 0 {
+			return nil, Errorf(Internal, "the index answered with a collection that was not asked for")
+		}
+		c, d := cols[i], RoundDistance(spec.Metric.Distance(face.Embedding, r.Face.Embedding))
+		if d > c.FaceDistance {
+			continue
+		}
+		out = append(out, Candidate{Frame: face.Frame, Box: face.Box, Quality: face.Quality, Collection: c.Name, Owner: c.Owner,
+			Subject: r.Subject, Reference: r.ID, Source: r.Source, Distance: d, Metric: spec.Metric, Threshold: c.FaceDistance,
+			Band: NotCalibrated, Engine: spec.Name, Version: spec.Version, RefQuality: r.Face.Quality, Review: Unreviewed})
+	}
+	slices.SortStableFunc(out, func(a, b Candidate) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), compareStrings(a.Collection, b.Collection), compareStrings(string(a.Reference), string(b.Reference)))
+	})
+	return out, nil
+}
+
+// contradict adds a contradiction for every known-good collection and other
+// collection that both have the media.
+func (f *Findings) contradict() {
+	seen := map[string]bool{}
+	for _, good := range f.KnownGood {
+		add := func(other, because string) {
+			if key := good.Collection + "\x00" + other; !seen[key] {
+				seen[key] = true
+				f.Contradictions = append(f.Contradictions, Contradiction{KnownGood: good.Collection, Entry: good.Entry, Other: other, Because: because,
+					Message: fmt.Sprintf("known-good in %q, but a %s in %q: one of the two lists is wrong; a person has to decide, and until then the %s stands", good.Collection, because, other, because)})
+			}
+		}
+		for _, h := range f.Hits {
+			add(h.Collection, "hit")
+		}
+		for _, n := range f.NearMatches {
+			add(n.Collection, "near match")
+		}
+	}
+}

@@ -1,0 +1,280 @@
+package semblance
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"slices"
+
+	"semblance/hashing"
+)
+
+// A Plan is what the media of an exhibit are compared with and how. It holds the
+// collections as they were when it was made; two plans with the same Fingerprint
+// give the same findings.
+type Plan struct {
+	Case        Case
+	Collections []Collection // by name
+	Engines     []EngineSpec // of the faces collections
+	Hashes      []hashing.Algorithm
+	Thumbnail   int
+	Crops       bool
+	Top         int // candidates kept of a face
+	Limits      Limits
+	Fingerprint string
+}
+
+// PlanOptions are what a caller may choose about a plan.
+type PlanOptions struct {
+	Collections []string
+	Top         int // candidates kept of a face; 0 is 20
+	Crops       bool
+	Thumbnail   int
+}
+
+// DefaultTop is how many candidates a face search lists.
+const DefaultTop = 20
+
+// Plan resolves what to compare with, checks that every engine needed works here
+// and brings the indexes up to date, so that a scan fails before its first file
+// and not at its first face.
+func (e *Engine) Plan(ctx context.Context, caseNumber string, o PlanOptions) (*Plan, error) {
+	c, err := e.Cases.Case(ctx, caseNumber)
+	if err != nil {
+		return nil, err
+	}
+	cols, err := e.resolve(ctx, o.Collections)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Case: c, Collections: cols, Thumbnail: o.Thumbnail, Crops: o.Crops, Top: o.Top, Limits: e.Limits}
+	if p.Top <= 0 {
+		p.Top = DefaultTop
+	}
+	if err := e.planSignals(ctx, p); err != nil {
+		return nil, err
+	}
+	if err := e.ready(ctx, cols...); err != nil {
+		return nil, err
+	}
+	p.Fingerprint = p.fingerprint()
+	return p, nil
+}
+
+// planSignals decides which signals are made: PDQ always (media are stacked and
+// looked back at by it), the 64-bit hashes only where a collection holds some,
+// faces with the engine of every faces collection.
+func (e *Engine) planSignals(ctx context.Context, p *Plan) error {
+	p.Hashes = []hashing.Algorithm{hashing.AlgorithmPDQ}
+	for _, c := range p.Collections {
+		switch c.Kind {
+		case Faces:
+			spec, err := e.usable(ctx, c)
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(p.Engines, spec) {
+				p.Engines = append(p.Engines, spec)
+			}
+		case Hashes:
+			algs, err := e.Entries.Algorithms(ctx, c.ID)
+			if err != nil {
+				return err
+			}
+			for _, a := range algs {
+				if a.IsPerceptual() && !slices.Contains(p.Hashes, a) {
+					p.Hashes = append(p.Hashes, a)
+				}
+			}
+		case Selectors:
+			return Errorf(Invalid, "collection %q holds selectors, which this version cannot search", c.Name)
+		}
+	}
+	slices.Sort(p.Hashes)
+	slices.SortFunc(p.Engines, func(a, b EngineSpec) int { return compareStrings(string(a.Name), string(b.Name)) })
+	return nil
+}
+
+// fingerprint digests everything that findings depend on besides the media.
+func (p *Plan) fingerprint() string {
+	b, _ := json.Marshal(struct { // plain data: cannot fail
+		C []Collection
+		E []EngineSpec
+		H []hashing.Algorithm
+		T int
+		N string
+	}{p.Collections, p.Engines, p.Hashes, p.Top, p.Case.Number})
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
+}
+
+// request is what the plan wants made of one file. What an earlier analysis
+// already had is asked for again, so that storing the new one loses nothing.
+func (p *Plan) request(prior *Media) AnalyzeRequest {
+	req := AnalyzeRequest{Hashes: slices.Clone(p.Hashes), Crops: p.Crops, Thumbnail: p.Thumbnail, Limits: p.Limits}
+	for _, s := range p.Engines {
+		req.Engines = append(req.Engines, s.Name)
+	}
+	if prior == nil || prior.Analysis == nil {
+		return req
+	}
+	for _, s := range prior.Analysis.FaceSets {
+		if !slices.Contains(req.Engines, s.Engine) && len(p.Engines) > 0 {
+			req.Engines = append(req.Engines, s.Engine)
+		}
+	}
+	for _, f := range prior.Analysis.Hashes {
+		for _, a := range f.algorithms() {
+			if !slices.Contains(req.Hashes, a) {
+				req.Hashes = append(req.Hashes, a)
+			}
+		}
+	}
+	return req
+}
+
+// algorithms lists what a frame has hashes of.
+func (f *FrameHashes) algorithms() []hashing.Algorithm {
+	var out []hashing.Algorithm
+	if f.PDQ != nil {
+		out = append(out, hashing.AlgorithmPDQ)
+	}
+	for _, a := range []hashing.Algorithm{hashing.AlgorithmPHash, hashing.AlgorithmDHash, hashing.AlgorithmAHash} {
+		if f.hash64(a) != nil {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func (f *FrameHashes) hash64(a hashing.Algorithm) *hashing.Hash64 {
+	switch a {
+	case hashing.AlgorithmPHash:
+		return f.PHash
+	case hashing.AlgorithmDHash:
+		return f.DHash
+	case hashing.AlgorithmAHash:
+		return f.AHash
+	}
+	return nil
+}
+
+// satisfied reports whether what is known of a media is all that the plan needs.
+// A failure that says something about the file stands; one that says something
+// about this program or machine is tried again.
+func (p *Plan) satisfied(m *Media) bool {
+	if m == nil {
+		return false
+	}
+	switch m.Code {
+	case MediaUnsupported, MediaDamaged, MediaTooLarge:
+		return true
+	case "":
+	default:
+		return false
+	}
+	if m.Analysis == nil {
+		return false
+	}
+	for _, s := range p.Engines {
+		if set, ran := m.Analysis.Faces(s.Name); !ran || set.Version != s.Version {
+			return false
+		}
+	}
+	for _, f := range m.Analysis.Hashes {
+		have := f.algorithms()
+		for _, a := range p.Hashes {
+			if !slices.Contains(have, a) {
+				return false
+			}
+		}
+	}
+	return len(m.Analysis.Hashes) > 0
+}
+
+// An Examination is what Examine gives.
+type Examination struct {
+	Status   ItemStatus // ItemNew, ItemKnownGood, ItemUnsupported or ItemFailed
+	Media    Media
+	Findings Findings
+	Decoded  bool // false when the signals were known already or none were needed
+}
+
+// Examine makes the signals of one media and compares them with the plan's
+// collections. digests are of f's bytes. prior is what the store knows of the
+// media, nil for nothing; f may be nil when prior suffices, as for a media that
+// was examined before.
+//
+// What is wrong with the file is in the Examination (ItemFailed, ItemUnsupported
+// with Media.Code and Reason), and its digests are compared all the same. The
+// error is about us, and nothing may be recorded then.
+func (e *Engine) Examine(ctx context.Context, p *Plan, digests hashing.Digests, prior *Media, f *os.File) (Examination, error) {
+	x := Examination{Status: ItemNew, Media: Media{Digests: digests}}
+	if err := e.compareDigests(ctx, p, digests, &x.Findings); err != nil {
+		return x, err
+	}
+	if len(x.Findings.KnownGood) > 0 && len(x.Findings.Hits) == 0 && stops(x.Findings.KnownGood) {
+		x.Status = ItemKnownGood
+		if prior != nil {
+			x.Media = *prior
+		}
+		return x, nil
+	}
+	if p.satisfied(prior) {
+		x.Media = *prior
+	} else {
+		if err := e.analyze(ctx, p, prior, f, &x); err != nil {
+			return x, err
+		}
+	}
+	switch x.Media.Code {
+	case "":
+	case MediaUnsupported:
+		x.Status = ItemUnsupported
+	default:
+		x.Status = ItemFailed
+	}
+	if x.Media.Analysis != nil {
+		if err := e.compareSignals(ctx, p, x.Media.Analysis, &x.Findings); err != nil {
+			return x, err
+		}
+	}
+	x.Findings.contradict()
+	return x, nil
+}
+
+// stops reports whether one of the known-good hits is strong enough to end the
+// examination: SHA-256, or SHA-1 with the size.
+func stops(good []Hit) bool {
+	return slices.ContainsFunc(good, func(h Hit) bool {
+		return h.Algorithm == hashing.AlgorithmSHA256 || h.Algorithm == hashing.AlgorithmSHA1 && !h.Weak
+	})
+}
+
+func (e *Engine) analyze(ctx context.Context, p *Plan, prior *Media, f *os.File, x *Examination) error {
+	if e.Analyzer == nil || f == nil {
+		return errNoAnalyzer()
+	}
+	a, err := e.Analyzer.Analyze(ctx, f, p.request(prior))
+	if err == nil {
+		x.Decoded = true
+		x.Media.Analysis = &a
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	switch code := CodeOf(err); code {
+	case MediaUnsupported, MediaDamaged, MediaTooLarge, Timeout, Internal:
+		x.Media.Code, x.Media.Reason = code, err.Error()
+		return nil
+	}
+	return err
+}
+
+func errNoAnalyzer() *Error {
+	return Errorf(Unavailable, "pictures cannot be decoded here: the program semblance-worker was not found").
+		WithHint("Install semblance-worker beside semblance, or name it in SEMBLANCE_WORKER; `semblance doctor` tells more.")
+}
