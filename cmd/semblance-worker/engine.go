@@ -1,0 +1,175 @@
+//go:build cgo
+
+package main
+
+import (
+	"path/filepath"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"semblance"
+	"semblance/detector"
+	"semblance/embeddings"
+)
+
+// startRuntime loads ONNX Runtime into the process, once. It must be called, from
+// one goroutine, before openEngine opens an engine that needs it. The error has
+// code Unavailable.
+func startRuntime(libPath string) error {
+	if ort.IsInitialized() {
+		return nil
+	}
+	ort.SetSharedLibraryPath(libPath)
+	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+		return semblance.Errorf(semblance.Unavailable, "ONNX Runtime could not be started").
+			WithHint("Fetch it with `semblance models pull`; `semblance doctor` says what is missing.").WithCause(err)
+	}
+	return nil
+}
+
+// modelSource returns where a model of the manifest lies and the sha256 it must
+// have; empty when the manifest pins none.
+type modelSource func(name string) (path, sha256 string, err error)
+
+// openEngine opens a face engine with the models that it needs. Engines on ONNX
+// Runtime need startRuntime first and use that many threads within one frame; 0 is
+// 1, which is what a worker per core wants. The error has code Invalid (no such
+// engine), Unavailable (weights or runtime), or is models'.
+func openEngine(name semblance.EngineName, models func(name string) (path, sha256 string, err error), threads int) (semblance.FaceFinder, error) {
+	spec, err := semblance.EngineByName(name)
+	if err != nil {
+		return nil, err
+	}
+	switch spec.Name {
+	case semblance.YuNetMobileFaceNet:
+		return openYuNetEngine(spec, models, "mobilefacenet", embeddings.MobileFaceNet(), detector.Template112(), threads)
+	case semblance.YuNetDlib:
+		return openYuNetEngine(spec, models, "dlib-resnet", embeddings.DlibResNet(), detector.TemplateDlib150(), threads)
+	case semblance.DlibHOG:
+		return openDlibEngine(models)
+	}
+	return nil, semblance.Errorf(semblance.Internal, "the engine %q is listed but cannot be opened", string(spec.Name))
+}
+
+// A yunetEngine is YuNet, a template and a network. It implements
+// semblance.FaceFinder.
+type yunetEngine struct {
+	spec     semblance.EngineSpec
+	sums     map[string]string
+	detector *detector.YuNet
+	template detector.Template
+	net      *embeddings.Net
+}
+
+func openYuNetEngine(spec semblance.EngineSpec, models modelSource, netName string, netSpec embeddings.Spec, template detector.Template, threads int) (semblance.FaceFinder, error) {
+	opts := detector.DefaultOptions()
+	opts.Threads = threads
+	var err error
+	if opts.Model, opts.SHA256, err = models("yunet"); err != nil {
+		return nil, err
+	}
+	netPath, netSum, err := models(netName)
+	if err != nil {
+		return nil, err
+	}
+	if !ort.IsInitialized() {
+		return nil, semblance.Errorf(semblance.Unavailable, "ONNX Runtime has not been started").
+			WithHint("Fetch it with `semblance models pull`; `semblance doctor` says what is missing.")
+	}
+	y, err := detector.OpenYuNet(opts)
+	if err != nil {
+		return nil, err
+	}
+	n, err := embeddings.Open(netSpec, netPath, netSum, threads)
+	if err != nil {
+		y.Close()
+		return nil, err
+	}
+	sums := map[string]string{"yunet": y.SHA256(), netName: n.SHA256()}
+	return &yunetEngine{spec: spec, sums: sums, detector: y, template: template, net: n}, nil
+}
+
+// Spec returns the engine's spec and the sha256 of each model loaded.
+func (e *yunetEngine) Spec() (semblance.EngineSpec, map[string]string) { return e.spec, e.sums }
+
+// Close frees native memory.
+func (e *yunetEngine) Close() error {
+	err := e.net.Close()
+	if derr := e.detector.Close(); err == nil {
+		err = derr
+	}
+	return err
+}
+
+// Find detects, and embeds the faces that are good enough to search.
+func (e *yunetEngine) Find(f *semblance.Frame, detectOnly bool) ([]semblance.Face, error) {
+	faces, err := e.detector.Detect(f)
+	if err != nil || detectOnly {
+		return faces, err
+	}
+	var chips [][]byte
+	var owners []*semblance.Face
+	for i := range faces {
+		if faces[i].Quality < semblance.MinSearchableQuality {
+			continue
+		}
+		chip, ok := detector.Align(f, faces[i].Landmarks, e.template)
+		if !ok {
+			continue // Quality is 0 then; this cannot be reached
+		}
+		chips, owners = append(chips, chip.RGB), append(owners, &faces[i])
+	}
+	vectors, err := e.net.Embed(chips)
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range vectors {
+		owners[i].Embedding = v
+	}
+	return faces, nil
+}
+
+// A dlibEngine is go-face with the quality of our own. It implements
+// semblance.FaceFinder.
+type dlibEngine struct{ *embeddings.DlibHOG }
+
+// openDlibEngine opens go-face, which wants its three files in one folder.
+func openDlibEngine(models modelSource) (semblance.FaceFinder, error) {
+	sums := map[string]string{}
+	dir := ""
+	for _, name := range []string{"dlib-landmarks", "dlib-resnet-dat", "dlib-mmod"} {
+		path, sum, err := models(name)
+		if err != nil {
+			return nil, err
+		}
+		if dir != "" && dir != filepath.Dir(path) {
+			return nil, semblance.Errorf(semblance.Unavailable, "dlib's three models are not in one folder, as go-face wants them").
+				WithHint("Fetch them with `semblance models pull`.")
+		}
+		dir = filepath.Dir(path)
+		sums[filepath.Base(path)] = sum
+	}
+	d, err := embeddings.OpenDlibHOG(dir, sums)
+	if err != nil {
+		return nil, err
+	}
+	return dlibEngine{d}, nil
+}
+
+// Find adds the quality, and drops the embeddings of faces too poor to search, as
+// the other engines do.
+func (e dlibEngine) Find(f *semblance.Frame, detectOnly bool) ([]semblance.Face, error) {
+	faces, err := e.DlibHOG.Find(f, detectOnly)
+	for i := range faces {
+		faces[i].Quality, faces[i].Reasons = detector.Quality(f, &faces[i])
+		if faces[i].Quality < semblance.MinSearchableQuality {
+			faces[i].Embedding = nil
+		}
+	}
+	return faces, err
+}
+
+var (
+	_ semblance.FaceFinder = (*yunetEngine)(nil)
+	_ semblance.FaceFinder = dlibEngine{}
+)

@@ -1,0 +1,93 @@
+package detector
+
+import (
+	"math"
+	"slices"
+
+	"semblance"
+)
+
+// A level is what YuNet says at one stride: a value (or 4, or 10) for each cell of
+// a grid of cols by rows.
+type level struct {
+	stride, cols, rows int
+	cls, obj, box, kps []float32
+}
+
+// decode turns a level into faces in pixels of the network's input, as OpenCV's
+// FaceDetectorYN does: the score is the geometric mean of class and objectness,
+// the box is a center offset and a log size in strides, landmarks are offsets.
+func (l *level) decode(threshold float32, out []semblance.Face) []semblance.Face {
+	s := float32(l.stride)
+	for i := range l.cols * l.rows {
+		score := float32(math.Sqrt(float64(unit(l.cls[i])) * float64(unit(l.obj[i]))))
+		if !(score >= threshold) { // NaN is no face
+			continue
+		}
+		col, row := float32(i%l.cols), float32(i/l.cols)
+		b, k := l.box[4*i:4*i+4], l.kps[10*i:10*i+10]
+		w, h := float32(math.Exp(float64(b[2])))*s, float32(math.Exp(float64(b[3])))*s
+		f := semblance.Face{
+			Box:       semblance.Box{X: (col+b[0])*s - w/2, Y: (row+b[1])*s - h/2, W: w, H: h},
+			Landmarks: make([]semblance.Point, 5),
+			Score:     score,
+		}
+		for j := range f.Landmarks {
+			f.Landmarks[j] = semblance.Point{X: (col + k[2*j]) * s, Y: (row + k[2*j+1]) * s}
+		}
+		if finite(f.Box) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func unit(v float32) float32 { return max(0, min(1, v)) }
+
+func finite(b semblance.Box) bool {
+	sum := float64(b.X) + float64(b.Y) + float64(b.W) + float64(b.H)
+	return !math.IsNaN(sum) && !math.IsInf(sum, 0) && b.W > 0 && b.H > 0
+}
+
+// suppress sorts faces by score, highest first, and drops each one that overlaps a
+// better one by more than limit (intersection over union). Equal scores are ordered
+// by position, so that the result does not depend on the order of the input.
+func suppress(faces []semblance.Face, limit float32) []semblance.Face {
+	slices.SortFunc(faces, byScore)
+	kept := faces[:0:0]
+	for _, f := range faces {
+		if !slices.ContainsFunc(kept, func(k semblance.Face) bool { return overlap(k.Box, f.Box) > limit }) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+func byScore(a, b semblance.Face) int {
+	less := func(x, y float32) int {
+		switch {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	}
+	for _, c := range []int{less(b.Score, a.Score), less(a.Box.X, b.Box.X), less(a.Box.Y, b.Box.Y), less(a.Box.W, b.Box.W)} {
+		if c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// overlap is the intersection over the union of two boxes.
+func overlap(a, b semblance.Box) float32 {
+	w := min(a.X+a.W, b.X+b.W) - max(a.X, b.X)
+	h := min(a.Y+a.H, b.Y+b.H) - max(a.Y, b.Y)
+	if w <= 0 || h <= 0 {
+		return 0
+	}
+	both := w * h
+	return both / (a.W*a.H + b.W*b.H - both)
+}

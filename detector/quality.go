@@ -1,0 +1,199 @@
+package detector
+
+import (
+	"fmt"
+	"math"
+
+	"semblance"
+)
+
+// minEyeDistance is the least distance between the eyes, in pixels of the frame,
+// at which a second look at a face is worth its time: a face under it is not
+// searchable whatever the landmarks are.
+const minEyeDistance = 8
+
+// A factor is one thing that can make a comparison unreliable: 1 does not, 0 makes
+// it worthless.
+type factor struct {
+	value  float64
+	reason string
+}
+
+// Quality says how far a comparison of the face can be relied on, 0 to 100, and
+// what lowers it. It is the product of six factors, each 1 over the range that is
+// normal for portraits and falling steadily outside it, so each can only take away:
+//
+//   - size: pixels between the eyes, corrected for yaw as ISO/IEC 29794-5 does
+//     (OFIQ's InterEyeDistance); a logistic curve around 18 with width 5. OFIQ's own
+//     midpoint, 70, is that of a passport photograph.
+//   - sharpness: variance of the Laplacian of the aligned chip over the variance of
+//     its brightness.
+//   - exposure: the share of the chip that is nearly black or nearly white, and its
+//     contrast.
+//   - pose: cos² (as OFIQ) of yaw and of pitch, both estimated from the landmarks.
+//     Roll costs nothing: alignment undoes it.
+//   - border: the share of the chip outside the frame.
+//   - detector: the score, below 0.85.
+//
+// A face under semblance.MinSearchableQuality (eyes about 11 pixels apart, or
+// thoroughly blurred) is shown but not searched. Faces without at least eyes and
+// nose have quality 0.
+func Quality(f *semblance.Frame, face *semblance.Face) (float32, []string) {
+	chip, ok := Align(f, face.Landmarks, Template112())
+	if !ok || len(face.Landmarks) < 3 {
+		return 0, []string{"no landmarks to align by"}
+	}
+	luma := brightness(chip)
+	yaw, pitch := pose(face.Landmarks)
+	product := 100.0
+	var reasons []string
+	for _, x := range []factor{
+		sizeFactor(eyeDistance(face.Landmarks), yaw),
+		sharpnessFactor(luma, chip.Size),
+		exposureFactor(luma, chip.Size),
+		poseFactor(yaw, pitch),
+		borderFactor(chip.Outside),
+		scoreFactor(float64(face.Score)),
+	} {
+		product *= x.value
+		if x.value < 0.75 {
+			reasons = append(reasons, x.reason)
+		}
+	}
+	return float32(math.Round(product*10) / 10), reasons
+}
+
+func eyeDistance(l []semblance.Point) float64 {
+	if len(l) < 2 {
+		return 0
+	}
+	return math.Hypot(float64(l[1].X-l[0].X), float64(l[1].Y-l[0].Y))
+}
+
+// pose estimates yaw and pitch in radians from how far the nose is off the middle
+// between the eyes, and off the middle between eyes and mouth. A nose over one eye
+// is 45 degrees; so is one three quarters of the way to the mouth, or one quarter.
+func pose(l []semblance.Point) (yaw, pitch float64) {
+	ux, uy := float64(l[1].X-l[0].X), float64(l[1].Y-l[0].Y)
+	d := math.Hypot(ux, uy)
+	if d == 0 {
+		return math.Pi / 2, 0
+	}
+	ux, uy = ux/d, uy/d
+	mx, my := float64(l[0].X+l[1].X)/2, float64(l[0].Y+l[1].Y)/2
+	nx, ny := float64(l[2].X)-mx, float64(l[2].Y)-my
+	yaw = math.Atan2(math.Abs(nx*ux+ny*uy), d/2)
+	if len(l) < 5 {
+		return yaw, 0
+	}
+	cx, cy := float64(l[3].X+l[4].X)/2-mx, float64(l[3].Y+l[4].Y)/2-my
+	nose, mouth := ny*ux-nx*uy, cy*ux-cx*uy
+	if mouth <= 0 {
+		return yaw, math.Pi / 2
+	}
+	return yaw, min(math.Pi/2, math.Abs(nose/mouth-0.5)*math.Pi)
+}
+
+func sizeFactor(eyes, yaw float64) factor {
+	eyes /= max(0.5, math.Cos(yaw))
+	return factor{1 / (1 + math.Exp((18-eyes)/5)), fmt.Sprintf("small: %.0f pixels between the eyes", eyes)}
+}
+
+func poseFactor(yaw, pitch float64) factor {
+	c := math.Cos(yaw) * math.Cos(pitch)
+	reason := fmt.Sprintf("turned: about %.0f degrees to the side", yaw*180/math.Pi)
+	if pitch > yaw {
+		reason = fmt.Sprintf("tilted: about %.0f degrees up or down", pitch*180/math.Pi)
+	}
+	return factor{c * c, reason}
+}
+
+func borderFactor(outside float64) factor {
+	return factor{ramp(outside, 0.5, 0.05), fmt.Sprintf("cut off: %.0f%% lies outside the picture", outside*100)}
+}
+
+func scoreFactor(score float64) factor {
+	return factor{ramp(score, 0.3, 0.85), fmt.Sprintf("uncertain: detector score %.2f", score)}
+}
+
+// sharpnessFactor compares detail with contrast, so that dim faces are not called
+// blurred.
+func sharpnessFactor(luma []float64, size int) factor {
+	detail, contrast := laplacianVariance(luma, size), variance(luma)
+	ratio := detail / (contrast + 16)
+	return factor{ramp(ratio, blurredRatio, sharpRatio), fmt.Sprintf("blurred: sharpness %.3f", ratio)}
+}
+
+const (
+	blurredRatio = 0.002
+	sharpRatio   = 0.02
+)
+
+// exposureFactor looks at the middle of the chip, where the face is.
+func exposureFactor(luma []float64, size int) factor {
+	var dark, bright, n float64
+	middle := make([]float64, 0, size*size)
+	for y := size / 4; y < size-size/8; y++ {
+		for x := size / 5; x < size-size/5; x++ {
+			v := luma[y*size+x]
+			middle = append(middle, v)
+			n++
+			if v <= 25 {
+				dark++
+			}
+			if v >= 247 {
+				bright++
+			}
+		}
+	}
+	f := factor{1, ""}
+	for _, x := range []factor{
+		{ramp(dark/n, 0.95, 0.5), fmt.Sprintf("dark: %.0f%% of the face is nearly black", 100*dark/n)},
+		{ramp(bright/n, 0.8, 0.3), fmt.Sprintf("overexposed: %.0f%% of the face is nearly white", 100*bright/n)},
+		{ramp(math.Sqrt(variance(middle)), 2, 12), "flat: hardly any contrast"},
+	} {
+		if x.value < f.value {
+			f = x
+		}
+	}
+	return f
+}
+
+// ramp is 0 at zero, 1 at one and linear between; zero may be the larger.
+func ramp(v, zero, one float64) float64 {
+	return max(0, min(1, (v-zero)/(one-zero)))
+}
+
+// brightness is the luma (BT.601) of each pixel, 0 to 255.
+func brightness(c Chip) []float64 {
+	luma := make([]float64, c.Size*c.Size)
+	for i := range luma {
+		luma[i] = 0.299*float64(c.RGB[3*i]) + 0.587*float64(c.RGB[3*i+1]) + 0.114*float64(c.RGB[3*i+2])
+	}
+	return luma
+}
+
+func variance(v []float64) float64 {
+	var sum, squares float64
+	for _, x := range v {
+		sum += x
+	}
+	mean := sum / float64(len(v))
+	for _, x := range v {
+		squares += (x - mean) * (x - mean)
+	}
+	return squares / float64(len(v))
+}
+
+// laplacianVariance is the variance of the 4-neighbor Laplacian over the middle of
+// the chip; hair and background at its rim are left out.
+func laplacianVariance(luma []float64, size int) float64 {
+	var list []float64
+	for y := size / 5; y < size-size/8; y++ {
+		for x := size / 5; x < size-size/5; x++ {
+			i := y*size + x
+			list = append(list, luma[i-1]+luma[i+1]+luma[i-size]+luma[i+size]-4*luma[i])
+		}
+	}
+	return variance(list)
+}

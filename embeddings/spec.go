@@ -1,0 +1,61 @@
+package embeddings
+
+import (
+	"math"
+
+	"semblance"
+)
+
+// A Spec says what a network takes and gives: input "input", float32 [N,3,Size,Size],
+// planes of red, green and blue from 0 to 255 (normalization is inside the graph);
+// output "embedding", float32 [N,Dimensions].
+type Spec struct {
+	Name       string // for messages, such as "MobileFaceNet"
+	Size       int    // side of a chip in pixels
+	Dimensions int
+	Normalize  bool // divide by the length, for engines that compare by cosine
+}
+
+// MobileFaceNet is the embedder of yunet-mobilefacenet.
+func MobileFaceNet() Spec {
+	return Spec{Name: "MobileFaceNet", Size: 112, Dimensions: 192, Normalize: true}
+}
+
+// DlibResNet is the embedder of yunet-dlib. Its vectors are compared by their
+// Euclidean distance as they are, not normalized, as dlib does.
+func DlibResNet() Spec {
+	return Spec{Name: "dlib's ResNet", Size: 150, Dimensions: 128}
+}
+
+// fill writes a chip as three planes.
+func fill(planes []float32, chip []byte) {
+	n := len(chip) / 3
+	r, g, b := planes[:n], planes[n:2*n], planes[2*n:3*n]
+	for i := range r {
+		p := chip[3*i : 3*i+3]
+		r[i], g[i], b[i] = float32(p[0]), float32(p[1]), float32(p[2])
+	}
+}
+
+// vector copies one raw embedding, normalized when the spec says so. A vector that
+// is not finite or has no length is an error: compared with anything it would give
+// a distance that means nothing.
+func (s Spec) vector(raw []float32) ([]float32, error) {
+	sum := 0.0
+	for _, v := range raw {
+		sum += float64(v) * float64(v)
+	}
+	length := math.Sqrt(sum)
+	if !(length > 1e-6) || math.IsInf(length, 0) {
+		return nil, semblance.Errorf(semblance.Internal, "%s gave no usable embedding for a face (length %g)", s.Name, length).
+			WithHint("Run `semblance doctor`, which checks the network's answer to a known input.")
+	}
+	out := make([]float32, len(raw))
+	for i, v := range raw {
+		out[i] = v
+		if s.Normalize {
+			out[i] = float32(float64(v) / length)
+		}
+	}
+	return out, nil
+}
