@@ -1,0 +1,189 @@
+package media
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"unicode/utf8"
+)
+
+// SniffLen is how many bytes of a file's head Sniff looks at, at most.
+const SniffLen = 512
+
+// Types that are decoded.
+const (
+	typeJPEG = "image/jpeg"
+	typePNG  = "image/png"
+	typeGIF  = "image/gif"
+	typeWebP = "image/webp"
+	typeBMP  = "image/bmp"
+	typeTIFF = "image/tiff"
+	typeHEIC = "image/heic"
+	typeHEIF = "image/heif"
+	typeAVIF = "image/avif"
+)
+
+// unknownType is the answer for bytes that look like nothing known.
+const unknownType = "application/octet-stream"
+
+// A magic is a signature at an offset.
+type magic struct {
+	offset    int
+	bytes     string
+	mediaType string
+}
+
+// magics are tried in order, after JPEG, BMP, RIFF and ISO media, which need more than a
+// comparison.
+func magics() []magic {
+	return []magic{
+		{0, "\x89PNG\r\n\x1a\n", typePNG},
+		{0, "GIF87a", typeGIF}, {0, "GIF89a", typeGIF},
+		{0, "II*\x00", typeTIFF}, {0, "MM\x00*", typeTIFF}, {0, "II+\x00\x08\x00", typeTIFF}, {0, "MM\x00+\x00\x08", typeTIFF},
+		{0, "\x00\x00\x00\x0cJXL \r\n\x87\n", "image/jxl"}, {0, "\xff\x0a", "image/jxl"},
+		{0, "\x00\x00\x00\x0cjP  \r\n\x87\n", "image/jp2"}, {0, "\xff\x4f\xff\x51", "image/jp2"},
+		{0, "8BPS", "image/vnd.adobe.photoshop"}, {0, "\x00\x00\x01\x00", "image/x-icon"},
+		{0, "\x1aE\xdf\xa3", "video/x-matroska"}, {0, "\x00\x00\x01\xba", "video/mpeg"}, {0, "\x00\x00\x01\xb3", "video/mpeg"},
+		{0, "FLV\x01", "video/x-flv"}, {0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video/x-ms-asf"}, {0, "OggS", "application/ogg"},
+		{4, "moov", "video/quicktime"}, {4, "mdat", "video/quicktime"}, {4, "wide", "video/quicktime"},
+		{0, "%PDF-", "application/pdf"}, {0, "PK\x03\x04", "application/zip"}, {0, "PK\x05\x06", "application/zip"},
+		{0, "Rar!\x1a\x07", "application/vnd.rar"}, {0, "7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"},
+		{0, "\x1f\x8b", "application/gzip"}, {0, "SQLite format 3\x00", "application/vnd.sqlite3"},
+		{0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"},
+		{0, "\x7fELF", "application/x-executable"}, {0, "MZ", "application/x-executable"},
+		{0, "ID3", "audio/mpeg"}, {0, "fLaC", "audio/flac"},
+	}
+}
+
+// Sniff returns the media type that the first bytes of a file show, or
+// "application/octet-stream". Names and extensions play no part. It looks at no
+// more than SniffLen bytes and is safe on any input; no bytes are
+// "application/octet-stream" too.
+func Sniff(head []byte) string {
+	head = head[:min(len(head), SniffLen)]
+	switch {
+	case has(head, 0, "\xff\xd8\xff"):
+		return typeJPEG
+	case has(head, 0, "BM") && isBMP(head):
+		return typeBMP
+	case has(head, 0, "RIFF") && len(head) >= 12:
+		return sniffRIFF(string(head[8:12]))
+	case has(head, 4, "ftyp"):
+		return sniffBrands(head)
+	}
+	for _, m := range magics() {
+		if has(head, m.offset, m.bytes) {
+			return m.mediaType
+		}
+	}
+	return sniffText(head)
+}
+
+func has(head []byte, offset int, s string) bool {
+	return len(head) >= offset+len(s) && string(head[offset:offset+len(s)]) == s
+}
+
+// isBMP asks more than two letters, which begin many a text.
+func isBMP(head []byte) bool {
+	if len(head) < 18 {
+		return false
+	}
+	switch binary.LittleEndian.Uint32(head[14:]) {
+	case 12, 16, 40, 52, 56, 64, 108, 124:
+		return true
+	}
+	return false
+}
+
+func sniffRIFF(form string) string {
+	switch form {
+	case "WEBP":
+		return typeWebP
+	case "AVI ":
+		return "video/x-msvideo"
+	case "WAVE":
+		return "audio/wav"
+	}
+	return unknownType
+}
+
+// sniffBrands reads the brands of an ISO base media file (ISO/IEC 14496-12,
+// 4.3): the major one decides, the compatible ones where it is general.
+func sniffBrands(head []byte) string {
+	end := min(int64(len(head)), int64(binary.BigEndian.Uint32(head)))
+	general := ""
+	for i := int64(8); i+4 <= end; i += 4 {
+		if i == 12 { // the minor version
+			continue
+		}
+		switch brand := string(head[i : i+4]); brand {
+		case "heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs":
+			return typeHEIC
+		case "avif", "avis":
+			return typeAVIF
+		case "mif1", "msf1", "miaf":
+			general = typeHEIF
+		}
+		if i == 8 && general == "" {
+			break // a video file may list "mif1" far behind; its first brand decides
+		}
+	}
+	switch {
+	case general != "":
+		return general
+	case has(head, 8, "qt  "):
+		return "video/quicktime"
+	case has(head, 8, "crx "):
+		return "image/x-canon-cr3"
+	case has(head, 8, "M4A "):
+		return "audio/mp4"
+	case has(head, 8, "3gp"):
+		return "video/3gpp"
+	}
+	return "video/mp4"
+}
+
+// sniffText tells text, and markup among it, from binary data.
+func sniffText(head []byte) string {
+	text := bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
+	for len(text) > 0 { // a rune may be cut at the end
+		if r, n := utf8.DecodeLastRune(text); r != utf8.RuneError || n != 1 || len(head)-len(text) > 3 {
+			break
+		}
+		text = text[:len(text)-1]
+	}
+	if len(text) == 0 || !utf8.Valid(text) || bytes.ContainsFunc(text, isControl) {
+		return unknownType
+	}
+	lower := strings.ToLower(strings.TrimSpace(string(text)))
+	switch {
+	case strings.HasPrefix(lower, "<svg") || strings.HasPrefix(lower, "<?xml") && strings.Contains(lower, "<svg"):
+		return "image/svg+xml"
+	case strings.HasPrefix(lower, "<!doctype html") || strings.HasPrefix(lower, "<html"):
+		return "text/html"
+	case strings.HasPrefix(lower, "<?xml"):
+		return "text/xml"
+	}
+	return "text/plain"
+}
+
+func isControl(r rune) bool {
+	return r < ' ' && r != '\n' && r != '\r' && r != '\t' && r != '\f' && r != 0x1b
+}
+
+// refuse explains why a type is not read.
+func refuse(mediaType string) error {
+	major, _, _ := strings.Cut(mediaType, "/")
+	switch {
+	case mediaType == unknownType:
+		return unsupported("this is not a picture of a format that is read (its first bytes are of no known type)")
+	case major == "video":
+		return unsupported("this is a video (%s), and video files are not examined by this version", mediaType).
+			WithHint("Extract single frames as PNG or JPEG to have them examined.")
+	case major == "image":
+		return unsupported("pictures of type %s are not read by this version", mediaType)
+	case major == "text":
+		return unsupported("this is not a picture but text (%s)", mediaType).WithHint("")
+	}
+	return unsupported("this is not a picture: its content is of type %s", mediaType).WithHint("")
+}
