@@ -8,7 +8,7 @@ import (
 
 // normSlack is how far the length of a cosine vector may be from 1. Embedders
 // normalize in float32, which leaves 1e-6; more is a vector that nobody normalized.
-const normSlack = 1e-3
+const normSlack = 1e-4
 
 // CheckVector returns an Invalid error when a vector cannot be a signal of the
 // space: its length is another, it is zero or not finite, or the metric is cosine
