@@ -88,6 +88,13 @@ type ItemState struct {
 	Plan     string
 }
 
+// A Tally counts what is recorded of an exhibit, each finding once for every item
+// it is about, media and faces once for each content.
+type Tally struct {
+	Items, Media, Partial, Faces, FacesPoor                         int64
+	Hits, WeakHits, NearMatches, Candidates, Contradictions, Failed int64
+}
+
 // Media is content, addressed by its SHA-256. Many items, exhibits and cases can
 // share one.
 type Media struct {

@@ -1,0 +1,162 @@
+package scan
+
+import (
+	"fmt"
+	"time"
+
+	"semblance"
+)
+
+// An EventKind names what an Event tells.
+type EventKind string
+
+// The kinds.
+const (
+	EventItem          EventKind = "item"
+	EventHit           EventKind = "hit"
+	EventNearMatch     EventKind = "near-match"
+	EventCandidate     EventKind = "candidate"
+	EventContradiction EventKind = "contradiction"
+	EventError         EventKind = "error"
+	EventSummary       EventKind = "summary"
+)
+
+// An Event is one line of a scan's story. Events come in the order of the walk,
+// after what they tell is stored: first the item, then what was found in it.
+type Event struct {
+	Event         EventKind                `json:"event"`
+	Path          string                   `json:"path,omitempty"`
+	Status        semblance.ItemStatus     `json:"status,omitempty"`
+	Size          int64                    `json:"size,omitempty"`
+	SHA256        string                   `json:"sha256,omitempty"`
+	Type          string                   `json:"media_type,omitempty"`
+	Faces         *int                     `json:"faces,omitempty"` // nil: no detector ran
+	Partial       string                   `json:"partial,omitempty"`
+	Code          semblance.Code           `json:"code,omitempty"`
+	Reason        string                   `json:"reason,omitempty"`
+	Hit           *semblance.Hit           `json:"hit,omitempty"`
+	NearMatch     *semblance.NearMatch     `json:"near_match,omitempty"`
+	Candidate     *semblance.Candidate     `json:"candidate,omitempty"`
+	Contradiction *semblance.Contradiction `json:"contradiction,omitempty"`
+	Summary       *Summary                 `json:"summary,omitempty"`
+}
+
+// A Summary tells of one run. Seen, the statuses, Bytes, Decoded and Errors are
+// of this run, and the statuses add up to Seen, or the run has failed. Media and
+// everything found in them are of the whole exhibit as it is recorded now, so
+// that a second run that has nothing to do still says what there is.
+type Summary struct {
+	Case           string         `json:"case"`
+	Exhibit        string         `json:"exhibit"`
+	Seen           int64          `json:"seen"`
+	New            int64          `json:"new"`
+	Unchanged      int64          `json:"unchanged"`
+	Duplicate      int64          `json:"duplicate"`
+	KnownGood      int64          `json:"known_good"`
+	Unsupported    int64          `json:"unsupported"`
+	Failed         int64          `json:"failed"`
+	Media          int64          `json:"media"` // different contents in the exhibit
+	Bytes          int64          `json:"bytes"` // read in this run
+	Decoded        int64          `json:"decoded"`
+	Partial        int64          `json:"partial"` // pictures of which only a part could be decoded
+	Faces          int64          `json:"faces"`
+	FacesPoor      int64          `json:"faces_too_poor"` // of those, too poor to search
+	FacesRan       bool           `json:"faces_looked_for"`
+	Hits           int64          `json:"hits"`
+	Weak           int64          `json:"weak_hits"`
+	NearMatches    int64          `json:"near_matches"`
+	Candidates     int64          `json:"candidates"`
+	Contradictions int64          `json:"contradictions"`
+	Missing        int64          `json:"missing"` // recorded by an earlier run, not there now; kept
+	Errors         map[string]int `json:"errors"`  // by code
+	Complete       bool           `json:"complete"`
+	Why            string         `json:"why,omitempty"` // why it is not complete
+	Seconds        float64        `json:"seconds"`
+
+	known int64 // items that an earlier run had recorded
+}
+
+// Reconcile returns an error when the statuses do not add up to the items seen.
+func (s *Summary) Reconcile() error {
+	sum := s.New + s.Unchanged + s.Duplicate + s.KnownGood + s.Unsupported + s.Failed
+	if sum != s.Seen {
+		return semblance.Errorf(semblance.Internal, "the counts do not add up: %d items were seen, and %d accounted for; the scan has failed", s.Seen, sum)
+	}
+	return nil
+}
+
+func (s *Summary) count(status semblance.ItemStatus) {
+	switch status {
+	case semblance.ItemNew:
+		s.New++
+	case semblance.ItemUnchanged:
+		s.Unchanged++
+	case semblance.ItemDuplicate:
+		s.Duplicate++
+	case semblance.ItemKnownGood:
+		s.KnownGood++
+	case semblance.ItemUnsupported:
+		s.Unsupported++
+	case semblance.ItemFailed:
+		s.Failed++
+	}
+}
+
+// Rate returns items and bytes a second.
+func (s *Summary) Rate() (items, bytes float64) {
+	if s.Seconds <= 0 {
+		return 0, 0
+	}
+	return float64(s.Seen) / s.Seconds, float64(s.Bytes) / s.Seconds
+}
+
+// A Progress is how far a run is. Totals grow until Counted.
+type Progress struct {
+	Items, TotalItems int64
+	Bytes, TotalBytes int64
+	Counted           bool
+	Findings          int64
+	Elapsed           time.Duration
+}
+
+// String is a line for a log.
+func (p Progress) String() string {
+	return fmt.Sprintf("%d of %d items, %d of %d bytes, %d findings", p.Items, p.TotalItems, p.Bytes, p.TotalBytes, p.Findings)
+}
+
+// events makes the events of one committed result.
+func (r *result) events() []Event {
+	it := r.record.Item
+	ev := Event{Event: EventItem, Path: it.Path, Status: r.status, Size: it.Size, Code: it.Code, Reason: it.Reason}
+	if it.SHA256 != nil {
+		ev.SHA256 = it.SHA256.String()
+	}
+	if m := r.media; m != nil && m.Analysis != nil {
+		ev.Type, ev.Partial = m.Analysis.Type, m.Analysis.Partial
+		if len(m.Analysis.FaceSets) > 0 {
+			n := len(m.Analysis.FaceSets[0].Faces)
+			ev.Faces = &n
+		}
+	}
+	out := []Event{ev}
+	if r.status == semblance.ItemFailed {
+		out = append(out, Event{Event: EventError, Path: it.Path, Code: it.Code, Reason: it.Reason})
+	}
+	f := r.findings
+	if f == nil {
+		return out
+	}
+	for i := range f.Hits {
+		out = append(out, Event{Event: EventHit, Path: it.Path, SHA256: ev.SHA256, Hit: &f.Hits[i]})
+	}
+	for i := range f.NearMatches {
+		out = append(out, Event{Event: EventNearMatch, Path: it.Path, SHA256: ev.SHA256, NearMatch: &f.NearMatches[i]})
+	}
+	for i := range f.Candidates {
+		out = append(out, Event{Event: EventCandidate, Path: it.Path, SHA256: ev.SHA256, Candidate: &f.Candidates[i]})
+	}
+	for i := range f.Contradictions {
+		out = append(out, Event{Event: EventContradiction, Path: it.Path, SHA256: ev.SHA256, Contradiction: &f.Contradictions[i]})
+	}
+	return out
+}

@@ -1,0 +1,275 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"semblance"
+	"semblance/hashing"
+)
+
+// A result is what became of one item, waiting for its turn to be stored.
+type result struct {
+	seq      int64
+	record   semblance.ItemRecord
+	status   semblance.ItemStatus // of this run
+	media    *semblance.Media
+	findings *semblance.Findings
+	write    bool // false: nothing to store (unchanged)
+	same     bool // the file is as an earlier run recorded it
+	read     int64
+	decoded  bool
+	err      error // about the run, not the item
+}
+
+// A job is one item to examine.
+type job struct {
+	seq int64
+	found
+}
+
+// item does all the work of one item. A panic is an error of the run, with its
+// stack: an item must never disappear silently.
+func (r *run) item(ctx context.Context, j job) (res *result) {
+	defer func() {
+		if p := recover(); p != nil {
+			res = &result{seq: j.seq, err: semblance.Errorf(semblance.Internal, "examining %q stopped unexpectedly", j.path).
+				WithCause(errors.New(string(debug.Stack())))}
+		}
+	}()
+	res = &result{seq: j.seq, status: semblance.ItemNew, write: true}
+	it := &res.record.Item
+	*it = semblance.Item{Exhibit: r.exhibit.ID, Path: j.path, Status: semblance.ItemNew, Plan: r.Plan.Fingerprint}
+	describe(it, j.info)
+	if why := j.fail; why != nil {
+		return res.fail(why)
+	}
+	if j.skip != nil {
+		res.status, it.Status, it.Code, it.Reason = semblance.ItemUnsupported, semblance.ItemUnsupported, j.skip.Code, j.skip.Msg
+		return res
+	}
+	prior, known := r.prior[j.path]
+	same := known && unchanged(prior, it)
+	res.same = same
+	if same && prior.Plan == r.Plan.Fingerprint && !again(prior.Code) {
+		res.status, res.write = semblance.ItemUnchanged, false
+		return res
+	}
+	res.err = r.examine(ctx, j, prior, same, res)
+	return res
+}
+
+// describe copies what the file system says.
+func describe(it *semblance.Item, info fs.FileInfo) {
+	if info == nil {
+		return
+	}
+	it.Size, it.Modified = info.Size(), info.ModTime().UTC()
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		it.Inode, it.Changed = st.Ino, time.Unix(st.Ctim.Unix()).UTC()
+	}
+	if !info.Mode().IsRegular() {
+		it.Size = 0
+	}
+}
+
+// unchanged reports whether a file is as it was recorded: size, both times and
+// inode. The time of change cannot be set by a program, so a file that was
+// rewritten with its old modification time is seen.
+func unchanged(p semblance.ItemState, it *semblance.Item) bool {
+	return p.Size == it.Size && p.Modified == it.Modified.UnixNano() && p.Changed == it.Changed.UnixNano() && p.Inode == it.Inode && p.SHA256 != semblance.SHA256{}
+}
+
+// again reports whether a recorded failure is worth another try: it was about
+// this machine or the moment, not about the file.
+func again(c semblance.Code) bool {
+	switch c {
+	case "", semblance.MediaUnsupported, semblance.MediaDamaged, semblance.MediaTooLarge:
+		return false
+	}
+	return true
+}
+
+// fail records the item as failed.
+func (res *result) fail(why *semblance.Error) *result {
+	it := &res.record.Item
+	res.status, it.Status, it.Code, it.Reason = semblance.ItemFailed, semblance.ItemFailed, why.Code, why.Msg
+	return res
+}
+
+func (r *run) examine(ctx context.Context, j job, prior semblance.ItemState, same bool, res *result) error {
+	f, err := openRegular(j.os)
+	if err != nil {
+		res.fail(unreadable("file", err))
+		return nil
+	}
+	defer f.Close()
+	digests, known, err := r.identify(ctx, f, prior, same, res)
+	if err != nil || res.status == semblance.ItemFailed {
+		return err
+	}
+	it := &res.record.Item
+	sum := semblance.SHA256(digests.SHA256)
+	it.SHA256 = &sum
+	if digests.Size == 0 {
+		res.status, it.Status, it.Code, it.Reason = semblance.ItemUnsupported, semblance.ItemUnsupported, semblance.MediaUnsupported, "the file is empty"
+		res.media = &semblance.Media{Digests: digests, Code: it.Code, Reason: it.Reason}
+		res.record.Media = res.media
+		return nil
+	}
+	x, first, err := r.flight.do(ctx, sum, func() (semblance.Examination, error) {
+		return r.Examiner.Examine(ctx, r.Plan, digests, known, f)
+	})
+	if err != nil {
+		return err
+	}
+	res.decoded = first && x.Decoded
+	res.status, it.Status, it.Code, it.Reason = x.Status, x.Status, x.Media.Code, x.Media.Reason
+	res.media, res.findings = &x.Media, &x.Findings
+	if x.Decoded || known == nil {
+		res.record.Media = res.media
+	}
+	res.record.Findings = res.findings
+	return nil
+}
+
+// identify gives the digests of a file: from the store when it is unchanged and
+// known, else by reading it.
+func (r *run) identify(ctx context.Context, f *os.File, prior semblance.ItemState, same bool, res *result) (hashing.Digests, *semblance.Media, error) {
+	if same {
+		known, err := r.Scanner.Media.Media(ctx, prior.SHA256)
+		if err != nil {
+			return hashing.Digests{}, nil, err
+		}
+		if known[0] != nil {
+			return known[0].Digests, known[0], nil
+		}
+	}
+	digests, why, err := r.read(ctx, f, res)
+	if err != nil || why != nil {
+		if why != nil {
+			res.fail(why)
+		}
+		return digests, nil, err
+	}
+	known, err := r.Scanner.Media.Media(ctx, digests.SHA256)
+	if err != nil {
+		return digests, nil, err
+	}
+	return digests, known[0], nil
+}
+
+// read digests an open file and makes sure that it did not change meanwhile: it
+// is read once more when it did, and fails when it does so again.
+func (r *run) read(ctx context.Context, f *os.File, res *result) (hashing.Digests, *semblance.Error, error) {
+	for try := 0; ; try++ {
+		before, err := f.Stat()
+		if err != nil {
+			return hashing.Digests{}, unreadable("file", err), nil
+		}
+		describe(&res.record.Item, before)
+		if _, err := f.Seek(0, 0); err != nil {
+			return hashing.Digests{}, unreadable("file", err), nil
+		}
+		d, err := hashing.Digest(ctx, f)
+		if ctx.Err() != nil {
+			return d, nil, ctx.Err()
+		}
+		if err != nil {
+			return d, unreadable("file", err), nil
+		}
+		res.read += d.Size
+		after, err := f.Stat()
+		if err != nil {
+			return d, unreadable("file", err), nil
+		}
+		if d.Size == after.Size() && before.Size() == after.Size() && before.ModTime().Equal(after.ModTime()) {
+			return d, nil, nil
+		}
+		if try == 1 {
+			return d, semblance.Errorf(semblance.Conflict, "the file changed while it was read (%s bytes became %s), twice; scan a copy that nobody writes to, or a read-only mount",
+				strconv.FormatInt(before.Size(), 10), strconv.FormatInt(after.Size(), 10)), nil
+		}
+	}
+}
+
+// openRegular opens a file for reading without following a symbolic link that
+// took its place and without touching its access time where the system allows.
+func openRegular(path string) (*os.File, error) {
+	const flags = os.O_RDONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK | syscall.O_CLOEXEC
+	f, err := os.OpenFile(path, flags|noAtime, 0)
+	if errors.Is(err, syscall.EPERM) { // another user's file: O_NOATIME is its owner's
+		f, err = os.OpenFile(path, flags, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = syscall.ENOENT // it was a regular file when it was listed
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// A flight lets one lane examine a media while others that have the same content
+// wait for its answer.
+type flight struct {
+	mu    sync.Mutex
+	calls map[semblance.SHA256]*call
+}
+
+type call struct {
+	done chan struct{}
+	x    semblance.Examination
+	err  error
+	uses int
+}
+
+// do returns f's examination of sum, made once for as long as it is kept; first
+// tells who made it. land forgets it.
+func (fl *flight) do(ctx context.Context, sum semblance.SHA256, f func() (semblance.Examination, error)) (x semblance.Examination, first bool, err error) {
+	fl.mu.Lock()
+	c, ok := fl.calls[sum]
+	if !ok {
+		c = &call{done: make(chan struct{})}
+		fl.calls[sum] = c
+	}
+	c.uses++
+	fl.mu.Unlock()
+	if !ok {
+		func() {
+			defer close(c.done)
+			c.err = semblance.Errorf(semblance.Internal, "an examination stopped unexpectedly") // unless it returns
+			c.x, c.err = f()
+		}()
+		return c.x, true, c.err
+	}
+	select {
+	case <-c.done:
+		return c.x, false, c.err
+	case <-ctx.Done():
+		return x, false, ctx.Err()
+	}
+}
+
+// land forgets an examination when everyone who used it is stored.
+func (fl *flight) land(sum semblance.SHA256) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	if c, ok := fl.calls[sum]; ok {
+		if c.uses--; c.uses <= 0 {
+			delete(fl.calls, sum)
+		}
+	}
+}

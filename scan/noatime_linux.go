@@ -1,0 +1,5 @@
+package scan
+
+import "syscall"
+
+const noAtime = syscall.O_NOATIME

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package scan
+
+const noAtime = 0

@@ -1,0 +1,165 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"semblance"
+	"semblance/hashing"
+)
+
+// An Examiner makes and compares the signals of one media. *semblance.Engine is
+// one.
+type Examiner interface {
+	Examine(ctx context.Context, p *semblance.Plan, d hashing.Digests, prior *semblance.Media, f *os.File) (semblance.Examination, error)
+}
+
+// A Store keeps what a scan records. *store.Store is one.
+type Store interface {
+	// OpenExhibit finds or makes the exhibit and takes its lease; Conflict when
+	// another scan holds it or the label belongs to another source.
+	OpenExhibit(ctx context.Context, x semblance.Exhibit, ev semblance.AuditEvent) (semblance.Exhibit, bool, error)
+	// ReleaseExhibit gives the lease back and audits the end of the scan.
+	ReleaseExhibit(ctx context.Context, id semblance.ExhibitID, ev semblance.AuditEvent) error
+	// ItemIndex returns what is recorded of every item of an exhibit, by path.
+	ItemIndex(ctx context.Context, id semblance.ExhibitID) (map[string]semblance.ItemState, error)
+	// Tally counts what is recorded of an exhibit.
+	Tally(ctx context.Context, c semblance.CaseID, x semblance.ExhibitID) (semblance.Tally, error)
+	// CommitItems stores records in one transaction, in order.
+	CommitItems(ctx context.Context, c semblance.CaseID, x semblance.ExhibitID, records []semblance.ItemRecord, collections []semblance.CollectionID) error
+}
+
+// A Scanner scans folders.
+type Scanner struct {
+	Examiner Examiner
+	Store    Store
+	Media    semblance.MediaStore // usually the same store
+	// Now tells the time. nil is time.Now.
+	Now func() time.Time
+}
+
+// Options are what one run may be told. Plan, Label and Root are needed.
+type Options struct {
+	Plan     *semblance.Plan
+	Actor    semblance.Actor
+	Label    string // of the exhibit
+	Serial   string
+	Acquirer string
+	Root     string        // folder or file
+	Source   string        // recorded as the exhibit's source; empty is Root made absolute
+	Lanes    int           // files examined at once; 0 is the number of cores
+	First    time.Duration // stop taking new files after this long; 0 is never
+	Event    func(Event)   // called in the order of the walk, from one goroutine
+	Progress func(Progress)
+}
+
+// pending is how many results may wait for an earlier one: enough that one slow
+// picture does not stop the lanes, few enough to bound memory (a result with
+// faces and crops is some 100 kB).
+const pending = 512
+
+// Run scans one exhibit. Items that fail are reported and counted, and are not an
+// error; the error is about the run itself. What was committed before an error
+// or an interruption stays, and running again goes on from there.
+func (s *Scanner) Run(ctx context.Context, o Options) (Summary, error) {
+	r, err := s.begin(ctx, o)
+	if err != nil {
+		return Summary{}, err
+	}
+	err = r.run(ctx)
+	r.sum.Seconds = r.now().Sub(r.started).Seconds()
+	if err == nil {
+		err = r.sum.Reconcile()
+	}
+	err = errors.Join(err, r.tally(context.WithoutCancel(ctx)))
+	r.sum.Complete = err == nil && r.sum.Why == ""
+	if err != nil && r.sum.Why == "" {
+		r.sum.Why = err.Error()
+	}
+	// The lease is given back even when the caller has left.
+	if rerr := s.Store.ReleaseExhibit(context.WithoutCancel(ctx), r.exhibit.ID, r.audit("scan.end")); rerr != nil {
+		err = errors.Join(err, rerr)
+	}
+	r.event(Event{Event: EventSummary, Summary: &r.sum})
+	return r.sum, err
+}
+
+// A run is one run over one exhibit.
+type run struct {
+	*Scanner
+	Options
+	exhibit semblance.Exhibit
+	prior   map[string]semblance.ItemState
+	seen    map[semblance.SHA256]string // media of the exhibit and the first path of each, in the order of the walk
+	flight  flight
+	started time.Time
+	sum     Summary
+	totals  struct{ items, bytes, done, doneBytes, findings atomic.Int64 }
+	counted atomic.Bool
+	stop    atomic.Bool // First has passed
+}
+
+func (s *Scanner) begin(ctx context.Context, o Options) (*run, error) {
+	r := &run{Scanner: s, Options: o, seen: map[semblance.SHA256]string{}, flight: flight{calls: map[semblance.SHA256]*call{}}}
+	if r.Lanes <= 0 {
+		r.Lanes = runtime.NumCPU()
+	}
+	if r.Label == "" {
+		return nil, semblance.Errorf(semblance.Invalid, "an exhibit needs a label").WithHint("Give --exhibit LABEL, such as the number on the evidence bag.")
+	}
+	if _, err := os.Stat(r.Root); err != nil {
+		return nil, rootError(r.Root, err)
+	}
+	if r.Source == "" {
+		abs, err := filepath.Abs(r.Root)
+		if err != nil {
+			return nil, err
+		}
+		r.Source = abs
+	}
+	r.started = r.now()
+	r.sum = Summary{Case: o.Plan.Case.Number, Exhibit: o.Label, Errors: map[string]int{}, FacesRan: len(o.Plan.Engines) > 0}
+	x := semblance.Exhibit{ID: semblance.ExhibitID(semblance.NewID()), Case: o.Plan.Case.ID, Label: o.Label, Source: r.Source,
+		Serial: o.Serial, Acquirer: o.Acquirer, Created: r.started.UTC().Truncate(time.Millisecond)}
+	x, _, err := s.Store.OpenExhibit(ctx, x, r.audit("scan.start"))
+	if err != nil {
+		return nil, err
+	}
+	r.exhibit = x
+	if r.prior, err = s.Store.ItemIndex(ctx, x.ID); err != nil {
+		return nil, errors.Join(err, s.Store.ReleaseExhibit(context.WithoutCancel(ctx), x.ID, r.audit("scan.end")))
+	}
+	return r, nil
+}
+
+func (s *Scanner) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+func (r *run) event(e Event) {
+	if r.Event != nil {
+		r.Options.Event(e)
+	}
+}
+
+func (r *run) audit(action string) semblance.AuditEvent {
+	c := r.Plan.Case
+	ev := semblance.AuditEvent{Time: r.now().UTC().Truncate(time.Millisecond), Actor: r.Actor, Action: action, Case: c.Number, Purpose: c.Purpose, Basis: c.Basis,
+		Detail: map[string]any{"exhibit": r.Label, "plan": r.Plan.Fingerprint}}
+	for _, col := range r.Plan.Collections {
+		ev.Collections = append(ev.Collections, col.Name)
+	}
+	if action == "scan.end" {
+		ev.Detail["seen"], ev.Detail["hits"], ev.Detail["near_matches"], ev.Detail["candidates"], ev.Detail["failed"], ev.Detail["complete"] =
+			r.sum.Seen, r.sum.Hits, r.sum.NearMatches, r.sum.Candidates, r.sum.Failed, r.sum.Complete
+	}
+	return ev
+}
