@@ -2,13 +2,9 @@ package index
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"math/bits"
-	"slices"
 	"sort"
-
-	"semblance"
 )
 
 // A digests is a segment of values that are equal or not: sorted, with a table of
@@ -20,30 +16,10 @@ type digests struct {
 	starts []uint32 // of each pattern of leading bits; one more than there are patterns
 }
 
-// newDigests sorts the list and keeps it.
+// newDigests makes a segment of a list.
 func newDigests(l list) *digests {
-	order := make([]int32, len(l.ids))
-	for i := range order {
-		order[i] = int32(i)
-	}
-	slices.SortFunc(order, func(a, b int32) int {
-		if c := bytes.Compare(l.value(int(a)), l.value(int(b))); c != 0 {
-			return c
-		}
-		return cmp.Compare(l.ids[a], l.ids[b])
-	})
-	sorted := list{width: l.width, values: make([]byte, 0, len(l.values)), ids: make([]semblance.EntryID, 0, len(l.ids))}
-	for _, i := range order {
-		sorted.add(l.value(int(i)), l.ids[i])
-	}
-	d := &digests{list: sorted}
-	d.index()
-	return d
-}
-
-// index makes the table of starts, with about four values to a pattern.
-func (d *digests) index() {
-	patterns := max(1, bits.Len(uint(len(d.ids)))-2)
+	d := &digests{list: l.sorted()}
+	patterns := max(1, bits.Len(uint(len(d.ids)))-2) // about four values each
 	d.shift = 32 - patterns
 	d.starts = make([]uint32, 1<<patterns+1)
 	for i := range d.ids {
@@ -52,6 +28,7 @@ func (d *digests) index() {
 	for i := 1; i < len(d.starts); i++ {
 		d.starts[i] += d.starts[i-1]
 	}
+	return d
 }
 
 // pattern returns the leading bits of a value.

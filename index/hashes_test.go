@@ -1,0 +1,210 @@
+package index_test
+
+import (
+	"fmt"
+	"math/bits"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"semblance"
+	"semblance/hashing"
+	"semblance/index"
+)
+
+// fill returns an index of entries in a collection "c", and its query.
+func fill(t testing.TB, a hashing.Algorithm, values [][]byte) *index.Hashes {
+	t.Helper()
+	h := index.NewHashes()
+	err := h.Replace(t.Context(), "c", 1, func(yield func(semblance.HashEntry, error) bool) {
+		for i, v := range values {
+			if !yield(semblance.HashEntry{ID: semblance.EntryID(i), Algorithm: a, Value: v}, nil) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// brute is the definition: every value, nothing skipped.
+func brute(values [][]byte, q []byte, radius int) []semblance.HashNeighbor {
+	var out []semblance.HashNeighbor
+	for d := range radius + 1 {
+		for i, v := range values {
+			if hamming(v, q) == d {
+				out = append(out, semblance.HashNeighbor{Entry: semblance.EntryID(i), Collection: "c", Distance: d})
+			}
+		}
+	}
+	return out
+}
+
+func hamming(a, b []byte) int {
+	d := 0
+	for i := range a {
+		d += bits.OnesCount8(a[i] ^ b[i])
+	}
+	return d
+}
+
+// compare demands the oracle's answers and returns how many entries they have.
+func compare(t *testing.T, h *index.Hashes, a hashing.Algorithm, values [][]byte, radius int, queries ...[]byte) int {
+	t.Helper()
+	got, err := h.Search(t.Context(), semblance.HashQuery{Algorithm: a, Collections: []semblance.CollectionID{"c"}, Values: queries, Radius: radius})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for i, q := range queries {
+		want := brute(values, q, radius)
+		found += len(want)
+		if !slices.Equal(got[i], want) {
+			t.Fatalf("%x within %d of %d values: %d found, want %d", q, radius, len(values), len(got[i]), len(want))
+		}
+	}
+	return found
+}
+
+func random(r *rand.Rand, width int) []byte {
+	out := make([]byte, width)
+	for i := range out {
+		out[i] = byte(r.Uint32())
+	}
+	return out
+}
+
+func turn(r *rand.Rand, v []byte, n int) []byte {
+	out := slices.Clone(v)
+	for _, b := range r.Perm(len(v) * 8)[:n] {
+		out[b/8] ^= 1 << (b % 8)
+	}
+	return out
+}
+
+// Planted values lie exactly at the radius and one beyond, and spread their bits
+// both anywhere and as evenly over the slots as an adversary would.
+func TestHashesAgainstBruteForce(t *testing.T) {
+	t.Parallel()
+	sizes := []int{0, 1, 2, 1000, 30_000, 100_000}
+	if testing.Short() {
+		sizes = sizes[:5]
+	}
+	for _, n := range sizes {
+		for _, a := range []hashing.Algorithm{hashing.AlgorithmPDQ, hashing.AlgorithmPHash} {
+			t.Run(fmt.Sprint(a, "/", n), func(t *testing.T) {
+				t.Parallel()
+				r := rand.New(rand.NewPCG(uint64(n), 1))
+				width := a.Bits() / 8
+				values := make([][]byte, n)
+				for i := range values {
+					values[i] = random(r, width)
+				}
+				radii := []int{0, 1, 4, 5, 16}
+				if width == 32 {
+					radii = []int{0, 15, 16, 30, 31, 32, 63}
+				}
+				query := random(r, width)
+				for _, radius := range radii {
+					values = append(values, turn(r, query, radius), turn(r, query, radius+1), spread(query, radius), spread(query, radius+1))
+				}
+				h := fill(t, a, values)
+				for _, radius := range radii {
+					if compare(t, h, a, values, radius, query, values[0], random(r, width)) < 2 {
+						t.Fatal("what was planted exactly at the radius was not found")
+					}
+				}
+			})
+		}
+	}
+}
+
+// spread turns n bits at equal steps, so that every slot has its share.
+func spread(v []byte, n int) []byte {
+	out := slices.Clone(v)
+	total := len(v) * 8
+	for i := range n {
+		b := i * total / n
+		out[b/8] ^= 1 << (b % 8)
+	}
+	return out
+}
+
+// Real hashes are skewed: flat and dark pictures share most bits, and many entries
+// have one value.
+func TestHashesSkewed(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(5, 6))
+	flat := make([]byte, 32)
+	var values [][]byte
+	for range 20_000 {
+		values = append(values, flat)
+	}
+	for range 20_000 { // near flat: within a few bits of each other
+		values = append(values, turn(r, flat, r.IntN(24)))
+	}
+	for range 10_000 { // half of the slots are flat
+		values = append(values, append(random(r, 16), flat[:16]...))
+	}
+	h := fill(t, hashing.AlgorithmPDQ, values)
+	for _, radius := range []int{0, 8, 31, 40} {
+		compare(t, h, hashing.AlgorithmPDQ, values, radius, flat, turn(r, flat, 31), values[45_000], random(r, 32))
+	}
+}
+
+// Segments are merged as an index grows; what is in which must not matter.
+func TestHashesGrow(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(9, 9))
+	for _, a := range []hashing.Algorithm{hashing.AlgorithmPDQ, hashing.AlgorithmMD5, hashing.AlgorithmAHash} {
+		h := index.NewHashes()
+		var values [][]byte
+		for version := int64(1); len(values) < 60_000; version++ {
+			var more []semblance.HashEntry
+			for range 1 + r.IntN(7000) {
+				v := random(r, a.Bits()/8)
+				if r.IntN(3) == 0 && len(values) > 0 {
+					v = values[r.IntN(len(values))]
+				}
+				more = append(more, semblance.HashEntry{ID: semblance.EntryID(len(values)), Algorithm: a, Value: v})
+				values = append(values, v)
+			}
+			if err := h.Add(t.Context(), "c", version, more...); err != nil {
+				t.Fatal(err)
+			}
+			radius := 0
+			if !a.IsDigest() {
+				radius = 4
+			}
+			compare(t, h, a, values, radius, values[0], values[len(values)-1], values[r.IntN(len(values))])
+		}
+	}
+}
+
+// FuzzPDQ compares a search with brute force over values and a query that the
+// fuzzer writes: mutations of one value, with some random ones to make tables.
+func FuzzPDQ(f *testing.F) {
+	f.Add([]byte("any thirty-two bytes of a query."), []byte{0, 1, 2, 250, 3, 3}, uint8(31), uint64(1))
+	f.Add(make([]byte, 32), []byte{}, uint8(63), uint64(2))
+	f.Fuzz(func(t *testing.T, query, turns []byte, radius uint8, seed uint64) {
+		if len(query) != 32 {
+			return
+		}
+		r := rand.New(rand.NewPCG(seed, 0))
+		var values [][]byte
+		v := slices.Clone(query)
+		for i, b := range turns[:min(len(turns), 500)] {
+			v[(b>>3)%32] ^= 1 << (b & 7)
+			if i%5 == 4 {
+				v = slices.Clone(v)
+			}
+			values = append(values, slices.Clone(v))
+		}
+		for range 5000 {
+			values = append(values, turn(r, query, r.IntN(140)))
+		}
+		compare(t, fill(t, hashing.AlgorithmPDQ, values), hashing.AlgorithmPDQ, values, int(radius), query)
+	})
+}
