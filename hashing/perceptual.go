@@ -168,8 +168,15 @@ func packRow(dst []packed, row []byte, channels int) {
 		}
 		return
 	}
+	if channels == 3 { // a constant step is faster
+		for x := range dst {
+			px := (*[3]byte)(row[3*x : 3*x+3])
+			dst[x] = pack3(px[0], px[1], px[2])
+		}
+		return
+	}
 	for x := range dst {
-		px := row[x*channels : x*channels+3]
+		px := (*[4]byte)(row[4*x : 4*x+4])
 		dst[x] = pack3(px[0], px[1], px[2])
 	}
 }
