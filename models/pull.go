@@ -95,10 +95,22 @@ func (p *pull) ensure(a Artifact) error {
 	if err == nil {
 		err = p.stage.install(a, path)
 	}
-	if err == nil {
-		p.progress(a, source, a.Size)
+	if err != nil {
+		return err
 	}
-	return err
+	p.progress(a, source, a.Size)
+	for _, part := range p.parts(a) { // of sources that broke off before another served
+		os.Remove(part)
+	}
+	return nil
+}
+
+// parts lists the partial downloads of an artifact.
+func (p *pull) parts(a Artifact) []string {
+	// The pattern cannot be malformed: file names hold no special characters, and a
+	// folder with some only leaves a part behind.
+	list, _ := filepath.Glob(filepath.Join(p.stage.l.dir, partial, a.File+".*.part"))
+	return list
 }
 
 func (p *pull) progress(a Artifact, source string, done int64) {

@@ -80,6 +80,9 @@ func (p *pull) fromURL(a Artifact, src Source) (string, error) {
 // right or wrong is removed; one that is not complete is kept.
 func (p *pull) whole(a Artifact, src Source, part string) (string, error) {
 	if err := p.download(a, src, part); err != nil {
+		if info, _ := os.Stat(part); info != nil && info.Size() == 0 {
+			os.Remove(part)
+		}
 		return "", err
 	}
 	path, err := p.unpack(a, src, part)
