@@ -1,0 +1,229 @@
+package worker_test
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"semblance"
+	"semblance/hashing"
+	"semblance/worker"
+)
+
+// childEnv turns this test binary into a worker program: a real child in a real
+// cage that does what the file it is given tells it to.
+const childEnv = "SEMBLANCE_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	switch how := os.Getenv(childEnv); {
+	case how == "":
+		os.Exit(m.Run())
+	case how == "serve":
+		if err := worker.Serve(worker.Program{Facts: worker.Facts{Program: "test"}, Analyze: obey, Check: checkEngine}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	case strings.HasPrefix(how, "raw "):
+		rawChild(strings.TrimPrefix(how, "raw "))
+	case how == "parent":
+		doomedParent()
+	default:
+		fmt.Fprintln(os.Stderr, "cannot start: no such way")
+		os.Exit(7)
+	}
+}
+
+func checkEngine(e semblance.EngineName) (map[string]string, error) {
+	if e == semblance.YuNetMobileFaceNet {
+		return map[string]string{}, nil
+	}
+	return nil, semblance.Errorf(semblance.Unavailable, "the weights of %s are missing", e).WithHint("Run semblance models pull.")
+}
+
+// obey reads an order from the file and carries it out.
+func obey(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) {
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<20))
+	if err != nil {
+		return semblance.Analysis{}, err
+	}
+	order, arg, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
+	a := answer(req)
+	switch order {
+	case "ok":
+	case "segv":
+		syscall.Kill(os.Getpid(), syscall.SIGSEGV)
+		time.Sleep(time.Minute)
+	case "abort":
+		syscall.Kill(os.Getpid(), syscall.SIGABRT)
+		time.Sleep(time.Minute)
+	case "panic":
+		panic("a parser's mistake")
+	case "exit":
+		os.Exit(3)
+	case "spin":
+		for {
+			runtime.Gosched()
+		}
+	case "hang":
+		select {}
+	case "eat":
+		eat()
+	case "print":
+		for range 64 {
+			os.Stderr.Write(bytes.Repeat([]byte("noise "), 1<<18)) // 96 MiB in all
+		}
+		fmt.Fprintln(os.Stderr, "the last words")
+		os.Exit(3)
+	case "damaged":
+		return a, semblance.Errorf(semblance.MediaDamaged, "the picture ends after %s rows", arg).WithHint("Look for a better copy.")
+	case "unavailable":
+		return a, semblance.Errorf(semblance.Unavailable, "the weights are missing").WithHint("Run semblance models pull.")
+	case "odd-error":
+		return a, semblance.Errorf(semblance.Forbidden, "not yours")
+	case "write":
+		_, err := f.Write([]byte("x"))
+		a.Partial = fmt.Sprint(err)
+	case "seek":
+		f.Seek(0, io.SeekEnd)
+	case "environment":
+		a.Warnings = os.Environ()
+	case "descriptors":
+		for fd := range 64 {
+			var st syscall.Stat_t
+			if syscall.Fstat(fd, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFREG {
+				// The Go runtime keeps its cgroup's CPU quota open.
+				if name, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); !strings.HasPrefix(name, "/sys/fs/cgroup/") {
+					a.Warnings = append(a.Warnings, name)
+				}
+			}
+		}
+	case "nan":
+		a.FaceSets = []semblance.FaceSet{{Engine: req.Engine, Version: 1, Faces: []semblance.Face{{Score: float32(math.NaN())}}}}
+	case "metadata":
+		a.Metadata.Make, a.Warnings = "Can\x00on\x1b[31m\xff", []string{strings.Repeat("w", 1<<16)}
+	default:
+		tamper(&a, order)
+	}
+	return a, nil
+}
+
+func eat() {
+	var kept [][]byte
+	for {
+		b := make([]byte, 32<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		kept = append(kept, b)
+		runtime.KeepAlive(kept)
+	}
+}
+
+// answer is a valid answer to any request.
+func answer(req semblance.AnalyzeRequest) semblance.Analysis {
+	a := semblance.Analysis{Type: "image/test", Width: 40, Height: 30, Frames: 1, Decoder: "test 1"}
+	if len(req.Hashes) > 0 {
+		h := semblance.FrameHashes{}
+		for _, alg := range req.Hashes {
+			v := hashing.Hash64(0x0123456789abcdef)
+			switch alg {
+			case hashing.AlgorithmPDQ:
+				h.PDQ = &hashing.PDQResult{Hash: hashing.PDQ{1, 2, 3}, Quality: 77}
+			case hashing.AlgorithmPHash:
+				h.PHash = &v
+			case hashing.AlgorithmDHash:
+				h.DHash = &v
+			case hashing.AlgorithmAHash:
+				h.AHash = &v
+			}
+		}
+		a.Hashes = []semblance.FrameHashes{h}
+	}
+	for _, e := range append([]semblance.EngineName{req.Engine}, req.Engines...) {
+		if e != "" {
+			spec, _ := semblance.EngineByName(e)
+			a.FaceSets = append(a.FaceSets, semblance.FaceSet{Engine: e, Version: spec.Version, Faces: []semblance.Face{face(spec, req)}})
+		}
+	}
+	if req.Thumbnail > 0 {
+		a.Thumbnail = picture(req.Thumbnail)
+	}
+	return a
+}
+
+func face(spec semblance.EngineSpec, req semblance.AnalyzeRequest) semblance.Face {
+	f := semblance.Face{Box: semblance.Box{X: 1, Y: 2, W: 3, H: 4}, Score: 0.9, Quality: 50,
+		Landmarks: []semblance.Point{{X: 1, Y: 1}, {X: 2, Y: 1}, {X: 1.5, Y: 2}, {X: 1, Y: 3}, {X: 2, Y: 3}}}
+	if !req.NoEmbed {
+		f.Embedding = make([]float32, spec.Dimensions)
+		f.Embedding[0] = 1
+	}
+	if req.Crops {
+		f.Crop = picture(64)
+	}
+	return f
+}
+
+func picture(side int) []byte {
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, side, side)), nil); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// tamper makes an answer that a child that was taken over might give.
+func tamper(a *semblance.Analysis, how string) {
+	f := func() *semblance.Face { return &a.FaceSets[0].Faces[0] }
+	switch how {
+	case "many-faces":
+		for range 5000 {
+			a.FaceSets[0].Faces = append(a.FaceSets[0].Faces, *f())
+		}
+	case "large-crop":
+		f().Crop = picture(300)
+	case "crop-not-jpeg":
+		f().Crop = []byte("GIF89a")
+	case "short-embedding":
+		f().Embedding = f().Embedding[:5]
+	case "long-embedding-vector":
+		f().Embedding[1] = 9
+	case "score":
+		f().Score = 2
+	case "box":
+		f().Box.W = -1
+	case "far-box":
+		f().Box.X = 1e30
+	case "no-face-set":
+		a.FaceSets = nil
+	case "other-engine":
+		a.FaceSets[0].Engine = semblance.DlibHOG
+	case "other-version":
+		a.FaceSets[0].Version = 99
+	case "other-model":
+		a.FaceSets[0].Models = map[string]string{"evil": strings.Repeat("ab", 32)}
+	case "unasked-hash":
+		a.Hashes = []semblance.FrameHashes{{AHash: new(hashing.Hash64)}}
+	case "missing-hashes":
+		a.Hashes = nil
+	case "orientation":
+		a.Orientation = 9
+	case "size":
+		a.Width = 1 << 30
+	case "pixels":
+		a.Width, a.Height = 100_000, 100_000
+	case "thumbnail":
+		a.Thumbnail = picture(4000)
+	default:
+		panic("no order " + how)
+	}
+}

@@ -1,0 +1,89 @@
+package worker
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// processAttributes tie a child to the thread that starts it (see Pool.starter):
+// the kernel kills it when that thread ends, even when nobody is left to read
+// its answer. A session of its own keeps the terminal's signals away.
+func processAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
+}
+
+func socketPair() (ours, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(fds[0]), "worker"), os.NewFile(uintptr(fds[1]), "parent"), nil
+}
+
+// cpuTime returns the processor time a process of ours has used.
+func cpuTime(pid int) (time.Duration, bool) {
+	// The kernel's encoding of another process's CPU clock; see
+	// clock_getcpuclockid(3).
+	const scheduler = 2
+	var ts unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|scheduler), &ts); err != nil {
+		return 0, false
+	}
+	return time.Duration(ts.Nano()), true
+}
+
+// limitMemory sets the data limit of a child from outside, where the child has no
+// say. The hard limit stays, so that a later file can have more again.
+func limitMemory(pid int, bytes, most int64) error {
+	return unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: uint64(bytes), Max: uint64(most)}, nil)
+}
+
+// residentBytes returns the resident size of a process, 0 when it is not known.
+func residentBytes(pid int) int64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(b)
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(string(fields[1]), 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
+// reopenReadOnly gives a child a description of its own: it can neither write nor
+// move the caller's position in the file. The caller closes it.
+func reopenReadOnly(f *os.File) (*os.File, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var out *os.File
+	ctlErr := raw.Control(func(fd uintptr) {
+		out, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDONLY, 0)
+		if err == nil {
+			return
+		}
+		// No /proc, or no right to open the file again. What is already read-only
+		// can be handed over as it is: a child reads with pread.
+		flags, e := unix.FcntlInt(fd, unix.F_GETFL, 0)
+		if e != nil || flags&unix.O_ACCMODE != unix.O_RDONLY {
+			return
+		}
+		var dup int
+		if dup, e = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); e == nil {
+			out, err = os.NewFile(uintptr(dup), f.Name()), nil
+		}
+	})
+	if ctlErr != nil {
+		return nil, ctlErr
+	}
+	return out, err
+}

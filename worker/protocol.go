@@ -1,0 +1,94 @@
+package worker
+
+import (
+	"semblance"
+	"semblance/worker/cage"
+)
+
+// protocolVersion is raised with every change, so that programs of two releases
+// refuse each other instead of misunderstanding.
+const protocolVersion = 1
+
+// The parent writes a request, the child answers with one reply; then the next.
+// Each is a frame: four bytes of length, big endian, and that many bytes of
+// JSON. A request to analyze carries a descriptor with its first byte.
+type request struct {
+	Hello   *Hello                    `json:"hello,omitempty"`
+	Analyze *semblance.AnalyzeRequest `json:"analyze,omitempty"`
+	Check   semblance.EngineName      `json:"check,omitempty"`
+	Probe   *cage.Targets             `json:"probe,omitempty"`
+}
+
+// A Hello is the first request: all that a child needs before its cage closes.
+type Hello struct {
+	Version int              `json:"version"`
+	Models  map[string]Model `json:"models,omitempty"`
+	Threads int              `json:"threads"`
+	Memory  int64            `json:"memory"` // bytes of data
+}
+
+type reply struct {
+	Facts    *Facts              `json:"facts,omitempty"`
+	Analysis *semblance.Analysis `json:"analysis,omitempty"`
+	Engine   *EngineCheck        `json:"engine,omitempty"`
+	Findings []cage.Finding      `json:"findings,omitempty"`
+	Error    *remoteError        `json:"error,omitempty"`
+}
+
+// Facts are what a child says of itself when it starts.
+type Facts struct {
+	Version   int               `json:"version"` // of the protocol
+	Program   string            `json:"program"` // version of the build
+	CPU       string            `json:"cpu"`     // class of the processor: results are equal on processors of one class
+	Libraries map[string]string `json:"libraries,omitempty"`
+	Build     map[string]string `json:"build,omitempty"` // flags that decide about instructions and code
+	Cage      cage.Applied      `json:"cage"`
+}
+
+// An EngineCheck is what opening an engine in a child gave.
+type EngineCheck struct {
+	Models map[string]string `json:"models,omitempty"` // name to sha256, as loaded
+	Millis float64           `json:"millis"`           // to open it and look at one frame
+}
+
+// A remoteError is a semblance.Error on its way to the parent. Cause is text: the
+// parent logs it and shows it to nobody.
+type remoteError struct {
+	Code  semblance.Code `json:"code"`
+	Msg   string         `json:"msg"`
+	Hint  string         `json:"hint,omitempty"`
+	Cause string         `json:"cause,omitempty"`
+}
+
+// The largest frames. A child that claims more is not one of ours.
+const (
+	maxRequest = 1 << 20
+	maxReply   = 64 << 20
+)
+
+// replyBudget is the most that an honest answer to req can need.
+func replyBudget(req *semblance.AnalyzeRequest) budget {
+	b := budget{bytes: 256 << 10, objects: 64 + 16*req.Limits.Frames, values: 4096 + 64*req.Limits.Frames}
+	if req.Thumbnail > 0 {
+		b.bytes += base64Size(maxPicture)
+	}
+	faces := req.Limits.Faces * req.Limits.Frames * len(wantedEngines(req))
+	b.objects += faces * 16 // a face, its box, its points
+	b.values += faces * 1024
+	b.bytes += faces * (16 << 10)
+	if req.Crops {
+		b.bytes += faces * base64Size(maxCrop)
+	}
+	b.bytes = min(b.bytes, maxReply)
+	return b
+}
+
+func base64Size(n int) int { return n/3*4 + 4 }
+
+// A budget bounds what the parent allocates for an answer before it has looked
+// at it: three bytes of JSON can become a struct of two hundred.
+type budget struct {
+	bytes   int
+	objects int // opening braces and brackets
+	values  int // commas
+}

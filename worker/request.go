@@ -1,0 +1,80 @@
+package worker
+
+import (
+	"os"
+
+	"semblance"
+)
+
+// limits fills the zero fields of a request's limits from the pool's.
+func (p *Pool) limits(l semblance.Limits) semblance.Limits {
+	d := p.opts.Limits
+	fill := func(v *int64, def int64) {
+		if *v == 0 {
+			*v = def
+		}
+	}
+	fill(&l.Bytes, d.Bytes)
+	fill(&l.Pixels, d.Pixels)
+	fill(&l.Memory, d.Memory)
+	fill((*int64)(&l.Deadline), int64(d.Deadline))
+	fill((*int64)(&l.CPU), int64(d.CPU))
+	if l.Frames == 0 {
+		l.Frames = d.Frames
+	}
+	if l.Faces == 0 {
+		l.Faces = d.Faces
+	}
+	l.Memory = min(l.Memory, d.Memory)
+	return l
+}
+
+// The most a request can ask for: more would not fit an answer.
+const (
+	mostFrames = 1024
+	mostFaces  = 10000
+)
+
+func checkRequest(r *semblance.AnalyzeRequest) error {
+	for _, a := range r.Hashes {
+		if !a.IsPerceptual() {
+			return semblance.Errorf(semblance.Invalid, "%q is not a perceptual hash", string(a))
+		}
+	}
+	for _, e := range wantedEngines(r) {
+		if _, err := semblance.EngineByName(e); err != nil {
+			return err
+		}
+	}
+	l := r.Limits
+	switch {
+	case r.Thumbnail < 0 || r.Thumbnail > maxThumb:
+		return semblance.Errorf(semblance.Invalid, "a thumbnail of %d pixels cannot be made; it is 0 to %d", r.Thumbnail, maxThumb)
+	case l.Frames < 1 || l.Frames > mostFrames:
+		return semblance.Errorf(semblance.Invalid, "a limit of %d frames cannot be kept; it is 1 to %d", l.Frames, mostFrames)
+	case l.Faces < 1 || l.Faces > mostFaces:
+		return semblance.Errorf(semblance.Invalid, "a limit of %d faces cannot be kept; it is 1 to %d", l.Faces, mostFaces)
+	case l.Bytes < 0 || l.Pixels < 0 || l.Deadline < 0 || l.CPU < 0:
+		return semblance.Errorf(semblance.Invalid, "a limit cannot be negative")
+	case l.Memory < minMemory:
+		return semblance.Errorf(semblance.Invalid, "%d bytes of memory are not enough for a worker; it needs %d", l.Memory, int64(minMemory))
+	}
+	return nil
+}
+
+// checkFile refuses before any child is asked what no child can answer.
+func checkFile(f *os.File, most int64) error {
+	info, err := f.Stat()
+	if err != nil {
+		return semblance.Errorf(semblance.Internal, "the file cannot be looked at").WithCause(err)
+	}
+	switch {
+	case !info.Mode().IsRegular():
+		return semblance.Errorf(semblance.Invalid, "this is not a regular file").
+			WithHint("Devices, pipes and folders are copied into a file first.")
+	case info.Size() > most:
+		return semblance.Errorf(semblance.MediaTooLarge, "the file has %s, over the limit of %s", megabytes(info.Size()), megabytes(most)).
+			WithHint("Raise the limit on bytes if such files are expected.")
+	}
+	return nil
+}
