@@ -26,22 +26,33 @@ func (l *lumaTable) at(px []byte, channels int) float32 {
 // fill writes the luma of a row as row k of the quads.
 func (l *lumaTable) fill(dst []quad, k int, row []byte, channels int) {
 	k &= 3
-	if channels == 1 {
+	switch channels {
+	case 1:
 		for x, g := range row[:len(dst)] {
 			dst[x][k] = float32(g)
 		}
-		return
-	}
-	if channels == 3 { // a constant step is faster
+	case 3:
 		for x := range dst {
 			px := (*[3]byte)(row[3*x : 3*x+3])
 			dst[x][k] = l[0][px[0]] + l[1][px[1]] + l[2][px[2]]
 		}
-		return
+	default:
+		for x := range dst {
+			px := (*[4]byte)(row[4*x : 4*x+4])
+			dst[x][k] = l[0][px[0]] + l[1][px[1]] + l[2][px[2]]
+		}
 	}
+}
+
+// fillAndPack is fill and packRow in one pass, for RGB.
+func (l *lumaTable) fillAndPack(dst []quad, k int, packs []packed, row []byte) {
+	k &= 3
+	packs = packs[:len(dst)]
 	for x := range dst {
-		px := (*[4]byte)(row[4*x : 4*x+4])
-		dst[x][k] = l[0][px[0]] + l[1][px[1]] + l[2][px[2]]
+		px := (*[3]byte)(row[3*x : 3*x+3])
+		r, g, b := px[0], px[1], px[2]
+		dst[x][k] = l[0][r] + l[1][g] + l[2][b]
+		packs[x] = pack3(r, g, b)
 	}
 }
 

@@ -104,16 +104,8 @@ func (w *work) begin(p Pixels, o Options) {
 
 // rows feeds rows y to y+n-1 to every part.
 func (w *work) rows(p Pixels, y, n int) {
-	reduces := w.phash != nil || w.dhash != nil || w.ahash != nil
 	for k := range n {
-		row := p.row(y + k)
-		if w.jarosz != nil {
-			w.luma.fill(w.jarosz.in, k, row, p.Channels)
-		}
-		if !reduces {
-			continue
-		}
-		packRow(w.row, row, p.Channels)
+		w.convert(p, y, k)
 		for _, z := range [...]*resizer{w.phash, w.dhash, w.ahash} {
 			if z != nil {
 				z.push(y+k, w.row)
@@ -122,6 +114,22 @@ func (w *work) rows(p Pixels, y, n int) {
 	}
 	if w.jarosz != nil {
 		w.jarosz.push(y, n)
+	}
+}
+
+// convert prepares row y+k in the forms that the parts need.
+func (w *work) convert(p Pixels, y, k int) {
+	row := p.row(y + k)
+	reduces := w.phash != nil || w.dhash != nil || w.ahash != nil
+	if w.jarosz != nil && reduces && p.Channels == 3 {
+		w.luma.fillAndPack(w.jarosz.in, k, w.row, row)
+		return
+	}
+	if w.jarosz != nil {
+		w.luma.fill(w.jarosz.in, k, row, p.Channels)
+	}
+	if reduces {
+		packRow(w.row, row, p.Channels)
 	}
 }
 
