@@ -19,13 +19,15 @@ import (
 // thousands would take hours.
 const maxScans = 100
 
+func jpegVersion() string { return C.GoString(C.sem_jpeg_version()) }
+
 func openJPEG(p *picture) error {
 	h, err := readJPEGHead(p.data)
 	if err != nil {
 		return err
 	}
 	p.a.Width, p.a.Height, p.a.Frames = h.width, h.height, 1
-	p.a.Decoder = "libjpeg-turbo " + C.GoString(C.sem_jpeg_version())
+	p.a.Decoder = "libjpeg-turbo " + jpegVersion()
 	coefficients := int64(0)
 	if h.progressive() { // all of them are kept: 16 bits each
 		coefficients = 2 * int64(h.components) * int64(h.width) * int64(h.height)

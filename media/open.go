@@ -60,6 +60,16 @@ func opener(mediaType string) func(*picture) error {
 		return openJPEG
 	case typePNG:
 		return openPNG
+	case typeGIF:
+		return openGIF
+	case typeWebP:
+		return openWebP
+	case typeBMP:
+		return openBMP
+	case typeTIFF:
+		return openTIFF
+	case typeHEIC, typeHEIF, typeAVIF:
+		return openHEIF
 	}
 	return nil
 }

@@ -12,13 +12,15 @@ import (
 	"semblance"
 )
 
+func pngVersion() string { return C.GoString(C.sem_png_version()) }
+
 func openPNG(p *picture) error {
 	h, err := readPNGHead(p.data)
 	if err != nil {
 		return err
 	}
 	p.a.Width, p.a.Height, p.a.Frames = h.width, h.height, h.frames
-	p.a.Decoder = "libpng " + C.GoString(C.sem_png_version())
+	p.a.Decoder = "libpng " + pngVersion()
 	if err := p.checkSize("PNG", h.width, h.height, 0); err != nil {
 		return err
 	}

@@ -58,6 +58,17 @@ func turn(to *semblance.Frame, src []byte, base, dx, dy int) {
 	}
 }
 
+// undone is the orientation that turns back.
+func undone(orientation int) int {
+	switch orientation {
+	case 6:
+		return 8
+	case 8:
+		return 6
+	}
+	return orientation
+}
+
 // turnedTwice is the orientation that equals turning by one and then by another.
 // It is found by trying: the smallest frame with sides that differ tells all eight apart.
 func turnedTwice(first, then int) int {
