@@ -1,0 +1,265 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"maps"
+
+	"semblance"
+)
+
+// CommitItems stores what a scan made of some items of an exhibit, in one
+// transaction: all of it is on disk when it returns, or nothing is.
+//
+// An item replaces the one recorded of its path; one that is ItemUnchanged only
+// gets its Plan, and must be recorded. Media adds to what is known: a face set
+// replaces that of its engine and a perceptual hash those of its algorithm, and
+// what was decoded stays when Analysis is nil. Findings replace those of the case
+// and the media in collections, and in every collection they name themselves.
+//
+// The scan's own audit events say what was done; items have none.
+func (s *Store) CommitItems(ctx context.Context, id semblance.CaseID, exhibit semblance.ExhibitID, records []semblance.ItemRecord, collections []semblance.CollectionID) error {
+	return s.write(ctx, "record the items", nil, func(tx *sql.Tx) error {
+		c, err := s.newCommit(ctx, tx, id, exhibit, collections)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		for i := range records {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := c.record(&records[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// A commit is one transaction of CommitItems. Statements run without the caller's
+// cancellation, which costs a goroutine each; the loop above looks at it.
+type commit struct {
+	ctx         context.Context
+	tx          *sql.Tx
+	statements  map[string]*sql.Stmt
+	caseKey     int64
+	exhibitKey  int64
+	collections []string // names
+}
+
+func (s *Store) newCommit(ctx context.Context, tx *sql.Tx, id semblance.CaseID, exhibit semblance.ExhibitID, collections []semblance.CollectionID) (*commit, error) {
+	c := &commit{ctx: context.WithoutCancel(ctx), tx: tx, statements: map[string]*sql.Stmt{}}
+	var err error
+	if c.exhibitKey, c.caseKey, err = exhibitKey(ctx, tx, exhibit); err != nil {
+		return nil, err
+	}
+	if key, err := caseKey(ctx, tx, id); err != nil {
+		return nil, err
+	} else if key != c.caseKey {
+		return nil, semblance.Errorf(semblance.Invalid, "the exhibit belongs to another case")
+	}
+	c.collections, err = collectionNames(ctx, tx, collections)
+	return c, err
+}
+
+func (c *commit) close() {
+	for _, st := range c.statements {
+		_ = st.Close()
+	}
+}
+
+// exec runs a statement that is prepared once.
+func (c *commit) exec(query string, args ...any) (sql.Result, error) {
+	st := c.statements[query]
+	if st == nil {
+		var err error
+		if st, err = c.tx.PrepareContext(c.ctx, query); err != nil {
+			return nil, err
+		}
+		c.statements[query] = st
+	}
+	return st.ExecContext(c.ctx, args...)
+}
+
+// run is exec for statements whose result says nothing.
+func (c *commit) run(query string, args ...any) error {
+	_, err := c.exec(query, args...)
+	return err
+}
+
+func (c *commit) record(r *semblance.ItemRecord) error {
+	if r.Media != nil {
+		if err := c.media(r.Media); err != nil {
+			return err
+		}
+	}
+	if err := c.item(&r.Item); err != nil {
+		return err
+	}
+	if r.Findings == nil {
+		return nil
+	}
+	if r.Item.SHA256 == nil {
+		return semblance.Errorf(semblance.Internal, "an item without digests cannot have findings")
+	}
+	return c.findings(*r.Item.SHA256, r.Findings)
+}
+
+func (c *commit) item(i *semblance.Item) error {
+	if i.Status == semblance.ItemUnchanged {
+		known, err := added(c.exec(`UPDATE items SET plan = ? WHERE exhibit_key = ? AND path = ?`, i.Plan, c.exhibitKey, i.Path))
+		if err == nil && !known {
+			err = semblance.Errorf(semblance.Internal, "an item that is not recorded cannot be unchanged")
+		}
+		return err
+	}
+	var sum []byte
+	if i.SHA256 != nil {
+		sum = i.SHA256[:]
+	}
+	return c.run(`INSERT INTO items (exhibit_key, path, size, modified_s, modified_ns, changed_s, changed_ns, inode, sha256, status, code, reason, plan)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (exhibit_key, path) DO UPDATE SET size = excluded.size,
+		modified_s = excluded.modified_s, modified_ns = excluded.modified_ns, changed_s = excluded.changed_s, changed_ns = excluded.changed_ns,
+		inode = excluded.inode, sha256 = excluded.sha256, status = excluded.status, code = excluded.code, reason = excluded.reason, plan = excluded.plan`,
+		c.exhibitKey, i.Path, i.Size, i.Modified.Unix(), i.Modified.Nanosecond(), i.Changed.Unix(), i.Changed.Nanosecond(),
+		int64(i.Inode), sum, i.Status, i.Code, i.Reason, i.Plan)
+}
+
+func (c *commit) media(m *semblance.Media) error {
+	d, a := &m.Digests, m.Analysis
+	var analysis any // NULL
+	if a != nil {
+		bare := *a
+		bare.Hashes, bare.FaceSets, bare.Thumbnail = nil, nil, nil
+		text, err := json.Marshal(bare)
+		if err != nil {
+			return err
+		}
+		analysis = string(text)
+	}
+	// Without an analysis of its own, a media keeps the one it has, and why an
+	// earlier decoding failed only gives way to a newer reason.
+	err := c.run(`INSERT INTO media (sha256, md5, sha1, size, analysis, partial, code, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (sha256) DO UPDATE SET analysis = coalesce(excluded.analysis, media.analysis),
+		partial = CASE WHEN excluded.analysis IS NOT NULL THEN excluded.partial ELSE media.partial END,
+		code = CASE WHEN excluded.analysis IS NOT NULL OR (media.analysis IS NULL AND excluded.code <> '') THEN excluded.code ELSE media.code END,
+		reason = CASE WHEN excluded.analysis IS NOT NULL OR (media.analysis IS NULL AND excluded.code <> '') THEN excluded.reason ELSE media.reason END`,
+		d.SHA256[:], d.MD5[:], d.SHA1[:], d.Size, analysis, a != nil && a.Partial != "", m.Code, m.Reason)
+	if err != nil || a == nil {
+		return err
+	}
+	if err := c.signals(d.SHA256[:], a); err != nil {
+		return err
+	}
+	for i := range a.FaceSets {
+		if err := c.faceSet(d.SHA256[:], &a.FaceSets[i]); err != nil {
+			return err
+		}
+	}
+	if len(a.Thumbnail) == 0 {
+		return nil
+	}
+	return c.run(`INSERT INTO thumbnails (media, jpeg) VALUES (?, ?) ON CONFLICT (media) DO UPDATE SET jpeg = excluded.jpeg`,
+		d.SHA256[:], a.Thumbnail)
+}
+
+// signals replaces the hashes of the algorithms that a has, in all frames.
+func (c *commit) signals(sum []byte, a *semblance.Analysis) error {
+	seen := map[string]bool{}
+	for _, frame := range a.Hashes {
+		for _, h := range signalsOf(frame) {
+			if !seen[string(h.algorithm)] {
+				seen[string(h.algorithm)] = true
+				if err := c.run(`DELETE FROM signals WHERE media = ? AND algorithm = ?`, sum, h.algorithm); err != nil {
+					return err
+				}
+			}
+			err := c.run(`INSERT INTO signals (media, algorithm, frame, value, quality, dihedral, decoder) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+				sum, h.algorithm, frame.Frame, h.value, h.quality, h.dihedral, a.Decoder)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// faceSet replaces the face set of an engine. One that is stored already keeps its
+// crops: what Media returned comes back without them.
+func (c *commit) faceSet(sum []byte, set *semblance.FaceSet) error {
+	same, err := c.sameFaceSet(sum, set)
+	if err != nil {
+		return err
+	}
+	if same {
+		return c.crops(sum, set)
+	}
+	for _, table := range []string{"face_crops", "faces", "face_sets"} {
+		if err := c.run(`DELETE FROM `+table+` WHERE media = ? AND engine = ?`, sum, set.Engine); err != nil {
+			return err
+		}
+	}
+	models, err := json.Marshal(set.Models)
+	if err != nil {
+		return err
+	}
+	err = c.run(`INSERT INTO face_sets (media, engine, version, models, dropped) VALUES (?, ?, ?, ?, ?)`,
+		sum, set.Engine, set.Version, string(models), set.Dropped)
+	for i := 0; i < len(set.Faces) && err == nil; i++ {
+		err = c.face(sum, set.Engine, i, set.Faces[i])
+	}
+	if err != nil {
+		return err
+	}
+	return c.crops(sum, set)
+}
+
+// sameFaceSet reports whether a face set is stored already, but for its crops.
+func (c *commit) sameFaceSet(sum []byte, set *semblance.FaceSet) (bool, error) {
+	l := mediaLoader{q: c.tx, known: map[semblance.SHA256]*semblance.Media{}, in: `(?)`, keys: []any{sum}, embeddings: true}
+	if err := l.load(c.ctx); err != nil {
+		return false, err
+	}
+	stored, ok := l.analysis(semblance.SHA256(sum)).Faces(set.Engine)
+	if !ok || stored.Version != set.Version || stored.Dropped != set.Dropped || len(stored.Faces) != len(set.Faces) || !maps.Equal(stored.Models, set.Models) {
+		return false, nil
+	}
+	for i, f := range set.Faces {
+		want, wantVector, err := encodeFace(f)
+		if err != nil {
+			return false, err
+		}
+		got, gotVector, err := encodeFace(stored.Faces[i])
+		if err != nil || got != want || !bytes.Equal(gotVector, wantVector) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// crops stores the crops that are given.
+func (c *commit) crops(sum []byte, set *semblance.FaceSet) error {
+	for i, f := range set.Faces {
+		if len(f.Crop) == 0 {
+			continue
+		}
+		err := c.run(`INSERT INTO face_crops (media, engine, face, jpeg) VALUES (?, ?, ?, ?)
+			ON CONFLICT (media, engine, face) DO UPDATE SET jpeg = excluded.jpeg`, sum, set.Engine, i, f.Crop)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *commit) face(sum []byte, engine semblance.EngineName, i int, f semblance.Face) error {
+	data, embedding, err := encodeFace(f)
+	if err != nil {
+		return err
+	}
+	return c.run(`INSERT INTO faces (media, engine, face, quality, data, embedding) VALUES (?, ?, ?, ?, ?, ?)`, sum, engine, i, f.Quality, data, embedding)
+}

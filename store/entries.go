@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"semblance"
+	"semblance/hashing"
+)
+
+// AddEntries stores new entries of a hashes or known-good collection and raises
+// its version when there are any. A value that is there already is left as it is;
+// the count is of new ones, and the audit event says it too. IDs grow in the order
+// of entries.
+//
+// The error has code Invalid, and nothing is stored, when a value has not the
+// length of its algorithm or the collection is of another kind.
+func (s *Store) AddEntries(ctx context.Context, c semblance.CollectionID, entries []semblance.HashEntry, ev semblance.AuditEvent) (int, error) {
+	var fresh int
+	err := s.write(ctx, "add the entries", &ev, func(tx *sql.Tx) error {
+		key, stored, err := lockCollection(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		if stored.Kind != semblance.Hashes && stored.Kind != semblance.KnownGood {
+			return semblance.Errorf(semblance.Invalid, "the collection %q is of %s and cannot hold hashes", stored.Name, stored.Kind)
+		}
+		if fresh, err = insertEntries(ctx, tx, key, entries); err != nil {
+			return err
+		}
+		with(&ev, "added", fresh)
+		if fresh == 0 {
+			return nil
+		}
+		return raise(ctx, tx, key, 0, fresh)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return fresh, nil
+}
+
+func insertEntries(ctx context.Context, tx *sql.Tx, key int64, entries []semblance.HashEntry) (int, error) {
+	free := context.WithoutCancel(ctx) // see commit
+	st, err := tx.PrepareContext(free, `INSERT INTO hash_entries (collection_key, algorithm, value, size, quality, note, source, record, decoder)
+		VALUES (`+marks(9)+`) ON CONFLICT DO NOTHING`)
+	if err != nil {
+		return 0, err
+	}
+	defer st.Close()
+	count := 0
+	for i := range entries {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		e := &entries[i]
+		if err := checkEntry(e); err != nil {
+			return 0, err
+		}
+		fresh, err := added(st.ExecContext(free, key, e.Algorithm, e.Value, e.Size, e.Quality, e.Note, e.Source, e.Record, e.Decoder))
+		if err != nil {
+			return 0, err
+		}
+		if fresh {
+			count++
+		}
+	}
+	return count, nil
+}
+
+func checkEntry(e *semblance.HashEntry) error {
+	switch bits := e.Algorithm.Bits(); {
+	case bits == 0:
+		return semblance.Errorf(semblance.Invalid, "no algorithm is called %q", string(e.Algorithm)).
+			WithHint("Known are %v.", hashing.Algorithms())
+	case bits != 8*len(e.Value):
+		return semblance.Errorf(semblance.Invalid, "a value of %s has %d bytes, not %d", e.Algorithm, bits/8, len(e.Value))
+	}
+	return nil
+}
+
+const selectEntry = `SELECT h.id, c.id, h.algorithm, h.value, h.size, h.quality, h.note, h.source, h.record, h.decoder
+	FROM hash_entries h JOIN collections c ON c.key = h.collection_key `
+
+func scanEntry(scan scanner) (e semblance.HashEntry, err error) {
+	err = scan(&e.ID, &e.Collection, &e.Algorithm, &e.Value, &e.Size, &e.Quality, &e.Note, &e.Source, &e.Record, &e.Decoder)
+	e.Seq = int64(e.ID) // entries never change, so that their order is that of their ids
+	return e, err
+}
+
+// Entries returns the entries of ids, in order. The error has code NotFound when
+// one is missing.
+func (s *Store) Entries(ctx context.Context, ids ...semblance.EntryID) ([]semblance.HashEntry, error) {
+	list := make([]semblance.HashEntry, 0, len(ids))
+	err := s.read(ctx, "read the entries", func(tx *sql.Tx) error {
+		for _, id := range ids {
+			e, err := scanEntry(tx.QueryRowContext(ctx, selectEntry+`WHERE h.id = ?`, id).Scan)
+			if errors.Is(err, sql.ErrNoRows) {
+				return semblance.Errorf(semblance.NotFound, "there is no entry %d", id)
+			}
+			if err != nil {
+				return err
+			}
+			list = append(list, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// Algorithms lists the algorithms a collection has values of, by name.
+func (s *Store) Algorithms(ctx context.Context, c semblance.CollectionID) ([]hashing.Algorithm, error) {
+	var list []hashing.Algorithm
+	err := s.read(ctx, "list the algorithms", func(tx *sql.Tx) error {
+		key, err := collectionKey(ctx, tx, c)
+		// One step through the index for each algorithm; DISTINCT would go through
+		// every entry.
+		for last := ""; err == nil; {
+			var next sql.NullString
+			err = tx.QueryRowContext(ctx, `SELECT min(algorithm) FROM hash_entries WHERE collection_key = ? AND algorithm > ?`, key, last).Scan(&next)
+			if err != nil || !next.Valid {
+				return err
+			}
+			last = next.String
+			list = append(list, hashing.Algorithm(last))
+		}
+		return err
+	})
+	return list, err
+}
+
+// EachEntry calls f for every entry of a collection in the order of Seq, beginning
+// after the given one, until f returns an error, which it returns. What f sees is
+// one state; f may use the Store.
+func (s *Store) EachEntry(ctx context.Context, c semblance.CollectionID, after int64, f func(semblance.HashEntry) error) error {
+	return s.read(ctx, "read the entries", func(tx *sql.Tx) error {
+		key, err := collectionKey(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, selectEntry+`WHERE h.collection_key = ? AND h.id > ? ORDER BY h.id`, key, after)
+		if err != nil {
+			return err
+		}
+		return each(rows, func(scan scanner) error {
+			e, err := scanEntry(scan)
+			if err != nil {
+				return err
+			}
+			return f(e)
+		})
+	})
+}

@@ -1,0 +1,172 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"semblance"
+)
+
+// A FindingKind names one of the lists of semblance.Findings.
+type FindingKind string
+
+// The kinds.
+const (
+	KindHit           FindingKind = "hit"
+	KindNearMatch     FindingKind = "near-match"
+	KindCandidate     FindingKind = "candidate"
+	KindContradiction FindingKind = "contradiction"
+	KindKnownGood     FindingKind = "known-good"
+)
+
+// A finding is one row: a value of one of the lists.
+type finding struct {
+	kind       FindingKind
+	collection string
+	other      string
+	weak       bool
+	value      any
+}
+
+// findingsOf lists all findings in the order of their lists.
+func findingsOf(f *semblance.Findings) []finding {
+	var list []finding
+	for _, h := range f.Hits {
+		list = append(list, finding{kind: KindHit, collection: h.Collection, weak: h.Weak, value: h})
+	}
+	for _, n := range f.NearMatches {
+		list = append(list, finding{kind: KindNearMatch, collection: n.Collection, value: n})
+	}
+	for _, c := range f.Candidates {
+		list = append(list, finding{kind: KindCandidate, collection: c.Collection, value: c})
+	}
+	for _, c := range f.Contradictions {
+		list = append(list, finding{kind: KindContradiction, collection: c.KnownGood, other: c.Other, value: c})
+	}
+	for _, h := range f.KnownGood {
+		list = append(list, finding{kind: KindKnownGood, collection: h.Collection, weak: h.Weak, value: h})
+	}
+	return list
+}
+
+// put appends a stored finding to its list.
+func put(f *semblance.Findings, kind FindingKind, data []byte) error {
+	switch kind {
+	case KindHit:
+		return appendJSON(&f.Hits, data)
+	case KindNearMatch:
+		return appendJSON(&f.NearMatches, data)
+	case KindCandidate:
+		return appendJSON(&f.Candidates, data)
+	case KindContradiction:
+		return appendJSON(&f.Contradictions, data)
+	case KindKnownGood:
+		return appendJSON(&f.KnownGood, data)
+	}
+	return nil // of a later version
+}
+
+func appendJSON[T any](list *[]T, data []byte) error {
+	var v T
+	err := json.Unmarshal(data, &v)
+	*list = append(*list, v)
+	return err
+}
+
+// findings replaces those of the case and media in the plan's collections. A
+// contradiction goes when both of its collections are compared again.
+func (c *commit) findings(sum semblance.SHA256, f *semblance.Findings) error {
+	list := findingsOf(f)
+	names := slices.Clone(c.collections)
+	for _, v := range list {
+		names = append(names, v.collection)
+		if v.other != "" {
+			names = append(names, v.other)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	for _, name := range names {
+		err := c.run(`DELETE FROM findings WHERE case_key = ? AND media = ? AND collection = ? AND other = ''`, c.caseKey, sum[:], name)
+		if err != nil {
+			return err
+		}
+	}
+	if err := c.dropContradictions(sum, names); err != nil {
+		return err
+	}
+	for i, v := range list {
+		data, err := json.Marshal(v.value)
+		if err != nil {
+			return err
+		}
+		err = c.run(`INSERT INTO findings (case_key, media, kind, collection, other, position, weak, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			c.caseKey, sum[:], v.kind, v.collection, v.other, i, v.weak, string(data))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *commit) dropContradictions(sum semblance.SHA256, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	args := []any{c.caseKey, sum[:]}
+	for range 2 {
+		for _, name := range names {
+			args = append(args, name)
+		}
+	}
+	in := `(` + marks(len(names)) + `)`
+	return c.run(`DELETE FROM findings WHERE case_key = ? AND media = ? AND collection IN `+in+` AND other IN `+in, args...)
+}
+
+// loadFindings returns the findings of media in a case, each list by collection
+// and in the order it was given in. Kinds narrows them; none means all.
+func loadFindings(ctx context.Context, q querier, caseKey int64, digests []semblance.SHA256, kinds []FindingKind) (map[semblance.SHA256]*semblance.Findings, error) {
+	found := map[semblance.SHA256]*semblance.Findings{}
+	for part := range slices.Chunk(digests, chunk) {
+		args := []any{caseKey}
+		for i := range part {
+			args = append(args, part[i][:])
+		}
+		where, more := kindCondition(kinds)
+		rows, err := q.QueryContext(ctx, `SELECT media, kind, data FROM findings WHERE case_key = ? AND media IN (`+marks(len(part))+`)`+where+
+			` ORDER BY media, kind, collection, other, position`, append(args, more...)...)
+		if err != nil {
+			return nil, err
+		}
+		if err := each(rows, func(scan scanner) error { return scanFinding(scan, found) }); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+func scanFinding(scan scanner, found map[semblance.SHA256]*semblance.Findings) error {
+	var sum semblance.SHA256
+	var kind FindingKind
+	var data []byte
+	if err := scan(fixed(sum[:]), &kind, &data); err != nil {
+		return err
+	}
+	if found[sum] == nil {
+		found[sum] = new(semblance.Findings)
+	}
+	return put(found[sum], kind, data)
+}
+
+// kindCondition returns the rest of a WHERE clause and its arguments.
+func kindCondition(kinds []FindingKind) (string, []any) {
+	if len(kinds) == 0 {
+		return "", nil
+	}
+	var args []any
+	for _, k := range kinds {
+		args = append(args, k)
+	}
+	return ` AND kind IN (` + marks(len(kinds)) + `)`, args
+}

@@ -1,0 +1,214 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+
+	"semblance"
+	"semblance/hashing"
+)
+
+// chunk is how many media are loaded by one statement: large enough that the cost
+// of a statement vanishes, small enough for every limit on placeholders.
+const chunk = 400
+
+// Media returns what is known of each media of digests, in order; nil where
+// nothing is. Embeddings are there; crops and thumbnails are not, see FaceCrop and
+// Thumbnail. Face sets are in the order of engine names, hashes of frames.
+func (s *Store) Media(ctx context.Context, digests ...semblance.SHA256) ([]*semblance.Media, error) {
+	list := make([]*semblance.Media, len(digests))
+	err := s.read(ctx, "read media", func(tx *sql.Tx) error {
+		known, err := loadMedia(ctx, tx, digests, true)
+		for i, d := range digests {
+			list[i] = known[d]
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// FaceCrop returns the JPEG of a face: that of index face in media's face set of an
+// engine. The error has code NotFound when none was kept.
+func (s *Store) FaceCrop(ctx context.Context, media semblance.SHA256, engine semblance.EngineName, face int) ([]byte, error) {
+	return s.picture(ctx, `SELECT jpeg FROM face_crops WHERE media = ? AND engine = ? AND face = ?`, media[:], engine, face)
+}
+
+// Thumbnail returns the JPEG thumbnail of media. The error has code NotFound when
+// none was kept.
+func (s *Store) Thumbnail(ctx context.Context, media semblance.SHA256) ([]byte, error) {
+	return s.picture(ctx, `SELECT jpeg FROM thumbnails WHERE media = ?`, media[:])
+}
+
+func (s *Store) picture(ctx context.Context, query string, args ...any) ([]byte, error) {
+	var jpeg []byte
+	err := s.reader.QueryRowContext(ctx, query, args...).Scan(&jpeg)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, semblance.Errorf(semblance.NotFound, "no such picture was kept")
+	}
+	return jpeg, s.fail(ctx, "read a picture", err)
+}
+
+// loadMedia returns the media of digests that are known.
+func loadMedia(ctx context.Context, q querier, digests []semblance.SHA256, embeddings bool) (map[semblance.SHA256]*semblance.Media, error) {
+	known := make(map[semblance.SHA256]*semblance.Media, len(digests))
+	for len(digests) > 0 {
+		n := min(chunk, len(digests))
+		l := mediaLoader{q: q, known: known, in: `(` + marks(n) + `)`, embeddings: embeddings}
+		for i := range digests[:n] {
+			l.keys = append(l.keys, digests[i][:])
+		}
+		if err := l.load(ctx); err != nil {
+			return nil, err
+		}
+		digests = digests[n:]
+	}
+	return known, nil
+}
+
+// A mediaLoader loads one chunk.
+type mediaLoader struct {
+	q          querier
+	known      map[semblance.SHA256]*semblance.Media
+	in         string
+	keys       []any
+	embeddings bool
+}
+
+func (l *mediaLoader) load(ctx context.Context) error {
+	for _, step := range []struct {
+		query string
+		row   func(scanner) error
+	}{
+		{`SELECT sha256, md5, sha1, size, analysis, code, reason FROM media WHERE sha256 IN ` + l.in, l.mediaRow},
+		{`SELECT media, algorithm, frame, value, quality, dihedral FROM signals WHERE media IN ` + l.in + ` ORDER BY media, frame`, l.signalRow},
+		{`SELECT media, engine, version, models, dropped FROM face_sets WHERE media IN ` + l.in + ` ORDER BY media, engine`, l.faceSetRow},
+		{`SELECT media, engine, data, ` + l.embedding() + ` FROM faces WHERE media IN ` + l.in + ` ORDER BY media, engine, face`, l.faceRow},
+	} {
+		rows, err := l.q.QueryContext(ctx, step.query, l.keys...)
+		if err != nil {
+			return err
+		}
+		if err := each(rows, step.row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *mediaLoader) embedding() string {
+	if l.embeddings {
+		return `embedding`
+	}
+	return `NULL`
+}
+
+func (l *mediaLoader) mediaRow(scan scanner) error {
+	m := new(semblance.Media)
+	var analysis sql.NullString
+	d := &m.Digests
+	err := scan(fixed(d.SHA256[:]), fixed(d.MD5[:]), fixed(d.SHA1[:]), &d.Size, &analysis, &m.Code, &m.Reason)
+	if err != nil {
+		return err
+	}
+	if analysis.Valid {
+		m.Analysis = new(semblance.Analysis)
+		if err := json.Unmarshal([]byte(analysis.String), m.Analysis); err != nil {
+			return err
+		}
+	}
+	l.known[d.SHA256] = m
+	return nil
+}
+
+// analysis returns the analysis that a row of another table belongs to.
+func (l *mediaLoader) analysis(sum semblance.SHA256) *semblance.Analysis {
+	m := l.known[sum]
+	if m.Analysis == nil {
+		m.Analysis = new(semblance.Analysis)
+	}
+	return m.Analysis
+}
+
+func (l *mediaLoader) signalRow(scan scanner) error {
+	var sum semblance.SHA256
+	var algorithm hashing.Algorithm
+	var frame, quality int
+	var value, dihedral []byte
+	if err := scan(fixed(sum[:]), &algorithm, &frame, &value, &quality, &dihedral); err != nil {
+		return err
+	}
+	a := l.analysis(sum)
+	if n := len(a.Hashes); n == 0 || a.Hashes[n-1].Frame != frame {
+		a.Hashes = append(a.Hashes, semblance.FrameHashes{Frame: frame})
+	}
+	return signal{algorithm, value, quality, dihedral}.put(&a.Hashes[len(a.Hashes)-1])
+}
+
+func (l *mediaLoader) faceSetRow(scan scanner) error {
+	var sum semblance.SHA256
+	var models string
+	set := semblance.FaceSet{Faces: []semblance.Face{}}
+	if err := scan(fixed(sum[:]), &set.Engine, &set.Version, &models, &set.Dropped); err != nil {
+		return err
+	}
+	if err := json.Unmarshal([]byte(models), &set.Models); err != nil {
+		return err
+	}
+	a := l.analysis(sum)
+	a.FaceSets = append(a.FaceSets, set)
+	return nil
+}
+
+func (l *mediaLoader) faceRow(scan scanner) error {
+	var sum semblance.SHA256
+	var engine semblance.EngineName
+	var data string
+	var embedding []byte
+	if err := scan(fixed(sum[:]), &engine, &data, &embedding); err != nil {
+		return err
+	}
+	face, err := decodeFace(data, embedding)
+	if err != nil {
+		return err
+	}
+	sets := l.analysis(sum).FaceSets
+	for i := range sets {
+		if sets[i].Engine == engine {
+			sets[i].Faces = append(sets[i].Faces, face)
+		}
+	}
+	return nil
+}
+
+// fixed scans a blob of exactly the length of dest into it.
+func fixed(dest []byte) sql.Scanner { return fixedBytes(dest) }
+
+type fixedBytes []byte
+
+func (d fixedBytes) Scan(v any) error {
+	b, _ := v.([]byte)
+	if len(b) != len(d) {
+		return errors.New("a stored digest has the wrong length")
+	}
+	copy(d, b)
+	return nil
+}
+
+// encodeFace splits a face into what is kept as JSON and its embedding.
+func encodeFace(f semblance.Face) (data string, embedding []byte, err error) {
+	embedding = vectorBytes(f.Embedding)
+	f.Embedding, f.Crop = nil, nil
+	text, err := json.Marshal(f)
+	return string(text), embedding, err
+}
+
+func decodeFace(data string, embedding []byte) (f semblance.Face, err error) {
+	err = json.Unmarshal([]byte(data), &f)
+	f.Embedding = bytesVector(embedding)
+	return f, err
+}

@@ -1,0 +1,78 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"semblance"
+	"semblance/hashing"
+)
+
+// A signal is one perceptual hash as a row.
+type signal struct {
+	algorithm hashing.Algorithm
+	value     []byte
+	quality   int
+	dihedral  []byte
+}
+
+// signalsOf lists the hashes of a frame.
+func signalsOf(h semblance.FrameHashes) []signal {
+	var list []signal
+	if h.PDQ != nil {
+		list = append(list, signal{hashing.AlgorithmPDQ, h.PDQ.Hash[:], h.PDQ.Quality, dihedralBytes(h.PDQ.Dihedral)})
+	}
+	for _, p := range []struct {
+		algorithm hashing.Algorithm
+		hash      *hashing.Hash64
+	}{{hashing.AlgorithmPHash, h.PHash}, {hashing.AlgorithmDHash, h.DHash}, {hashing.AlgorithmAHash, h.AHash}} {
+		if p.hash != nil {
+			list = append(list, signal{p.algorithm, p.hash.Bytes(), -1, nil})
+		}
+	}
+	return list
+}
+
+// put sets the hash in a frame. An algorithm that this version does not know is
+// left out: a later version, or an earlier one, recorded it.
+func (s signal) put(h *semblance.FrameHashes) error {
+	if want := s.algorithm.Bits() / 8; want != 0 && want != len(s.value) {
+		return errors.New("a stored hash has the wrong length")
+	}
+	switch s.algorithm {
+	case hashing.AlgorithmPDQ:
+		h.PDQ = &hashing.PDQResult{Hash: hashing.PDQ(s.value), Quality: s.quality, Dihedral: bytesDihedral(s.dihedral)}
+	case hashing.AlgorithmPHash:
+		h.PHash = s.hash64()
+	case hashing.AlgorithmDHash:
+		h.DHash = s.hash64()
+	case hashing.AlgorithmAHash:
+		h.AHash = s.hash64()
+	}
+	return nil
+}
+
+func (s signal) hash64() *hashing.Hash64 {
+	v := hashing.Hash64(binary.BigEndian.Uint64(s.value))
+	return &v
+}
+
+// dihedralBytes returns the eight hashes one after the other, nil when they were
+// not made.
+func dihedralBytes(d [8]hashing.PDQ) []byte {
+	if d == ([8]hashing.PDQ{}) {
+		return nil
+	}
+	b := make([]byte, 0, 256)
+	for i := range d {
+		b = append(b, d[i][:]...)
+	}
+	return b
+}
+
+func bytesDihedral(b []byte) (d [8]hashing.PDQ) {
+	for i := range d {
+		b = b[copy(d[i][:], b):]
+	}
+	return d
+}

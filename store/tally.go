@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"semblance"
+)
+
+// Tally counts what is recorded of an exhibit: each finding once for every item it
+// is about, media and faces once for each content. Where several engines looked at
+// a media, the faces are those of the engine that found most.
+func (s *Store) Tally(ctx context.Context, id semblance.CaseID, exhibit semblance.ExhibitID) (semblance.Tally, error) {
+	var t semblance.Tally
+	err := s.read(ctx, "count the items", func(tx *sql.Tx) error {
+		key, of, err := exhibitKey(ctx, tx, exhibit)
+		if err != nil {
+			return err
+		}
+		if c, err := caseKey(ctx, tx, id); err != nil {
+			return err
+		} else if c != of {
+			return semblance.Errorf(semblance.Invalid, "the exhibit belongs to another case")
+		}
+		if err := tallyItems(ctx, tx, key, &t); err != nil {
+			return err
+		}
+		if err := tallyFaces(ctx, tx, key, &t); err != nil {
+			return err
+		}
+		return tallyFindings(ctx, tx, key, of, &t)
+	})
+	return t, err
+}
+
+func tallyItems(ctx context.Context, tx *sql.Tx, exhibitKey int64, t *semblance.Tally) error {
+	err := tx.QueryRowContext(ctx, `SELECT count(*), count(DISTINCT sha256), count(CASE WHEN status = ? THEN 1 END) FROM items WHERE exhibit_key = ?`,
+		semblance.ItemFailed, exhibitKey).Scan(&t.Items, &t.Media, &t.Failed)
+	if err != nil {
+		return err
+	}
+	return tx.QueryRowContext(ctx, `SELECT count(DISTINCT i.sha256) FROM items i JOIN media m ON m.sha256 = i.sha256
+		WHERE i.exhibit_key = ? AND m.partial = 1`, exhibitKey).Scan(&t.Partial)
+}
+
+func tallyFaces(ctx context.Context, tx *sql.Tx, exhibitKey int64, t *semblance.Tally) error {
+	rows, err := tx.QueryContext(ctx, `SELECT f.media, count(*), count(CASE WHEN f.quality < ? THEN 1 END)
+		FROM (SELECT DISTINCT sha256 FROM items WHERE exhibit_key = ?) i JOIN faces f ON f.media = i.sha256
+		GROUP BY f.media, f.engine ORDER BY f.media, f.engine`, semblance.MinSearchableQuality, exhibitKey)
+	if err != nil {
+		return err
+	}
+	var current semblance.SHA256
+	var most, poorOfMost int64
+	err = each(rows, func(scan scanner) error {
+		var sum semblance.SHA256
+		var faces, poor int64
+		if err := scan(fixed(sum[:]), &faces, &poor); err != nil {
+			return err
+		}
+		if sum != current {
+			t.Faces, t.FacesPoor = t.Faces+most, t.FacesPoor+poorOfMost
+			current, most, poorOfMost = sum, 0, 0
+		}
+		if faces > most {
+			most, poorOfMost = faces, poor
+		}
+		return nil
+	})
+	t.Faces, t.FacesPoor = t.Faces+most, t.FacesPoor+poorOfMost
+	return err
+}
+
+func tallyFindings(ctx context.Context, tx *sql.Tx, exhibitKey, caseKey int64, t *semblance.Tally) error {
+	rows, err := tx.QueryContext(ctx, `SELECT f.kind, count(*), sum(f.weak) FROM items i JOIN findings f ON f.case_key = ? AND f.media = i.sha256
+		WHERE i.exhibit_key = ? GROUP BY f.kind`, caseKey, exhibitKey)
+	if err != nil {
+		return err
+	}
+	return each(rows, func(scan scanner) error {
+		var kind FindingKind
+		var n, weak int64
+		if err := scan(&kind, &n, &weak); err != nil {
+			return err
+		}
+		switch kind {
+		case KindHit:
+			t.Hits, t.WeakHits = n, weak
+		case KindNearMatch:
+			t.NearMatches = n
+		case KindCandidate:
+			t.Candidates = n
+		case KindContradiction:
+			t.Contradictions = n
+		}
+		return nil
+	})
+}
