@@ -21,7 +21,7 @@ func (f *Findings) Empty() bool {
 type Hit struct {
 	Collection string              `json:"collection"`
 	Owner      string              `json:"owner"` // the agency that owns the collection
-	Entry      EntryID             `json:"entry"`
+	Entry      EntryID             `json:"entry,omitempty"`
 	Algorithm  hashing.Algorithm   `json:"algorithm"`        // the strongest that agrees
 	Value      string              `json:"value"`            // of that algorithm, hexadecimal
 	Agree      []hashing.Algorithm `json:"agree,omitempty"`  // every algorithm whose value is in the collection
@@ -36,7 +36,7 @@ type Hit struct {
 type NearMatch struct {
 	Collection   string              `json:"collection"`
 	Owner        string              `json:"owner"`
-	Entry        EntryID             `json:"entry"`
+	Entry        EntryID             `json:"entry,omitempty"`
 	Algorithm    hashing.Algorithm   `json:"algorithm"`
 	Frame        int                 `json:"frame,omitempty"`
 	Value        string              `json:"value"`       // the item's, under the transform
@@ -88,7 +88,7 @@ const Unreviewed = "unreviewed"
 // stands: the hits and near matches are reported, and the media is not skipped.
 type Contradiction struct {
 	KnownGood string  `json:"known_good"` // the known-good collection
-	Entry     EntryID `json:"entry"`
+	Entry     EntryID `json:"entry,omitempty"`
 	Other     string  `json:"other"`   // the other collection
 	Because   string  `json:"because"` // "hit" or "near match"
 	Message   string  `json:"message"`

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"semblance"
+	"semblance/hashing"
+)
+
+// told is an error whose line of JSON is printed already.
+type told struct{ error }
+
+// local runs f with an Engine that has workers and nothing stored.
+func (e *env) local(f func(*semblance.Engine) error) error {
+	if e.shared != nil {
+		return f(e.shared.engine)
+	}
+	d := newDecoder(e.cfg)
+	err := f(semblance.New(semblance.Parts{Analyzer: d, CheckEngine: d.check, Limits: e.cfg.Limits}))
+	if cerr := d.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// A hashLine is what `semblance hash` says of one file.
+type hashLine struct {
+	Path    string         `json:"path"`
+	Size    int64          `json:"size"`
+	Type    string         `json:"media_type,omitempty"`
+	Width   int            `json:"width,omitempty"`
+	Height  int            `json:"height,omitempty"`
+	MD5     string         `json:"md5,omitempty"`
+	SHA1    string         `json:"sha1,omitempty"`
+	SHA256  string         `json:"sha256,omitempty"`
+	PDQ     string         `json:"pdq,omitempty"`
+	Quality *int           `json:"pdq_quality,omitempty"`
+	PHash   string         `json:"phash,omitempty"`
+	DHash   string         `json:"dhash,omitempty"`
+	AHash   string         `json:"ahash,omitempty"`
+	Decoder string         `json:"decoder,omitempty"`
+	Partial string         `json:"partial,omitempty"`
+	Error   string         `json:"error,omitempty"`
+	Code    semblance.Code `json:"code,omitempty"`
+}
+
+func newHash(e *env) *cobra.Command {
+	return &cobra.Command{Use: "hash FILE...", Short: "Print digests and perceptual hashes of files", Args: atLeast(1, "at least one file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.local(func(eng *semblance.Engine) error {
+				return e.eachFile(args, func(path string, f *os.File) error { return e.hash(cmd.Context(), eng, path, f) })
+			})
+		}}
+}
+
+// eachFile calls f for every file, tells of those that fail and goes on.
+func (e *env) eachFile(paths []string, f func(path string, file *os.File) error) error {
+	failed := 0
+	for _, path := range paths {
+		file, err := e.open(path)
+		if err == nil {
+			err = f(path, file)
+			file.Close()
+		}
+		if err == nil {
+			continue
+		}
+		if stopsAll(err) {
+			return err
+		}
+		failed++
+		var t told
+		if errors.As(err, &t) {
+			continue
+		}
+		if e.json {
+			if err := e.emit(map[string]any{"path": path, "error": err.Error(), "code": semblance.CodeOf(err), "hint": semblance.HintOf(err)}); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(e.err, "semblance: error: %s: %s\n", printable(path), printable(message(err)))
+		if h := semblance.HintOf(err); h != "" {
+			fmt.Fprintf(e.err, "semblance: hint: %s\n", h)
+		}
+	}
+	switch {
+	case failed == len(paths):
+		return errReported
+	case failed > 0:
+		return errSomeFailed
+	}
+	return nil
+}
+
+func (e *env) hash(ctx context.Context, eng *semblance.Engine, path string, f *os.File) error {
+	d, a, err := eng.Signals(ctx, f, semblance.AnalyzeRequest{Hashes: []hashing.Algorithm{hashing.AlgorithmPDQ, hashing.AlgorithmPHash, hashing.AlgorithmDHash, hashing.AlgorithmAHash}})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	l := hashLine{Path: path, Size: d.Size, MD5: hex.EncodeToString(d.MD5[:]), SHA1: hex.EncodeToString(d.SHA1[:]), SHA256: hex.EncodeToString(d.SHA256[:])}
+	if err != nil { // the digests stand by themselves
+		l.Error, l.Code = err.Error(), semblance.CodeOf(err)
+	} else {
+		l.Type, l.Width, l.Height, l.Decoder, l.Partial = a.Type, a.Width, a.Height, a.Decoder, a.Partial
+		if len(a.Hashes) > 0 && a.Hashes[0].PDQ != nil {
+			h := a.Hashes[0]
+			l.PDQ, l.Quality, l.PHash, l.DHash, l.AHash = h.PDQ.Hash.String(), &h.PDQ.Quality, h.PHash.String(), h.DHash.String(), h.AHash.String()
+		}
+	}
+	if e.json {
+		if jerr := e.emit(l); jerr != nil {
+			return jerr
+		}
+		if err != nil {
+			return told{err}
+		}
+		return nil
+	}
+	e.say("%s", printable(path))
+	if l.Type != "" {
+		e.say("  %s, %d by %d, %s, %s", l.Type, l.Width, l.Height, size(l.Size), l.Decoder)
+	}
+	e.say("  md5    %s\n  sha1   %s\n  sha256 %s", l.MD5, l.SHA1, l.SHA256)
+	if l.PDQ != "" {
+		e.say("  pdq    %s quality %d\n  phash  %s  dhash %s  ahash %s", l.PDQ, *l.Quality, l.PHash, l.DHash, l.AHash)
+	}
+	if l.Partial != "" {
+		e.say("  only a part: %s", l.Partial)
+	}
+	return err
+}
+
+// A faceLine is what `semblance faces` says of one file.
+type faceLine struct {
+	Path   string               `json:"path"`
+	Engine semblance.EngineName `json:"engine"`
+	Faces  []shownFace          `json:"faces"`
+}
+
+type shownFace struct {
+	Box       [4]float32   `json:"box"`
+	Landmarks [][2]float32 `json:"landmarks"`
+	Score     float32      `json:"score"`
+	Quality   float32      `json:"quality"`
+	Reasons   []string     `json:"reasons,omitempty"`
+	Frame     int          `json:"frame,omitempty"`
+	Embedding []float32    `json:"embedding,omitempty"`
+}
+
+func newFaces(e *env) *cobra.Command {
+	var engine string
+	var embedding bool
+	cmd := &cobra.Command{Use: "faces FILE...", Short: "Find the faces of pictures", Args: atLeast(1, "at least one file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			spec, err := semblance.EngineByName(semblance.EngineName(engine))
+			if err != nil {
+				return err
+			}
+			return e.local(func(eng *semblance.Engine) error {
+				if err := eng.CheckEngine(cmd.Context(), spec.Name); err != nil {
+					return err
+				}
+				return e.eachFile(args, func(path string, f *os.File) error {
+					return e.faces(cmd.Context(), eng, path, f, spec.Name, embedding)
+				})
+			})
+		}}
+	cmd.Flags().StringVar(&engine, "engine", "", "face engine; empty is "+string(semblance.DefaultEngine))
+	cmd.Flags().BoolVar(&embedding, "embedding", false, "print the embeddings as well")
+	return cmd
+}
+
+func (e *env) faces(ctx context.Context, eng *semblance.Engine, path string, f *os.File, engine semblance.EngineName, embedding bool) error {
+	_, a, err := eng.Signals(ctx, f, semblance.AnalyzeRequest{Engines: []semblance.EngineName{engine}, NoEmbed: !embedding})
+	if err != nil {
+		return err
+	}
+	set, ran := a.Faces(engine)
+	if !ran {
+		return semblance.Errorf(semblance.Internal, "engine %s did not run", engine)
+	}
+	line := faceLine{Path: path, Engine: engine, Faces: []shownFace{}}
+	for _, x := range set.Faces {
+		s := shownFace{Box: [4]float32{x.Box.X, x.Box.Y, x.Box.W, x.Box.H}, Score: x.Score, Quality: x.Quality, Reasons: x.Reasons, Frame: x.Frame}
+		for _, p := range x.Landmarks {
+			s.Landmarks = append(s.Landmarks, [2]float32{p.X, p.Y})
+		}
+		if embedding {
+			s.Embedding = x.Embedding
+		}
+		line.Faces = append(line.Faces, s)
+	}
+	if e.json {
+		return e.emit(line)
+	}
+	e.say("%s: %s", printable(path), count(int64(len(line.Faces)), "face", "faces"))
+	for i, s := range line.Faces {
+		why := ""
+		if len(s.Reasons) > 0 {
+			why = fmt.Sprintf("  %v", s.Reasons)
+		}
+		e.say("  face %d at %.0f,%.0f, %.0f by %.0f pixels, score %.2f, quality %.0f%s", i, s.Box[0], s.Box[1], s.Box[2], s.Box[3], s.Score, s.Quality, why)
+	}
+	return nil
+}
+
+func newCompare(e *env) *cobra.Command {
+	var engine string
+	var faceA, faceB int
+	cmd := &cobra.Command{Use: "compare A B", Short: "Compare two pictures: the distance of a face of each, and their PDQ distance", Args: exactly(2, "two pictures"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := e.open(args[0])
+			if err != nil {
+				return err
+			}
+			defer a.Close()
+			b, err := e.open(args[1])
+			if err != nil {
+				return err
+			}
+			defer b.Close()
+			which := func(name string, n *int) *int {
+				if cmd.Flags().Changed(name) {
+					return n
+				}
+				return nil
+			}
+			return e.local(func(eng *semblance.Engine) error {
+				c, err := eng.Compare(cmd.Context(), semblance.EngineName(engine), a, b, which("face-a", &faceA), which("face-b", &faceB))
+				if err != nil {
+					return err
+				}
+				return e.printComparison(c)
+			})
+		}}
+	f := cmd.Flags()
+	f.StringVar(&engine, "engine", "", "face engine; empty is "+string(semblance.DefaultEngine))
+	f.IntVar(&faceA, "face-a", 0, "which face of A, from 0")
+	f.IntVar(&faceB, "face-b", 0, "which face of B, from 0")
+	return cmd
+}
+
+func (e *env) printComparison(c semblance.Comparison) error {
+	if e.json {
+		return e.emit(c)
+	}
+	if c.Distance != nil {
+		e.say("face distance %.4f (%s, engine %s; collections of this engine list candidates up to %.4f)", *c.Distance, c.Metric, c.Engine, c.Threshold)
+	} else {
+		e.say("no face distance: %s (%d and %d faces)", c.Why, c.FacesA, c.FacesB)
+	}
+	if c.PDQDistance != nil {
+		e.say("PDQ distance %d of 256 bits (near up to %d; unrelated pictures are about 128 apart)", *c.PDQDistance, semblance.DefaultPDQDistance)
+	}
+	return nil
+}

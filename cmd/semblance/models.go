@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"semblance"
+	"semblance/models"
+)
+
+func newModels(e *env) *cobra.Command {
+	return group("models", "Weights and the library that runs them: pull, list, verify, export, import",
+		newModelsPull(e), newModelsList(e), newModelsVerify(e), newModelsExport(e), newModelsImport(e))
+}
+
+func newModelsPull(e *env) *cobra.Command {
+	return &cobra.Command{Use: "pull [NAME|ENGINE|all]...", Short: "Fetch weights from the manifest's sources in order, verify and convert them; without a name, the default engine's",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			lib, err := openModels(e.cfg)
+			if err != nil {
+				return err
+			}
+			view := newPullView(e)
+			err = lib.Pull(cmd.Context(), models.PullOptions{Progress: view.progress, Note: func(s string) { view.note(s) }}, args...)
+			view.wait()
+			if err != nil {
+				return err
+			}
+			e.note("models are in %s", lib.Dir())
+			return nil
+		}}
+}
+
+// A pullView shows a bar for each artifact, or a line where nobody watches.
+type pullView struct {
+	e    *env
+	c    *mpb.Progress
+	bars map[string]*mpb.Bar
+	done map[string]bool
+}
+
+func newPullView(e *env) *pullView {
+	v := &pullView{e: e, bars: map[string]*mpb.Bar{}, done: map[string]bool{}}
+	if terminal(e.err) && !e.quiet && !e.json {
+		v.c = mpb.New(mpb.WithOutput(e.err), mpb.WithWidth(40), mpb.WithRefreshRate(200*time.Millisecond))
+	}
+	return v
+}
+
+func (v *pullView) progress(p models.Progress) {
+	complete := p.Total > 0 && p.Done >= p.Total
+	switch {
+	case v.e.json && complete && !v.done[p.Name]:
+		_ = v.e.emit(map[string]any{"event": "model", "name": p.Name, "bytes": p.Total, "source": p.Source})
+	case v.c == nil && complete && !v.done[p.Name]:
+		v.e.note("%s: %s from %s", p.Name, size(p.Total), p.Source)
+	case v.c != nil:
+		b := v.bars[p.Name]
+		if b == nil {
+			b = v.c.AddBar(p.Total, mpb.PrependDecorators(decor.Name(p.Name, decor.WC{W: 22, C: decor.DindentRight})),
+				mpb.AppendDecorators(decor.CountersKiloByte("% .1f / % .1f"), decor.Name(" "+p.Source)))
+			v.bars[p.Name] = b
+		}
+		b.SetTotal(p.Total, complete)
+		b.SetCurrent(p.Done)
+	}
+	v.done[p.Name] = v.done[p.Name] || complete
+}
+
+func (v *pullView) note(s string) {
+	if v.c != nil {
+		fmt.Fprintln(v.c, s)
+		return
+	}
+	v.e.note("%s", s)
+}
+
+func (v *pullView) wait() {
+	if v.c == nil {
+		return
+	}
+	for name, b := range v.bars {
+		if !v.done[name] {
+			b.Abort(false)
+		}
+	}
+	v.c.Wait()
+}
+
+func newModelsList(e *env) *cobra.Command {
+	return &cobra.Command{Use: "list", Short: "List weights: which are there, their licence, which engines need them", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		lib, err := openModels(e.cfg)
+		if err != nil {
+			return err
+		}
+		list, err := lib.List(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return e.printModels(list)
+	}}
+}
+
+func (e *env) printModels(list []models.Status) error {
+	t := newTable("NAME", "STATE", "SIZE", "LICENCE", "ENGINES", "SHA-256")
+	for _, s := range list {
+		if e.json {
+			if err := e.emit(map[string]any{"name": s.Name, "state": s.State, "path": s.Path, "sha256": s.SHA256, "size": s.Size, "licence": s.Licence, "engines": s.Engines}); err != nil {
+				return err
+			}
+			continue
+		}
+		t.row(s.Name, s.State, size(s.Size), s.Licence, fmt.Sprint(s.Engines), s.SHA256[:16])
+	}
+	if !e.json {
+		t.print(e.out)
+	}
+	return nil
+}
+
+func newModelsVerify(e *env) *cobra.Command {
+	return &cobra.Command{Use: "verify", Short: "Hash every weight anew and compare with the manifest", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		lib, err := openModels(e.cfg)
+		if err != nil {
+			return err
+		}
+		list, err := lib.Verify(cmd.Context())
+		if perr := e.printModels(list); err == nil {
+			err = perr
+		}
+		return err
+	}}
+}
+
+func newModelsExport(e *env) *cobra.Command {
+	var out string
+	cmd := &cobra.Command{Use: "export -o FILE [NAME|ENGINE|all]...", Short: "Write weights as one bundle, for a machine without a network", RunE: func(cmd *cobra.Command, args []string) error {
+		if out == "" {
+			return semblance.Errorf(semblance.Invalid, "it is not said where to write the bundle").WithHint("Give -o FILE, or -o - for standard output.")
+		}
+		lib, err := openModels(e.cfg)
+		if err != nil {
+			return err
+		}
+		return e.writeFile(out, func(w io.Writer) error { return lib.Export(cmd.Context(), w, args...) })
+	}}
+	cmd.Flags().StringVarP(&out, "output", "o", "", "the file to write; - is standard output")
+	return cmd
+}
+
+// writeFile writes a file that is whole or not there: through a temporary one
+// beside it. "-" is standard output.
+func (e *env) writeFile(name string, f func(io.Writer) error) (err error) {
+	if name == "-" {
+		return f(e.out)
+	}
+	path := e.path(name)
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".semblance-*")
+	if err != nil {
+		return semblance.Errorf(semblance.Invalid, "%q cannot be written", name).WithHint("Name a file in a folder that exists and that this user may write.").WithCause(err)
+	}
+	defer func() {
+		tmp.Close()
+		if err != nil {
+			os.Remove(tmp.Name())
+		}
+	}()
+	if err := f(tmp); err != nil {
+		return err
+	}
+	if err := tmp.Sync(); err != nil {
+		return semblance.Errorf(semblance.Unavailable, "%q could not be written whole; is the disk full?", name).WithCause(err)
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+func newModelsImport(e *env) *cobra.Command {
+	return &cobra.Command{Use: "import FILE", Short: "Read a bundle that export wrote; every file is verified", Args: exactly(1, "the bundle"), RunE: func(cmd *cobra.Command, args []string) error {
+		lib, err := openModels(e.cfg)
+		if err != nil {
+			return err
+		}
+		return e.importModels(cmd.Context(), lib, args[0])
+	}}
+}
+
+func (e *env) importModels(ctx context.Context, lib *models.Library, path string) error {
+	var r io.Reader = e.in
+	if path != "-" {
+		f, err := e.open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		r = f
+	}
+	got, err := lib.Import(ctx, r)
+	if err != nil {
+		return err
+	}
+	if e.json {
+		return e.emit(map[string]any{"imported": got})
+	}
+	e.say("imported: %v", got)
+	return nil
+}

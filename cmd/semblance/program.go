@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"semblance"
+	"semblance/index"
+	"semblance/index/qdrant"
+	"semblance/models"
+	"semblance/objects"
+	"semblance/scan"
+	"semblance/store"
+	"semblance/worker"
+)
+
+// A program is everything wired together over one data folder.
+type program struct {
+	cfg     *config
+	store   *store.Store
+	engine  *semblance.Engine
+	decoder *decoder
+	closers []io.Closer
+}
+
+// openProgram opens the data folder and wires the parts. Weights and workers are
+// looked for when they are first needed, so that what works without them works.
+func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*program, error) {
+	p := &program{cfg: cfg, decoder: newDecoder(cfg)}
+	var err error
+	if p.store, err = store.Open(ctx, cfg.Data, store.DefaultOptions()); err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, p.store)
+	folder, err := objects.Open(filepath.Join(cfg.Data, "objects"))
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	vectors, err := openVectors(ctx, cfg)
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	if c, ok := vectors.(io.Closer); ok {
+		p.closers = append(p.closers, c)
+	}
+	p.closers = append(p.closers, p.decoder)
+	p.engine = semblance.New(semblance.Parts{
+		Cases: p.store, Collections: p.store, References: p.store, Entries: p.store, Media: p.store, Requests: p.store, Audit: p.store,
+		Objects: folder, Vectors: vectors, Hashes: index.NewHashes(),
+		Analyzer: p.decoder, CheckEngine: p.decoder.check, Limits: cfg.Limits,
+	})
+	return p, nil
+}
+
+// openVectors chooses the vector index.
+func openVectors(ctx context.Context, cfg *config) (semblance.VectorIndex, error) {
+	if cfg.Index == "flat" {
+		return index.NewFlat(), nil
+	}
+	return qdrant.Open(ctx, cfg.Index, qdrant.Options{APIKey: cfg.IndexKey})
+}
+
+// Close closes what was opened, last first.
+func (p *program) Close() error {
+	var err error
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, p.closers[i].Close())
+	}
+	return err
+}
+
+// scanner is a Scanner over the program.
+func (p *program) scanner() *scan.Scanner {
+	return &scan.Scanner{Examiner: p.engine, Store: p.store, Media: p.store, Audit: p.store}
+}
+
+// A decoder is the pool of workers, started when the first file comes. It tells
+// which engines have their weights.
+type decoder struct {
+	cfg  *config
+	once sync.Mutex
+	pool *worker.Pool
+}
+
+func newDecoder(cfg *config) *decoder { return &decoder{cfg: cfg} }
+
+// open starts the pool with the weights that are there now.
+func (d *decoder) open(ctx context.Context) (*worker.Pool, error) {
+	d.once.Lock()
+	defer d.once.Unlock()
+	if d.pool != nil {
+		return d.pool, nil
+	}
+	prog, err := findWorker(d.cfg.Worker)
+	if err != nil {
+		return nil, err
+	}
+	lib, err := openModels(d.cfg)
+	if err != nil {
+		return nil, err
+	}
+	opts := worker.DefaultOptions()
+	opts.Program, opts.Workers, opts.RecycleAfter, opts.Limits = prog, d.cfg.Workers, d.cfg.RecycleAfter, d.cfg.Limits
+	opts.Models, opts.Log = usableModels(ctx, lib), slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	d.pool, err = worker.Open(context.WithoutCancel(ctx), opts)
+	return d.pool, err
+}
+
+// usableModels lists the artifacts that are there and unaltered.
+func usableModels(ctx context.Context, lib *models.Library) map[string]worker.Model {
+	out := map[string]worker.Model{}
+	for _, e := range lib.Engines() {
+		arts, err := lib.EngineModels(e.Name)
+		if err != nil {
+			continue // not for this platform; check says so when it is asked for
+		}
+		for _, a := range arts {
+			if path, err := lib.Path(a.Name); err == nil {
+				out[a.Name] = worker.Model{Path: path, SHA256: a.SHA256}
+			}
+		}
+	}
+	return out
+}
+
+// Analyze implements semblance.Analyzer.
+func (d *decoder) Analyze(ctx context.Context, f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) {
+	pool, err := d.open(ctx)
+	if err != nil {
+		return semblance.Analysis{}, err
+	}
+	return pool.Analyze(ctx, f, req)
+}
+
+// check says why an engine cannot work here: the worker or a weight is missing
+// or altered.
+func (d *decoder) check(_ context.Context, name semblance.EngineName) error {
+	if _, err := findWorker(d.cfg.Worker); err != nil {
+		return err
+	}
+	lib, err := openModels(d.cfg)
+	if err != nil {
+		return err
+	}
+	arts, err := lib.EngineModels(string(name))
+	if err != nil {
+		return err
+	}
+	for _, a := range arts {
+		if _, err := lib.Path(a.Name); err != nil {
+			return fmt.Errorf("engine %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Close stops the workers.
+func (d *decoder) Close() error {
+	d.once.Lock()
+	defer d.once.Unlock()
+	if d.pool == nil {
+		return nil
+	}
+	err := d.pool.Close()
+	d.pool = nil
+	return err
+}
+
+// openModels opens the library of weights.
+func openModels(cfg *config) (*models.Library, error) {
+	o := models.Options{}
+	if cfg.ModelSource != "" {
+		o.Folders = strings.Split(cfg.ModelSource, string(os.PathListSeparator))
+	}
+	return models.Open(cfg.Models, o)
+}
+
+// findWorker finds semblance-worker: where it is said to be, beside this program,
+// or in PATH.
+func findWorker(named string) (string, error) {
+	if named != "" {
+		if _, err := os.Stat(named); err != nil {
+			return "", semblance.Errorf(semblance.Unavailable, "the worker program %q named by SEMBLANCE_WORKER is not there", named)
+		}
+		return named, nil
+	}
+	if self, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(self), "semblance-worker")
+		if _, err := os.Stat(beside); err == nil {
+			return beside, nil
+		}
+	}
+	if p, err := exec.LookPath("semblance-worker"); err == nil {
+		return filepath.Abs(p)
+	}
+	return "", semblance.Errorf(semblance.Unavailable, "pictures cannot be decoded here: the program semblance-worker was not found").
+		WithHint("Build it with `make build`; put it beside semblance, or name it in SEMBLANCE_WORKER.")
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"semblance"
+	"semblance/scan"
+)
+
+func newScan(e *env) *cobra.Command {
+	var number string
+	var against []string
+	var o scan.Options
+	var top int
+	cmd := &cobra.Command{Use: "scan PATH --case N --exhibit LABEL [--against NAME,...]", Short: "Scan a folder as an exhibit and compare it with collections; running it again resumes",
+		Long: `Every file is hashed and looked up; pictures are decoded once, in caged workers, for
+perceptual hashes and, when a faces collection is compared with, faces. Nothing is
+written to PATH. Running the same scan again skips what is recorded and unchanged.
+
+With --json each line is an event: item, hit, near-match, candidate, contradiction,
+error, and at the end summary.`,
+		Args: exactly(1, "the path to scan"), RunE: func(cmd *cobra.Command, args []string) error {
+			o.Root = e.path(args[0])
+			return e.stored(cmd.Context(), func(p *program) error {
+				return e.scan(cmd.Context(), p, number, semblance.PlanOptions{Collections: list(against), Top: top, Crops: true, Thumbnail: 256}, o)
+			})
+		}}
+	f := cmd.Flags()
+	f.StringVar(&number, "case", "", "number of the case")
+	f.StringVar(&o.Label, "exhibit", "", "label of the exhibit, unique in the case")
+	f.StringVar(&o.Serial, "serial", "", "serial number of the device")
+	f.StringVar(&o.Acquirer, "acquirer", "", "who acquired it")
+	f.StringSliceVar(&against, "against", nil, "collections to compare with; all of them when none is named")
+	f.DurationVar(&o.First, "first", 0, "stop taking new files after this time, such as 10m; run again to go on")
+	f.IntVar(&top, "top", semblance.DefaultTop, "candidates kept of a face")
+	f.IntVar(&o.Lanes, "lanes", 0, "files examined at once; 0 is the number of workers")
+	return cmd
+}
+
+func (e *env) scan(ctx context.Context, p *program, number string, po semblance.PlanOptions, o scan.Options) error {
+	if number == "" {
+		return semblance.Errorf(semblance.Invalid, "a scan belongs to a case").WithHint("Give --case NUMBER; `semblance case list` shows them.")
+	}
+	if len(po.Collections) == 0 {
+		cols, err := p.engine.Collections.Collections(ctx)
+		if err != nil {
+			return err
+		}
+		for _, c := range cols {
+			po.Collections = append(po.Collections, c.Name)
+		}
+	}
+	plan, err := p.engine.Plan(ctx, number, po)
+	if err != nil {
+		return err
+	}
+	o.Plan, o.Actor = plan, e.who()
+	if o.Lanes == 0 {
+		o.Lanes = p.cfg.Workers
+	}
+	return e.runScan(ctx, p, o)
+}
+
+// runScan runs and prints a scan.
+func (e *env) runScan(ctx context.Context, p *program, o scan.Options) error {
+	view := newScanView(e)
+	o.Event, o.Progress = view.event, view.progress
+	sum, err := p.scanner().Run(ctx, o)
+	view.done(sum, err)
+	switch {
+	case err != nil:
+		return err
+	case sum.Failed > 0:
+		return errSomeFailed
+	}
+	return nil
+}
+
+// A scanView shows a scan to a person, or as NDJSON to a program.
+type scanView struct {
+	e         *env
+	progressC *mpb.Progress
+	bar       *mpb.Bar
+	last      time.Time
+	failures  []scan.Event
+	findings  []scan.Event
+}
+
+func newScanView(e *env) *scanView {
+	v := &scanView{e: e}
+	if e.quiet || e.json || !terminal(e.err) {
+		return v
+	}
+	v.progressC = mpb.New(mpb.WithOutput(e.err), mpb.WithWidth(40), mpb.WithRefreshRate(200*time.Millisecond))
+	v.bar = v.progressC.AddBar(0, mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.CountersNoUnit("%d of %d files ")),
+		mpb.AppendDecorators(decor.EwmaSpeed(0, " %.0f a second", 30), decor.Name("  "), decor.EwmaETA(decor.ET_STYLE_GO, 30), decor.Name(" left")))
+	return v
+}
+
+func (v *scanView) event(ev scan.Event) {
+	if v.e.json {
+		_ = v.e.emit(ev) // a reader that left does not stop the scan
+		return
+	}
+	switch ev.Event {
+	case scan.EventHit, scan.EventNearMatch, scan.EventCandidate, scan.EventContradiction:
+		v.findings = append(v.findings, ev)
+	case scan.EventError:
+		v.failures = append(v.failures, ev)
+	}
+}
+
+func (v *scanView) progress(p scan.Progress) {
+	now := time.Now()
+	switch {
+	case v.bar != nil:
+		v.bar.SetTotal(max(p.TotalItems, p.Items+1), false)
+		v.bar.EwmaSetCurrent(p.Items, now.Sub(v.since(now)))
+		v.last = now
+	case !v.e.json && !v.e.quiet && now.Sub(v.since(now)) > 10*time.Second:
+		v.last = now
+		v.e.note("%s of %s files, %s, %d findings", thousands(p.Items), thousands(p.TotalItems), size(p.Bytes), p.Findings)
+	}
+}
+
+// since is when progress was last shown.
+func (v *scanView) since(now time.Time) time.Time {
+	if v.last.IsZero() {
+		v.last = now.Add(-time.Millisecond)
+	}
+	return v.last
+}
+
+func (v *scanView) done(sum scan.Summary, err error) {
+	if v.bar != nil {
+		v.bar.Abort(true)
+		v.progressC.Wait()
+	}
+	if v.e.json || err != nil && sum.Case == "" {
+		return
+	}
+	v.print(sum)
+}
+
+// print shows what was found, then the counts.
+func (v *scanView) print(s scan.Summary) {
+	e := v.e
+	v.section("Hits (a digest is in a collection)", scan.EventHit, []string{"FILE", "COLLECTION", "BY", "NOTE"}, func(t *table, x scan.Event) {
+		by := string(x.Hit.Algorithm)
+		if x.Hit.Weak {
+			by += " only: weak"
+		}
+		t.row(x.Path, x.Hit.Collection, by, note(x.Hit.Note, x.Hit.Source))
+	})
+	v.section("Near matches (a person has to verify them)", scan.EventNearMatch, []string{"FILE", "COLLECTION", "BITS", "TRANSFORM", "QUALITY", "OF"}, func(t *table, x scan.Event) {
+		n := x.NearMatch
+		t.row(x.Path, n.Collection, fmt.Sprintf("%d of %d (%s)", n.Distance, n.Threshold, shortName(string(n.Algorithm))), n.Transform, fmt.Sprintf("%d/%d", n.Quality, n.EntryQuality), note(n.Note, n.Source))
+	})
+	v.section("Candidates (leads for an examiner, not identifications)", scan.EventCandidate, []string{"FILE", "FACE", "RANK", "SUBJECT", "COLLECTION", "DISTANCE", "THRESHOLD", "BAND"}, func(t *table, x scan.Event) {
+		c := x.Candidate
+		t.row(x.Path, c.Face, c.Rank, c.Subject, c.Collection, fmt.Sprintf("%.4f", c.Distance), fmt.Sprintf("%.4f", c.Threshold), c.Band)
+	})
+	v.section("Contradictions (a person has to decide)", scan.EventContradiction, []string{"FILE", "KNOWN-GOOD IN", "BUT ALSO IN", "AS"}, func(t *table, x scan.Event) {
+		t.row(x.Path, x.Contradiction.KnownGood, x.Contradiction.Other, x.Contradiction.Because)
+	})
+	if len(v.failures) > 0 {
+		e.say("\nFailed")
+		t := newTable("FILE", "WHY")
+		for _, x := range v.failures {
+			t.row(x.Path, x.Reason)
+		}
+		t.print(e.out)
+	}
+	e.say("\nExhibit %s of case %s", printable(s.Exhibit), printable(s.Case))
+	e.say("  %s seen = %d new + %d unchanged + %d duplicate + %d known-good + %d unsupported + %d failed",
+		count(s.Seen, "file", "files"), s.New, s.Unchanged, s.Duplicate, s.KnownGood, s.Unsupported, s.Failed)
+	faces := "faces not looked for (no faces collection)"
+	if s.FacesRan {
+		faces = fmt.Sprintf("%s (%d too poor to search)", count(s.Faces, "face", "faces"), s.FacesPoor)
+	}
+	e.say("  in all: %s, %s, %s, %s, %s, %s", count(s.Media, "media", "media"), faces, count(s.Hits, "hit", "hits"),
+		count(s.NearMatches, "near match", "near matches"), count(s.Candidates, "candidate", "candidates"), count(s.Contradictions, "contradiction", "contradictions"))
+	if s.Partial > 0 || s.Missing > 0 {
+		e.say("  %d decoded only in part, %d recorded earlier and not there now", s.Partial, s.Missing)
+	}
+	if len(s.Errors) > 0 {
+		e.say("  failed by reason: %s", reasons(s.Errors))
+	}
+	items, bytes := s.Rate()
+	e.say("  %.1f s, %.1f files and %s a second", s.Seconds, items, size(int64(bytes)))
+	if s.Why != "" {
+		e.say("  not complete: %s", s.Why)
+	}
+}
+
+func (v *scanView) section(title string, kind scan.EventKind, head []string, row func(*table, scan.Event)) {
+	t := newTable(head...)
+	for _, x := range v.findings {
+		if x.Event == kind {
+			row(t, x)
+		}
+	}
+	if len(t.rows) > 0 {
+		v.e.say("\n%s", title)
+		t.print(v.e.out)
+	}
+}
+
+func note(note, source string) string {
+	if note != "" {
+		return note
+	}
+	return source
+}
+
+func shortName(alg string) string {
+	name, _, _ := strings.Cut(alg, "/")
+	return name
+}
+
+func reasons(m map[string]int) string {
+	var out []string
+	for k, n := range m {
+		out = append(out, fmt.Sprintf("%s %d", k, n))
+	}
+	sort.Strings(out)
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,192 @@
+// Package report writes what a case holds for people and programs: as NDJSON, the
+// same bytes for the same recorded state, and as one self-contained page.
+//
+// The two names most callers need are [Source] and [Write]. A report carries
+// numbers and hashes and never pixels. Candidates are marked unreviewed until an
+// examiner has reviewed them; near matches are marked unverified. The fields of
+// the NDJSON stay compatible.
+package report
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"iter"
+	"strings"
+	"time"
+
+	"semblance"
+)
+
+// A Row is one item with what is known of it. Rows come by exhibit label, then by
+// path in byte order.
+type Row struct {
+	Exhibit  string
+	Item     semblance.Item
+	Media    *semblance.Media
+	Findings *semblance.Findings
+}
+
+// A Source is what a report is about. Rows can be ranged over more than once.
+type Source struct {
+	Case        semblance.Case
+	Exhibits    []semblance.Exhibit
+	Collections []semblance.Collection // as they are now
+	Requests    []semblance.Request
+	Rows        iter.Seq2[Row, error]
+	Program     string    // name and version
+	Written     time.Time // shown on the page only, never in the NDJSON
+	Actor       string
+}
+
+// A Format names a way to write a report.
+type Format string
+
+// The formats.
+const (
+	JSONL Format = "jsonl"
+	HTML  Format = "html"
+)
+
+// Write writes a report. The error has code Invalid for an unknown format, else
+// it is the writer's or the rows'.
+func Write(w io.Writer, format Format, s Source) error {
+	switch format {
+	case JSONL:
+		return writeJSONL(w, s)
+	case HTML:
+		return writeHTML(w, s)
+	}
+	return semblance.Errorf(semblance.Invalid, "%q is not a report format of this version", string(format)).WithHint("The formats are html and jsonl.")
+}
+
+// An itemLine and its kin are the NDJSON's lines. They have nothing of the run's
+// clock, of its order or of the store's numbering.
+type itemLine struct {
+	Event    string               `json:"event"`
+	Exhibit  string               `json:"exhibit"`
+	Path     string               `json:"path"`
+	Size     int64                `json:"size"`
+	Modified string               `json:"modified,omitempty"`
+	Status   semblance.ItemStatus `json:"status"`
+	SHA256   string               `json:"sha256,omitempty"`
+	SHA1     string               `json:"sha1,omitempty"`
+	MD5      string               `json:"md5,omitempty"`
+	Type     string               `json:"media_type,omitempty"`
+	Width    int                  `json:"width,omitempty"`
+	Height   int                  `json:"height,omitempty"`
+	PDQ      string               `json:"pdq,omitempty"`
+	Quality  *int                 `json:"pdq_quality,omitempty"`
+	Faces    map[string]int       `json:"faces,omitempty"` // by engine; absent when no detector ran
+	Decoder  string               `json:"decoder,omitempty"`
+	Partial  string               `json:"partial,omitempty"`
+	Metadata *semblance.Metadata  `json:"metadata,omitempty"`
+}
+
+type errorLine struct {
+	Event   string         `json:"event"`
+	Exhibit string         `json:"exhibit"`
+	Path    string         `json:"path"`
+	Code    semblance.Code `json:"code"`
+	Reason  string         `json:"reason"`
+}
+
+type findingLine struct {
+	Event         string                   `json:"event"`
+	Exhibit       string                   `json:"exhibit"`
+	Path          string                   `json:"path"`
+	SHA256        string                   `json:"sha256"`
+	Hit           *semblance.Hit           `json:"hit,omitempty"`
+	NearMatch     *semblance.NearMatch     `json:"near_match,omitempty"`
+	Verified      string                   `json:"verified,omitempty"` // of a near match
+	Candidate     *semblance.Candidate     `json:"candidate,omitempty"`
+	Contradiction *semblance.Contradiction `json:"contradiction,omitempty"`
+}
+
+// Unverified marks a near match that no person has verified.
+const Unverified = "UNVERIFIED"
+
+func writeJSONL(w io.Writer, s Source) error {
+	out := bufio.NewWriterSize(w, 64<<10)
+	enc := json.NewEncoder(out)
+	for row, err := range s.Rows {
+		if err != nil {
+			return err
+		}
+		for _, line := range rowLines(row) {
+			if err := enc.Encode(line); err != nil {
+				return err
+			}
+		}
+	}
+	return out.Flush()
+}
+
+// rowLines are an item's lines: itself, its failure, what was found.
+func rowLines(r Row) []any {
+	out := []any{lineOf(r)}
+	if r.Item.Status == semblance.ItemFailed {
+		out = append(out, errorLine{"error", r.Exhibit, r.Item.Path, r.Item.Code, r.Item.Reason})
+	}
+	f := r.Findings
+	if f == nil || r.Item.SHA256 == nil {
+		return out
+	}
+	base := findingLine{Exhibit: r.Exhibit, Path: r.Item.Path, SHA256: r.Item.SHA256.String()}
+	for _, h := range f.Hits {
+		l := base
+		h.Entry = 0
+		l.Event, l.Hit = "hit", &h
+		out = append(out, l)
+	}
+	for _, n := range f.NearMatches {
+		l := base
+		n.Entry = 0
+		l.Event, l.NearMatch, l.Verified = "near-match", &n, Unverified
+		out = append(out, l)
+	}
+	for _, c := range f.Candidates {
+		l := base
+		c.Review = strings.ToUpper(c.Review)
+		l.Event, l.Candidate = "candidate", &c
+		out = append(out, l)
+	}
+	for _, c := range f.Contradictions {
+		l := base
+		c.Entry = 0
+		l.Event, l.Contradiction = "contradiction", &c
+		out = append(out, l)
+	}
+	return out
+}
+
+func lineOf(r Row) itemLine {
+	l := itemLine{Event: "item", Exhibit: r.Exhibit, Path: r.Item.Path, Size: r.Item.Size, Status: r.Item.Status}
+	if !r.Item.Modified.IsZero() {
+		l.Modified = r.Item.Modified.UTC().Format(time.RFC3339Nano)
+	}
+	if r.Item.SHA256 != nil {
+		l.SHA256 = r.Item.SHA256.String()
+	}
+	m := r.Media
+	if m == nil {
+		return l
+	}
+	l.SHA1, l.MD5 = hexOf(m.Digests.SHA1[:]), hexOf(m.Digests.MD5[:])
+	if a := m.Analysis; a != nil {
+		l.Type, l.Width, l.Height, l.Decoder, l.Partial = a.Type, a.Width, a.Height, a.Decoder, a.Partial
+		if a.Metadata != (semblance.Metadata{}) {
+			l.Metadata = &a.Metadata
+		}
+		if len(a.Hashes) > 0 && a.Hashes[0].PDQ != nil {
+			l.PDQ, l.Quality = a.Hashes[0].PDQ.Hash.String(), &a.Hashes[0].PDQ.Quality
+		}
+		for _, set := range a.FaceSets {
+			if l.Faces == nil {
+				l.Faces = map[string]int{}
+			}
+			l.Faces[string(set.Engine)] = len(set.Faces)
+		}
+	}
+	return l
+}
