@@ -103,7 +103,8 @@ type PDQResult struct {
 	Quality int
 	// Dihedral holds the hashes of the picture turned and mirrored, indexed by
 	// Transform, as the reference derives them from one filtering. They are
-	// close to, not equal to, the hashes of really turned pixels. Dihedral[0]
+	// not the hashes of really turned pixels: those are often more than 31 bits
+	// away, see docs/hashing.md. Dihedral[0]
 	// equals Hash except for pictures of exactly 64 by 64 pixels: the reference
 	// hashes those without filtering but filters them for the dihedral set.
 	// All zero when not asked for.
