@@ -81,7 +81,7 @@ semblance: setup
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(STAMP)' -o bin/semblance ./cmd/semblance
 
 worker: setup
-	@echo "build: bin/semblance-worker (dlib's and OpenCV's bindings take two minutes the first time)"
+	@echo "build: bin/semblance-worker (dlib's binding takes a minute the first time)"
 	@$(NATIVE) go build -trimpath -ldflags '$(NATIVE_STAMP)' -o bin/semblance-worker ./cmd/semblance-worker
 
 weights: semblance

@@ -47,7 +47,7 @@ def main():
     print(f"ONNX Runtime: {len(b)} chips, {len(b) / sum(seconds):.1f} faces/s, {sum(seconds) / len(b) * 1e3:.2f} ms a face, "
           f"best {min(seconds) * 1e3:.2f} ms")
     print(f"largest difference of a component {worst:.2e}, of a distance {np.linalg.norm(a - b, axis=1).max():.2e}")
-    sys.exit(worst >= 1e-5)
+    sys.exit(bool(worst >= 1e-5))
 
 
 if __name__ == "__main__":

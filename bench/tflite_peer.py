@@ -71,7 +71,7 @@ def main():
     print(f"largest difference {worst:.2e} as it comes, {np.abs(na - nb).max():.2e} normalized; smallest cosine {cos:.9f}; "
           f"batch of three against one by one {batch:.2e}")
     print(f"one thread, best of {len(x)}: original {ta * 1e3:.2f} ms a face, converted {tb * 1e3:.2f} ms")
-    sys.exit(worst >= 1e-4)
+    sys.exit(bool(worst >= 1e-4))
 
 
 if __name__ == "__main__":

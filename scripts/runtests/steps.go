@@ -107,8 +107,8 @@ func staticcheck(*results) error {
 func testPure(r *results) error { return r.goTest(pure(), "./...") }
 
 // testRace covers what is concurrent. The packages that link C are left out: the
-// race detector does not see C, and would have OpenCV's and dlib's bindings
-// compiled a second time, for two minutes.
+// race detector does not see C, and would have dlib's binding compiled a second
+// time, for a minute and a half.
 func testRace(r *results) error {
 	free, _, err := packages()
 	if err != nil {

@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""Runs every benchmark beside its peer, one after the other, and prints one table.
+
+    scripts/bench [hashing] [nets] [faces] [accuracy] [start]
+
+A part that cannot run says why in its row; nothing is taken over from an earlier run. What
+is compared on one core is pinned to one. Programs of bench/ may add rows of their
+own: a line of their output that starts with "| " is one.
+
+Rows are: what | at least | measured | peer.
+"""
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache" / "bench"
+MODELS = pathlib.Path(os.environ.get("SEMBLANCE_MODELS_DIR") or ROOT / ".cache" / "models")
+ONE_CORE = ["taskset", "-c", "0"]
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# Pictures whose name is not one person; see the note in docs/benchmarks.md.
+SEVERAL_PERSONS = {"jimin", "yujin", "pristin"}
+
+rows = []
+
+
+def row(what, least, measured, peer):
+    rows.append((what, least, measured, peer))
+    print(f"bench: {what}: {measured} (at least {least}; {peer})", file=sys.stderr, flush=True)
+
+
+class Missing(Exception):
+    """What a part needs is not there."""
+
+
+def run(*command, check=True, **env):
+    said = subprocess.run([str(c) for c in command], cwd=ROOT, text=True, capture_output=True,
+                          env={**os.environ, **ONE_THREAD, **env})
+    if check and said.returncode:
+        last = (said.stderr.strip() or said.stdout.strip()).splitlines()[-1:] or ["no output"]
+        raise Missing(f"{pathlib.Path(str(command[0])).name} failed: {last[0]}")
+    return said.stdout
+
+
+def go_run(package, *args):
+    """Builds a Go program of bench/ and runs it on one core."""
+    out = CACHE / pathlib.Path(package).name
+    env = {"CGO_ENABLED": "1", "CXX": str(ROOT / "scripts" / "cxx")}
+    run("go", "build", "-o", out, package, **env)
+    return run(*ONE_CORE, out, *args, SEMBLANCE_MODELS_DIR=str(MODELS))
+
+
+def testdata(part):
+    root = os.environ.get("SEMBLANCE_TESTDATA")
+    if not root or not (pathlib.Path(root) / part).is_dir():
+        raise Missing(f"SEMBLANCE_TESTDATA has no folder {part}")
+    return pathlib.Path(root) / part
+
+
+def pictures(*parts):
+    found = [p for part in parts for p in sorted(testdata(part).rglob("*")) if p.suffix.lower() in (".jpg", ".jpeg", ".png")]
+    return [str(p) for p in found]
+
+
+def weights(name):
+    if not (MODELS / name).is_file():
+        raise Missing(f"{name} is not in {MODELS}; run make models")
+    return MODELS / name
+
+
+def number(pattern, text):
+    found = re.search(pattern, text)
+    if not found:
+        raise Missing(f"no {pattern!r} in the output")
+    return float(found.group(1))
+
+
+def hashing():
+    files = pictures("pdq", "faces", "groups")
+    peer = ROOT / "bench" / "hash_peer.py"
+    odd, whole = CACHE / "hash-odd", CACHE / "hash-whole"
+    for folder in (odd, whole):
+        shutil.rmtree(folder, ignore_errors=True)
+    run(sys.executable, peer, "dump", odd, *files, "--variants")
+    said = go_run("./bench/hashbench", "compare", odd)
+    tally = next(line for line in said.splitlines() if line.startswith("pdq  "))
+    row("PDQ on equal pixels: bits that differ, number of pictures", "0 on 99%, never over 2", " ".join(tally.split()[1:]).replace("|", ";"), "pdqhash 0.2.8")
+    shutil.rmtree(odd)
+    run(sys.executable, peer, "dump", whole, *files)
+    # Twice in turns, and the better of each: another process may use the machine.
+    theirs = max(json.loads(run(*ONE_CORE, sys.executable, peer, "bench", whole, 8))["images_per_s_hashing"] for _ in range(2))
+    ours = max(json.loads(go_run("./bench/hashbench", "bench", whole, 8))["images_per_s_hashing"] for _ in range(2))
+    row("digests + PDQ + pHash + dHash + aHash, images/s a core", "4x", f"{ours / theirs:.1f}x: {ours:.1f}",
+        f"{theirs:.1f}, hashlib + pdqhash + imagehash")
+    shutil.rmtree(whole)
+
+
+def nets():
+    chips = pictures("johns")
+    said = run(*ONE_CORE, sys.executable, ROOT / "bench" / "dlib_peer.py", CACHE / "dlibpeer",
+               weights("dlib_face_recognition_resnet_model_v1.dat"), weights("dlib_face_recognition_resnet_model_v1.onnx"), *chips)
+    row("dlib embedding, largest difference of a component", "below 1e-5", f"{number(r'component ([0-9.e+-]+)', said):.1e}", "dlib, C++")
+    theirs, ours = number(r"dlib:.*?([0-9.]+) faces/s", said), number(r"ONNX Runtime:.*?([0-9.]+) faces/s", said)
+    row("the same net alone, faces/s a core", "5x", f"{ours / theirs:.1f}x: {ours:.1f}, ONNX Runtime called from Python", f"{theirs:.1f}, dlib, C++, one BLAS thread")
+    said = run(*ONE_CORE, sys.executable, ROOT / "bench" / "tflite_peer.py", weights("MobileFaceNet.tflite"), weights("mobilefacenet.onnx"), *pictures("faces"))
+    row("MobileFaceNet, largest difference of a component", "below 1e-4", f"{number(r'largest difference ([0-9.e+-]+)', said):.1e}", "TFLite original, ai-edge-litert")
+
+
+def faces():
+    if not list((ROOT / "bench" / "facebench").glob("*.go")):
+        raise Missing("bench/facebench is not there")
+    said = go_run("./bench/facebench", testdata("faces"))
+    found = [[c.strip() for c in line.strip().strip("|").split("|")] for line in said.splitlines() if line.startswith("| ")]
+    if not found:
+        raise Missing("bench/facebench printed no row")
+    for cells in found:
+        row(*cells[:4])
+
+
+def accuracy():
+    with tempfile.TemporaryDirectory() as folder:
+        for p in testdata("faces").glob("*.jpg"):
+            person = re.match(r"[a-z_]+", p.stem).group()
+            if person not in SEVERAL_PERSONS:
+                (pathlib.Path(folder) / person).mkdir(exist_ok=True)
+                shutil.copy(p, pathlib.Path(folder) / person)
+        for engine, least in (("yunet-mobilefacenet", "0.90"), ("yunet-dlib", "(stated)"), ("dlib-hog", "(stated)")):
+            said = run(ROOT / "bin" / "semblance", "--json", "evaluate", folder, "--engine", engine, SEMBLANCE_MODELS_DIR=str(MODELS))
+            result = json.loads(said.strip().splitlines()[-1])
+            interval = result.get("auc_interval") or result.get("auc_ci") or ""
+            row(f"verification, {engine}: AUC with its interval", least, f"{result['auc']:.3f} {interval}", "-")
+
+
+def fastest(command, times=10):
+    best = 1e9
+    for _ in range(times):
+        start = time.perf_counter()
+        run(*command)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def start():
+    program = ROOT / "bin" / "semblance"
+    row("start of semblance version", "below 0.1 s", f"{fastest([program, 'version']):.3f} s", "-")
+    portraits = [p for p in pictures("faces") if pathlib.Path(p).stem == "bona"]
+    with tempfile.TemporaryDirectory() as data:
+        person = pathlib.Path(data) / "gallery" / "bona"
+        person.mkdir(parents=True)
+        shutil.copy(portraits[0], person)
+        on = [program, "--data", data + "/data"]
+        run(*on, "case", "create", "bench-1", "--agency", "bench", "--country", "XX", "--purpose", "benchmark", "--basis", "none")
+        run(*on, "collection", "create", "faces", "--kind", "faces", "--owner", "bench", "--country", "XX", "--basis", "none")
+        run(*on, "collection", "add", "faces", person.parent)
+        search = [*on, "search", portraits[0], "--against", "faces", "--case", "bench-1"]
+        row("a search on an existing data folder, from start to end", "below 1 s", f"{fastest(search, 5):.2f} s", "-")
+
+
+def main(asked):
+    parts = {"hashing": hashing, "nets": nets, "faces": faces, "accuracy": accuracy, "start": start}
+    unknown = [a for a in asked if a not in parts]
+    if unknown:
+        sys.exit(f"bench: no part {unknown[0]!r}; there are {', '.join(parts)}")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    failed = False
+    for name in asked or parts:
+        try:
+            parts[name]()
+        except (Missing, OSError, KeyError, ValueError, StopIteration) as e:
+            failed = True
+            row(f"{name}: not measured", "-", str(e) or type(e).__name__, "-")
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    commit = run("git", "describe", "--tags", "--always", "--dirty", check=False).strip() or "unknown"
+    print(f"\n{cpu}, {os.cpu_count()} cores; commit {commit}; {time.strftime('%Y-%m-%d')}\n")
+    print("| what | at least | measured | peer |\n|---|---|---|---|")
+    for cells in rows:
+        print("| " + " | ".join(cells) + " |")
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
