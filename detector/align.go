@@ -136,12 +136,24 @@ func (r *raster) bilinear(x, y float64, sum *[3]float64) {
 	if !(x > -1 && y > -1 && x < float64(r.width) && y < float64(r.height)) {
 		return
 	}
-	ix, iy := int(math.Floor(x)), int(math.Floor(y))
+	ix, iy := int(x+1)-1, int(y+1)-1 // floor, since both are above -1
 	wx, wy := x-float64(ix), y-float64(iy)
-	r.add(ix, iy, (1-wx)*(1-wy), sum)
-	r.add(ix+1, iy, wx*(1-wy), sum)
-	r.add(ix, iy+1, (1-wx)*wy, sum)
-	r.add(ix+1, iy+1, wx*wy, sum)
+	if ix < 0 || iy < 0 || ix+1 >= r.width || iy+1 >= r.height {
+		r.add(ix, iy, (1-wx)*(1-wy), sum)
+		r.add(ix+1, iy, wx*(1-wy), sum)
+		r.add(ix, iy+1, (1-wx)*wy, sum)
+		r.add(ix+1, iy+1, wx*wy, sum)
+		return
+	}
+	o := 3 * (iy*r.width + ix)
+	above := r.rgb[o : o+6 : o+6]
+	o += 3 * r.width
+	below := r.rgb[o : o+6 : o+6]
+	for c := range 3 {
+		top := float64((1-wx)*float64(above[c])) + float64(wx*float64(above[c+3]))
+		bottom := float64((1-wx)*float64(below[c])) + float64(wx*float64(below[c+3]))
+		sum[c] += float64((1-wy)*top) + float64(wy*bottom)
+	}
 }
 
 func (r *raster) add(x, y int, w float64, sum *[3]float64) {
@@ -149,9 +161,9 @@ func (r *raster) add(x, y int, w float64, sum *[3]float64) {
 		return
 	}
 	p := r.rgb[3*(y*r.width+x):]
-	sum[0] += float64(w * float64(p[0]))
-	sum[1] += float64(w * float64(p[1]))
-	sum[2] += float64(w * float64(p[2]))
+	for c := range 3 {
+		sum[c] += float64(w * float64(p[c]))
+	}
 }
 
 // rect is a rectangle in whole pixels of a frame, x1 and y1 excluded.
@@ -176,37 +188,23 @@ func chipBounds(f *semblance.Frame, back Similarity, size, k int) rect {
 func reduce(f *semblance.Frame, r rect, k int) raster {
 	out := raster{x0: r.x0, y0: r.y0, step: k, width: (r.x1 - r.x0 + k - 1) / k, height: (r.y1 - r.y0 + k - 1) / k}
 	out.rgb = make([]byte, 3*out.width*out.height)
-	sums := make([]uint32, 3*out.width)
+	sums := make([]uint32, 3*(r.x1-r.x0))
 	for oy := range out.height {
 		clear(sums)
 		y0, y1 := r.y0+oy*k, min(r.y0+(oy+1)*k, r.y1)
 		for y := y0; y < y1; y++ {
-			sumRow(sums, f.RGB[3*(y*f.Width+r.x0):3*(y*f.Width+r.x1)], k)
+			addRow(sums, f.RGB[3*(y*f.Width+r.x0):3*(y*f.Width+r.x1)], 1)
 		}
 		row := out.rgb[3*oy*out.width:]
 		for ox := range out.width {
-			n := uint32((y1 - y0) * min(k, r.x1-r.x0-ox*k))
-			for ch := range 3 {
-				row[3*ox+ch] = uint8((sums[3*ox+ch] + n/2) / n)
+			part := sums[3*ox*k : min(3*(ox+1)*k, len(sums))]
+			n := uint64((y1 - y0) * len(part) / 3)
+			var r, g, b uint64
+			for ; len(part) >= 3; part = part[3:] {
+				r, g, b = r+uint64(part[0]), g+uint64(part[1]), b+uint64(part[2])
 			}
+			row[3*ox], row[3*ox+1], row[3*ox+2] = uint8((r+n/2)/n), uint8((g+n/2)/n), uint8((b+n/2)/n)
 		}
 	}
 	return out
-}
-
-// sumRow adds every k pixels of a row to one sum a channel.
-func sumRow(sums []uint32, row []byte, k int) {
-	for i := 0; len(row) > 0; i += 3 {
-		n := min(3*k, len(row))
-		var r, g, b uint32
-		for j := 0; j+2 < n; j += 3 {
-			r += uint32(row[j])
-			g += uint32(row[j+1])
-			b += uint32(row[j+2])
-		}
-		sums[i] += r
-		sums[i+1] += g
-		sums[i+2] += b
-		row = row[n:]
-	}
 }

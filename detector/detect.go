@@ -9,9 +9,10 @@ import (
 )
 
 // Detect returns the faces of an upright frame, highest score first, with
-// landmarks and quality. The score is that of the first look; box and landmarks
-// are those of the second where it saw the same face. No face is an empty slice
-// and a nil error; the error has code Invalid (the frame is not one) or Internal.
+// landmarks; Quality is left to [Quality]. The score is that of the first look; box
+// and landmarks are those of the second where it saw the same face. No face is an
+// empty slice and a nil error; the error has code Invalid (the frame is not one) or
+// Internal.
 func (y *YuNet) Detect(f *semblance.Frame) ([]semblance.Face, error) {
 	if err := checkFrame(f); err != nil {
 		return nil, err
@@ -30,7 +31,6 @@ func (y *YuNet) Detect(f *semblance.Frame) ([]semblance.Face, error) {
 	}
 	for i := range faces {
 		faces[i].Frame = f.Index
-		faces[i].Quality, faces[i].Reasons = Quality(f, &faces[i])
 	}
 	return faces, nil
 }
@@ -78,7 +78,7 @@ func (y *YuNet) lookAt(f *semblance.Frame, v view) ([]semblance.Face, error) {
 	}
 	planes := y.planes[:n]
 	clear(planes)
-	resample(f, v.x, v.y, v.w, v.h, v.outW, v.outH, planes, v.planeW, v.planeH)
+	resample(f, &v, planes)
 	faces, err := y.run(planes, v.planeW, v.planeH)
 	if err != nil {
 		return nil, err

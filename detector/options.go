@@ -17,7 +17,7 @@ type Options struct {
 
 // DefaultOptions are the pinned ones, without Model.
 func DefaultOptions() Options {
-	return Options{Threads: 1, Sizes: []int{640, 192}, Enlarge: 2, Score: 0.7, Overlap: 0.3, Refine: true}
+	return Options{Threads: 1, Sizes: []int{640}, Enlarge: 2, Score: 0.7, Overlap: 0.3, Refine: true}
 }
 
 // Validate returns an error with code Invalid that says what is wrong.

@@ -20,7 +20,7 @@ type factor struct {
 }
 
 // Quality says how far a comparison of the face can be relied on, 0 to 100, and
-// what lowers it. It is the product of six factors, each 1 over the range that is
+// what lowers it. The chip is the face aligned to [Template112]. It is the product of six factors, each 1 over the range that is
 // normal for portraits and falling steadily outside it, so each can only take away:
 //
 //   - size: pixels between the eyes, corrected for yaw as ISO/IEC 29794-5 does
@@ -36,11 +36,10 @@ type factor struct {
 //   - detector: the score, below 0.85.
 //
 // A face under semblance.MinSearchableQuality (eyes about 11 pixels apart, or
-// thoroughly blurred) is shown but not searched. Faces without at least eyes and
-// nose have quality 0.
-func Quality(f *semblance.Frame, face *semblance.Face) (float32, []string) {
-	chip, ok := Align(f, face.Landmarks, Template112())
-	if !ok || len(face.Landmarks) < 3 {
+// thoroughly blurred) is shown but not searched. A face without at least eyes and
+// nose, or with another chip, has quality 0.
+func Quality(face *semblance.Face, chip Chip) (float32, []string) {
+	if len(face.Landmarks) < 3 || chip.Size != Template112().Size {
 		return 0, []string{"no landmarks to align by"}
 	}
 	luma := brightness(chip)

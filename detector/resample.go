@@ -6,136 +6,143 @@ import (
 	"semblance"
 )
 
+// whole is the weight of a pixel that is covered wholly. Weights are whole numbers,
+// so that C and Go add to the same sums in any order.
+const whole = 256
+
+// maxCover is how many pixels of a row or column one output pixel takes the mean
+// of at most. It keeps sums within 32 bits for frames of absurd shape.
+const maxCover = 4096
+
 // A span is what one output pixel takes from a row or column: the pixels from
 // first to first+n-1, the first and the last with weights of their own, those
-// between with weight 1. Weights include no scale; norm does.
+// between with weight whole.
 type span struct {
 	first, n   int
-	head, tail float32 // tail counts when n > 1
-	norm       float32
+	head, tail uint32 // tail counts when n > 1
 }
 
 // spans maps length pixels from origin to out pixels: by area when it shrinks
-// (exact coverage, OpenCV's INTER_AREA) and linearly when it grows. Pixels before
-// 0 and from limit on are black.
-func spans(origin, length float64, limit, out int) []span {
+// (coverage, as OpenCV's INTER_AREA) and linearly when it grows. Pixels before 0
+// and from limit on are black. Sums of weighted pixels times norm are the result.
+func spans(origin, length float64, limit, out int) (list []span, norm float64) {
 	ratio := length / float64(out)
-	list := make([]span, out)
-	for i := range list {
-		if ratio >= 1 {
-			list[i] = areaSpan(origin+float64(i)*ratio, origin+float64(i+1)*ratio, limit)
-			list[i].norm = float32(1 / ratio)
-		} else {
+	list = make([]span, out)
+	if ratio < 1 {
+		for i := range list {
 			list[i] = linearSpan(origin+(float64(i)+0.5)*ratio-0.5, limit)
 		}
+		return list, 1.0 / whole
 	}
-	return list
+	cover := min(ratio, maxCover)
+	for i := range list {
+		start := origin + float64(i)*ratio + (ratio-cover)/2
+		list[i] = areaSpan(start, start+cover, limit)
+	}
+	return list, 1 / (whole * cover)
 }
 
 func areaSpan(a, b float64, limit int) span {
 	a, b = max(a, 0), min(b, float64(limit))
-	if b-a < 1e-6 {
+	first := int(max(0, min(a, float64(limit))))
+	last := int(math.Ceil(max(0, b))) - 1
+	switch {
+	case !(b > a) || last < first:
 		return span{}
+	case last == first:
+		return span{first: first, n: 1, head: weight(b - a)}
 	}
-	first := int(a)
-	last := int(math.Ceil(b-1e-6)) - 1
-	if last <= first {
-		return span{first: first, n: 1, head: float32(b - a)}
-	}
-	return span{first: first, n: last - first + 1, head: float32(float64(first+1) - a), tail: float32(b - float64(last))}
+	return span{first: first, n: last - first + 1, head: weight(float64(first+1) - a), tail: weight(b - float64(last))}
 }
 
+func weight(v float64) uint32 { return uint32(max(0, min(1, v))*whole + 0.5) }
+
 func linearSpan(center float64, limit int) span {
-	first := int(math.Floor(center))
-	w := float32(center - float64(first))
-	switch {
-	case first < -1 || first >= limit:
+	if !(center > -1 && center < float64(limit)) {
 		return span{}
-	case first == -1:
-		return span{first: 0, n: 1, head: edge(w, center, limit), norm: 1}
-	case first == limit-1:
-		return span{first: first, n: 1, head: edge(1-w, center, limit), norm: 1}
 	}
-	return span{first: first, n: 2, head: 1 - w, tail: w, norm: 1}
+	first := int(math.Floor(center))
+	w := weight(center - float64(first))
+	switch first {
+	case -1:
+		return span{first: 0, n: 1, head: edge(w, center, limit)}
+	case limit - 1:
+		return span{first: first, n: 1, head: edge(whole-w, center, limit)}
+	}
+	return span{first: first, n: 2, head: whole - w, tail: w}
 }
 
 // edge repeats the border pixel for positions within half a pixel of it, so that a
 // picture that is enlarged does not fade to black at its border.
-func edge(w float32, center float64, limit int) float32 {
+func edge(w uint32, center float64, limit int) uint32 {
 	if center >= -0.5 && center <= float64(limit)-0.5 {
-		return 1
+		return whole
 	}
 	return w
 }
 
-// resample writes the part of the frame from (x, y), w by h pixels, as outW by outH
-// pixels into the upper left corner of three planes (blue, green, red, as YuNet was
-// trained) of planeW by planeH values from 0 to 255. The rest of the planes is left
-// as it is.
-func resample(f *semblance.Frame, x, y, w, h float64, outW, outH int, planes []float32, planeW, planeH int) {
-	columns, rows := spans(x, w, f.Width, outW), spans(y, h, f.Height, outH)
-	line, sum := make([]float32, 3*outW), make([]float32, 3*outW)
-	size := planeW * planeH
-	done := -1 // the source row that line holds
-	for oy, r := range rows {
-		clear(sum)
-		for j := range r.n {
-			if done != r.first+j {
-				done = r.first + j
-				squeeze(line, f.RGB[3*done*f.Width:3*(done+1)*f.Width], columns)
-			}
-			accumulate(sum, line, r.weight(j))
-		}
-		o := oy * planeW
-		for ox := range outW {
-			planes[o+ox] = sum[3*ox+2]
-			planes[size+o+ox] = sum[3*ox+1]
-			planes[2*size+o+ox] = sum[3*ox]
+func (s *span) weight(i int) uint32 {
+	switch i {
+	case 0:
+		return s.head
+	case s.n - 1:
+		return s.tail
+	}
+	return whole
+}
+
+// resample writes the part of the frame that a view shows into its plane's upper
+// left corner: three planes (blue, green, red, as YuNet was trained) of values from
+// 0 to 255. The rest of the planes is left as it is.
+func resample(f *semblance.Frame, v *view, planes []float32) {
+	columns, normX := spans(v.x, v.w, f.Width, v.outW)
+	rows, normY := spans(v.y, v.h, f.Height, v.outH)
+	lo, hi := columns[0].first, 0 // the columns that are looked at at all
+	for _, c := range columns {
+		if c.n > 0 {
+			lo, hi = min(lo, c.first), max(hi, c.first+c.n)
 		}
 	}
-}
-
-func (s *span) weight(j int) float32 {
-	switch {
-	case j == 0:
-		return s.head * s.norm
-	case j == s.n-1:
-		return s.tail * s.norm
+	if hi <= lo {
+		return
 	}
-	return s.norm
-}
-
-func accumulate(sum, line []float32, w float32) {
-	sum = sum[:len(line)]
-	for i, v := range line {
-		sum[i] += float32(w * v)
+	sums := make([]uint32, 3*(hi-lo))
+	size, norm := v.planeW*v.planeH, normX*normY
+	for oy := range rows {
+		r := &rows[oy]
+		clear(sums)
+		for i := range r.n {
+			row := f.RGB[3*(r.first+i)*f.Width:]
+			addRow(sums, row[3*lo:3*hi], r.weight(i))
+		}
+		o := oy * v.planeW
+		squeeze(sums, columns, lo, norm, planes[2*size+o:], planes[size+o:], planes[o:])
 	}
 }
 
-// squeeze averages one row. It reads every pixel of the frame once, so it is the
-// part that large pictures feel.
-func squeeze(line []float32, row []byte, columns []span) {
+// squeeze adds up the columns of each output pixel.
+func squeeze(sums []uint32, columns []span, lo int, norm float64, red, green, blue []float32) {
 	for i := range columns {
 		c := &columns[i]
-		o := line[3*i : 3*i+3 : 3*i+3]
 		if c.n == 0 {
-			o[0], o[1], o[2] = 0, 0, 0
+			red[i], green[i], blue[i] = 0, 0, 0
 			continue
 		}
-		p := row[3*c.first : 3*(c.first+c.n)]
-		r, g, b := float32(p[0])*c.head, float32(p[1])*c.head, float32(p[2])*c.head
-		if c.n > 1 {
-			last := len(p) - 3
-			var sr, sg, sb uint32
+		p := sums[3*(c.first-lo) : 3*(c.first-lo+c.n)]
+		h := uint64(c.head)
+		r, g, b := h*uint64(p[0]), h*uint64(p[1]), h*uint64(p[2])
+		if last := len(p) - 3; last > 0 {
+			var sr, sg, sb uint64
 			for j := 3; j+2 < last; j += 3 {
-				sr += uint32(p[j])
-				sg += uint32(p[j+1])
-				sb += uint32(p[j+2])
+				sr += uint64(p[j])
+				sg += uint64(p[j+1])
+				sb += uint64(p[j+2])
 			}
-			r += float32(sr) + float32(float32(p[last])*c.tail)
-			g += float32(sg) + float32(float32(p[last+1])*c.tail)
-			b += float32(sb) + float32(float32(p[last+2])*c.tail)
+			t := uint64(c.tail)
+			r += sr*whole + t*uint64(p[last])
+			g += sg*whole + t*uint64(p[last+1])
+			b += sb*whole + t*uint64(p[last+2])
 		}
-		o[0], o[1], o[2] = r*c.norm, g*c.norm, b*c.norm
+		red[i], green[i], blue[i] = float32(float64(r)*norm), float32(float64(g)*norm), float32(float64(b)*norm)
 	}
 }

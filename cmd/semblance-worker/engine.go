@@ -104,20 +104,21 @@ func (e *yunetEngine) Close() error {
 // Find detects, and embeds the faces that are good enough to search.
 func (e *yunetEngine) Find(f *semblance.Frame, detectOnly bool) ([]semblance.Face, error) {
 	faces, err := e.detector.Detect(f)
-	if err != nil || detectOnly {
-		return faces, err
+	if err != nil {
+		return nil, err
 	}
 	var chips [][]byte
 	var owners []*semblance.Face
 	for i := range faces {
-		if faces[i].Quality < semblance.MinSearchableQuality {
+		face := &faces[i]
+		chip := judge(f, face)
+		if detectOnly || face.Quality < semblance.MinSearchableQuality {
 			continue
 		}
-		chip, ok := detector.Align(f, faces[i].Landmarks, e.template)
-		if !ok {
-			continue // Quality is 0 then; this cannot be reached
+		if e.template.Size != chip.Size {
+			chip, _ = detector.Align(f, face.Landmarks, e.template) // it worked a moment ago
 		}
-		chips, owners = append(chips, chip.RGB), append(owners, &faces[i])
+		chips, owners = append(chips, chip.RGB), append(owners, face)
 	}
 	vectors, err := e.net.Embed(chips)
 	if err != nil {
@@ -127,6 +128,13 @@ func (e *yunetEngine) Find(f *semblance.Frame, detectOnly bool) ([]semblance.Fac
 		owners[i].Embedding = v
 	}
 	return faces, nil
+}
+
+// judge sets the quality of a face and returns the chip that it is judged by.
+func judge(f *semblance.Frame, face *semblance.Face) detector.Chip {
+	chip, _ := detector.Align(f, face.Landmarks, detector.Template112()) // none is quality 0
+	face.Quality, face.Reasons = detector.Quality(face, chip)
+	return chip
 }
 
 // A dlibEngine is go-face with the quality of our own. It implements
@@ -161,7 +169,7 @@ func openDlibEngine(models modelSource) (semblance.FaceFinder, error) {
 func (e dlibEngine) Find(f *semblance.Frame, detectOnly bool) ([]semblance.Face, error) {
 	faces, err := e.DlibHOG.Find(f, detectOnly)
 	for i := range faces {
-		faces[i].Quality, faces[i].Reasons = detector.Quality(f, &faces[i])
+		judge(f, &faces[i])
 		if faces[i].Quality < semblance.MinSearchableQuality {
 			faces[i].Embedding = nil
 		}

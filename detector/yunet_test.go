@@ -1,0 +1,164 @@
+//go:build cgo
+
+package detector_test
+
+import (
+	"encoding/json"
+	"errors"
+	"image"
+	"image/color"
+	_ "image/jpeg"
+	_ "image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"semblance"
+	"semblance/detector"
+)
+
+var startRuntime = sync.OnceValue(func() error {
+	ort.SetSharedLibraryPath(filepath.Join(modelsDir(), "libonnxruntime.so"))
+	return ort.InitializeEnvironment(ort.WithLogLevelError())
+})
+
+func modelsDir() string {
+	if dir := os.Getenv("SEMBLANCE_MODELS_DIR"); dir != "" {
+		return dir
+	}
+	return os.Getenv("SEMBLANCE_MODELS")
+}
+
+// openYuNet opens the detector or skips the test, saying what is missing.
+func openYuNet(t testing.TB, opts detector.Options) *detector.YuNet {
+	t.Helper()
+	if modelsDir() == "" {
+		t.Skip("SEMBLANCE_MODELS_DIR is not set: YuNet is not tested")
+	}
+	if err := startRuntime(); err != nil {
+		t.Skipf("libonnxruntime.so is not in SEMBLANCE_MODELS_DIR: %v", err)
+	}
+	opts.Model = filepath.Join(modelsDir(), "yunet_n_dynamic.onnx")
+	if _, err := os.Stat(opts.Model); err != nil {
+		t.Skipf("YuNet is not in SEMBLANCE_MODELS_DIR: %v", err)
+	}
+	y, err := detector.OpenYuNet(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { y.Close() })
+	return y
+}
+
+func photograph(t testing.TB, name string) *semblance.Frame {
+	t.Helper()
+	dir := os.Getenv("SEMBLANCE_TESTDATA")
+	if dir == "" {
+		t.Skip("SEMBLANCE_TESTDATA is not set: no photographs to test with")
+	}
+	file, err := os.Open(filepath.Join(dir, name))
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skipf("SEMBLANCE_TESTDATA has no %s", name)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	img, _, err := image.Decode(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return frameOf(img)
+}
+
+func frameOf(img image.Image) *semblance.Frame {
+	b := img.Bounds()
+	f := &semblance.Frame{Width: b.Dx(), Height: b.Dy()}
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			c := color.RGBAModel.Convert(img.At(x, y)).(color.RGBA)
+			f.RGB = append(f.RGB, c.R, c.G, c.B)
+		}
+	}
+	return f
+}
+
+// TestYuNetAgreesWithOpenCV compares one plain look at 640 pixels with OpenCV's
+// FaceDetectorYN, whose numbers testdata/reference.py wrote. OpenCV rounds the
+// reduced picture to bytes and boxes to whole pixels before it suppresses, and its
+// JPEG decoder interpolates color where the standard library repeats it; where two
+// cells of the grid score alike, that decides between them, a pixel or two apart.
+func TestYuNetAgreesWithOpenCV(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("testdata/opencv.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want struct {
+		Pictures []struct {
+			Name  string
+			Faces [][]float64
+		}
+	}
+	if err := json.Unmarshal(data, &want); err != nil {
+		t.Fatal(err)
+	}
+	opts := detector.DefaultOptions()
+	opts.Sizes, opts.Enlarge, opts.Refine, opts.Score = []int{640}, 1, false, 0.7
+	y := openYuNet(t, opts)
+	total, worst, worstScore := 0, 0.0, 0.0
+	for _, p := range want.Pictures {
+		f := photograph(t, p.Name)
+		faces, err := y.Detect(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(faces) != len(p.Faces) {
+			t.Errorf("%s: %d faces, OpenCV finds %d", p.Name, len(faces), len(p.Faces))
+		}
+		pixel := max(1, float64(max(f.Width, f.Height))/640) // of the network's input
+		for _, w := range p.Faces {
+			total++
+			got, off := nearest(faces, w)
+			worst = max(worst, off/pixel)
+			if off > 2*pixel {
+				t.Errorf("%s: face at %.0f: off by %.2f pixels of the network's input", p.Name, w[:4], off/pixel)
+				continue
+			}
+			d := math.Abs(float64(got.Score) - w[14])
+			worstScore = max(worstScore, d)
+			if d > 0.02 {
+				t.Errorf("%s: score %.3f, OpenCV has %.3f", p.Name, got.Score, w[14])
+			}
+		}
+	}
+	if total < 40 {
+		t.Errorf("only %d faces were compared", total)
+	}
+	t.Logf("%d faces; largest difference %.3f pixels of the network's input, %.4f in the score", total, worst, worstScore)
+}
+
+// nearest returns the face whose box and landmarks are nearest to OpenCV's row, and
+// the largest difference of a coordinate.
+func nearest(faces []semblance.Face, row []float64) (best semblance.Face, off float64) {
+	off = math.Inf(1)
+	for _, f := range faces {
+		b := f.Box
+		mine := []float64{float64(b.X), float64(b.Y), float64(b.W), float64(b.H)}
+		for _, p := range f.Landmarks {
+			mine = append(mine, float64(p.X), float64(p.Y))
+		}
+		d := 0.0
+		for i := range mine {
+			d = max(d, math.Abs(mine[i]-row[i]))
+		}
+		if d < off {
+			best, off = f, d
+		}
+	}
+	return best, off
+}
