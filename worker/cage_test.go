@@ -103,3 +103,50 @@ func childrenOf(t *testing.T, pid int) (children []int) {
 	}
 	return children
 }
+
+func TestNothingIsPossibleInsideTheCage(t *testing.T) {
+	t.Parallel()
+	needCage(t)
+	r, err := open(t).Report(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for _, f := range r.Cage {
+		t.Run(strings.ReplaceAll(f.Name, " ", "-"), func(t *testing.T) {
+			if !f.Holds && r.Facts.Cage.Landlock == 0 {
+				t.Skipf("this kernel has no Landlock: %s", f.Detail)
+			}
+			if !f.Holds && !r.Facts.Cage.Seccomp {
+				t.Skipf("this kernel has no seccomp: %s", r.Facts.Cage.SeccompWhy)
+			}
+			if !f.Holds {
+				t.Errorf("%s", f.Detail)
+			}
+		})
+		tried++
+	}
+	if tried < 25 || r.Facts.Cage.Landlock > 0 && r.Facts.Cage.Seccomp && !r.Caged() {
+		t.Errorf("%d findings: %+v", tried, r.Cage)
+	}
+	if r.Start <= 0 || r.Resident <= 0 {
+		t.Errorf("start %v, resident %d", r.Start, r.Resident)
+	}
+}
+
+func TestReportSaysWhichEnginesWorkAndWhyNot(t *testing.T) {
+	t.Parallel()
+	r, err := open(t).Report(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Engines) != len(semblance.Engines()) {
+		t.Fatalf("%+v", r.Engines)
+	}
+	for _, e := range r.Engines {
+		works := e.Name == semblance.YuNetMobileFaceNet // see checkEngine
+		if e.Works != works || works == (e.Why != "") || !works && e.Hint != "Run semblance models pull." {
+			t.Errorf("%+v", e)
+		}
+	}
+}

@@ -25,7 +25,8 @@ const (
 	maxPoints   = 5
 )
 
-func wantedEngines(req *semblance.AnalyzeRequest) []semblance.EngineName {
+// Engines lists the engines of a request, each once, the first first.
+func Engines(req *semblance.AnalyzeRequest) []semblance.EngineName {
 	var names []semblance.EngineName
 	for _, e := range append([]semblance.EngineName{req.Engine}, req.Engines...) {
 		if e != "" && !slices.Contains(names, e) {
@@ -106,7 +107,7 @@ func checkHashes(hashes []semblance.FrameHashes, req *semblance.AnalyzeRequest) 
 // checkFaceSets insists on one set for each engine that was asked for: no faces
 // is only ever the answer of a detector that ran.
 func checkFaceSets(sets []semblance.FaceSet, req *semblance.AnalyzeRequest, models map[string]Model) error {
-	want := wantedEngines(req)
+	want := Engines(req)
 	if len(sets) != len(want) {
 		return violate("faces of %d engines, where %d were asked for", len(sets), len(want))
 	}

@@ -87,3 +87,48 @@ func reopenReadOnly(f *os.File) (*os.File, error) {
 	}
 	return out, err
 }
+
+// A threadState is what the kernel says about one thread of a child.
+type threadState struct {
+	seccomp    string // "2": filtered
+	noNewPrivs string // "1"
+	caps       string // effective, permitted and bounding sets in hex
+}
+
+// readThreads asks the kernel, not the child, what holds for each of its threads.
+func readThreads(pid int) (threads []threadState, ok bool) {
+	dir := fmt.Sprintf("/proc/%d/task", pid)
+	tasks, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, false
+	}
+	for _, task := range tasks {
+		b, err := os.ReadFile(dir + "/" + task.Name() + "/status")
+		if err != nil {
+			continue // the thread has ended
+		}
+		var t threadState
+		for line := range bytes.Lines(b) {
+			key, value, _ := bytes.Cut(line, []byte(":"))
+			switch v := string(bytes.TrimSpace(value)); string(key) {
+			case "Seccomp":
+				t.seccomp = v
+			case "NoNewPrivs":
+				t.noNewPrivs = v
+			case "CapEff", "CapPrm", "CapInh", "CapAmb":
+				t.caps += v
+			}
+		}
+		threads = append(threads, t)
+	}
+	return threads, len(threads) > 0
+}
+
+// dataLimit returns the soft limit on a child's data, as the kernel has it.
+func dataLimit(pid int) (int64, bool) {
+	var l unix.Rlimit
+	if err := unix.Prlimit(pid, unix.RLIMIT_DATA, nil, &l); err != nil || l.Cur == unix.RLIM_INFINITY {
+		return 0, false
+	}
+	return int64(l.Cur), true
+}

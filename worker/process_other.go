@@ -30,3 +30,8 @@ func limitMemory(int, int64, int64) error { return nil }
 func residentBytes(int) int64             { return 0 }
 
 func reopenReadOnly(f *os.File) (*os.File, error) { return os.Open(f.Name()) }
+
+type threadState struct{ seccomp, noNewPrivs, caps string }
+
+func readThreads(int) ([]threadState, bool) { return nil, false }
+func dataLimit(int) (int64, bool)           { return 0, false }

@@ -72,7 +72,7 @@ func replyBudget(req *semblance.AnalyzeRequest) budget {
 	if req.Thumbnail > 0 {
 		b.bytes += base64Size(maxPicture)
 	}
-	faces := req.Limits.Faces * req.Limits.Frames * len(wantedEngines(req))
+	faces := req.Limits.Faces * req.Limits.Frames * len(Engines(req))
 	b.objects += faces * 16 // a face, its box, its points
 	b.values += faces * 1024
 	b.bytes += faces * (16 << 10)

@@ -41,7 +41,7 @@ func checkRequest(r *semblance.AnalyzeRequest) error {
 			return semblance.Errorf(semblance.Invalid, "%q is not a perceptual hash", string(a))
 		}
 	}
-	for _, e := range wantedEngines(r) {
+	for _, e := range Engines(r) {
 		if _, err := semblance.EngineByName(e); err != nil {
 			return err
 		}

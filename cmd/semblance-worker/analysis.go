@@ -1,0 +1,167 @@
+//go:build cgo
+
+package main
+
+import (
+	"errors"
+
+	"semblance"
+	"semblance/hashing"
+	"semblance/media"
+)
+
+// An analysis grows frame by frame.
+type analysis struct {
+	req     *semblance.AnalyzeRequest
+	engines []semblance.FaceFinder
+	out     semblance.Analysis // hashes, face sets and thumbnail; the rest is the picture's to say
+	notes   []string
+	frames  int
+	crops   cropper
+}
+
+func newAnalysis(req *semblance.AnalyzeRequest, engines []semblance.FaceFinder) *analysis {
+	a := &analysis{req: req, engines: engines}
+	for _, e := range engines {
+		spec, models := e.Spec()
+		a.out.FaceSets = append(a.out.FaceSets, semblance.FaceSet{Engine: spec.Name, Version: spec.Version, Models: models, Faces: []semblance.Face{}})
+	}
+	return a
+}
+
+// of decodes the picture once and makes everything of it. A failure after the
+// first frame leaves what the frames before it gave, and Partial says so.
+func (a *analysis) of(p semblance.Picture) (semblance.Analysis, error) {
+	orientation := p.Describe().Orientation
+	var failed error
+	for frame, err := range p.Frames() {
+		if err == nil {
+			err = a.add(frame, orientation)
+		}
+		if err != nil {
+			failed = err
+			break
+		}
+	}
+	if failed != nil && (a.frames == 0 || isOurs(failed)) {
+		return semblance.Analysis{}, failed
+	}
+	if a.frames == 0 {
+		return semblance.Analysis{}, semblance.Errorf(semblance.MediaDamaged, "no frame of the picture could be decoded")
+	}
+	out := p.Describe()
+	out.Hashes, out.FaceSets, out.Thumbnail = a.out.Hashes, a.out.FaceSets, a.out.Thumbnail
+	out.Warnings = append(out.Warnings, a.notes...)
+	if failed != nil && out.Partial == "" {
+		out.Partial = failed.Error()
+	}
+	if a.crops.refused > 0 {
+		out.Warnings = append(out.Warnings, "some faces have no crop: there are too many for one answer")
+	}
+	return out, nil
+}
+
+// isOurs reports whether a failure says nothing about the file: then half an
+// answer must not pass for one.
+func isOurs(err error) bool {
+	switch semblance.CodeOf(err) {
+	case semblance.MediaDamaged, semblance.MediaTooLarge, semblance.MediaUnsupported:
+		return false
+	}
+	return true
+}
+
+// add makes hashes of the frame as stored, and everything else of it upright.
+func (a *analysis) add(stored *semblance.Frame, orientation int) error {
+	if err := a.hash(stored); err != nil {
+		return err
+	}
+	if len(a.engines) > 0 || a.req.Thumbnail > 0 && a.frames == 0 {
+		upright := media.Upright(stored, orientation)
+		if err := a.thumbnail(upright); err != nil {
+			return err
+		}
+		for i, e := range a.engines {
+			if err := a.find(&a.out.FaceSets[i], e, upright); err != nil {
+				return err
+			}
+		}
+	}
+	a.frames++
+	return nil
+}
+
+func (a *analysis) hash(f *semblance.Frame) error {
+	if len(a.req.Hashes) == 0 {
+		return nil
+	}
+	var o hashing.Options
+	for _, alg := range a.req.Hashes {
+		switch alg {
+		case hashing.AlgorithmPDQ:
+			o.PDQ, o.Dihedral = true, true
+		case hashing.AlgorithmPHash:
+			o.PHash = true
+		case hashing.AlgorithmDHash:
+			o.DHash = true
+		case hashing.AlgorithmAHash:
+			o.AHash = true
+		}
+	}
+	r, err := hashing.Compute(hashing.Pixels{Pix: f.RGB, Width: f.Width, Height: f.Height, Stride: 3 * f.Width, Channels: 3}, o)
+	var bad *hashing.PixelsError
+	if errors.As(err, &bad) {
+		return semblance.Errorf(semblance.MediaTooLarge, "the picture cannot be hashed: %s", bad.Msg)
+	}
+	if err != nil {
+		return err
+	}
+	h := semblance.FrameHashes{Frame: f.Index}
+	if o.PDQ {
+		h.PDQ = &r.PDQ
+	}
+	if o.PHash {
+		h.PHash = &r.PHash
+	}
+	if o.DHash {
+		h.DHash = &r.DHash
+	}
+	if o.AHash {
+		h.AHash = &r.AHash
+	}
+	a.out.Hashes = append(a.out.Hashes, h)
+	return nil
+}
+
+// thumbnail is that of the first frame.
+func (a *analysis) thumbnail(f *semblance.Frame) error {
+	if a.req.Thumbnail <= 0 || a.frames > 0 {
+		return nil
+	}
+	b, err := encode(media.Fit(f, a.req.Thumbnail), maxThumbnail)
+	a.out.Thumbnail = b
+	return err
+}
+
+// find adds the faces of one engine in one frame, at most as many as the limit
+// allows, the best first.
+func (a *analysis) find(set *semblance.FaceSet, e semblance.FaceFinder, f *semblance.Frame) error {
+	faces, err := e.Find(f, a.req.NoEmbed)
+	if err != nil {
+		return err
+	}
+	if most := a.req.Limits.Faces; len(faces) > most {
+		set.Dropped += len(faces) - most
+		faces = faces[:most]
+	}
+	for i := range faces {
+		faces[i].Frame = f.Index
+		if a.req.Crops {
+			if faces[i].Crop, err = a.crops.crop(f, faces[i].Box); err != nil {
+				return err
+			}
+		}
+	}
+	set.Faces = append(set.Faces, faces...)
+	return nil
+}
