@@ -20,9 +20,10 @@ type quad [4]float32
 // The last two need only 64 columns, and the last only 64 rows.
 type jarosz struct {
 	width, height int
-	along         boxSteps // of a row: over the columns
-	down          boxSteps // of a column: over the rows
-	cols, rows    [pdqSide]int
+	along         boxSteps      // of a row: over the columns
+	down          boxSteps      // of a column: over the rows
+	sides         int           // 1, or 2 to sample for mirrored pictures too
+	cols, rows    [2]sampleLine // as they are, and mirrored
 
 	in   []quad // four rows of luma, filled by the caller
 	mid  []quad
@@ -32,13 +33,15 @@ type jarosz struct {
 	sum1  []float32
 	step1 int
 
-	ring2 [][pdqSide]float32
-	sum2  [pdqSide]float32
+	ring2 [][2 * pdqSide]float32
+	sum2  [2 * pdqSide]float32
 	step2 int
-	have2 int // rows that went into ring2
-	next  int // next row of out
+	have2 int    // rows that went into ring2
+	next  [2]int // by side, next row to sample
 
-	out   [pdqSide][pdqSide]float32
+	// out holds the reduced picture, mirrored upside down in the second row and
+	// left to right in the second column.
+	out   [2][2][pdqSide][pdqSide]float32
 	arena []float32
 }
 
@@ -61,20 +64,38 @@ func (b boxSteps) size(t int) float32 {
 	return float32(last - first + 1)
 }
 
+// A sampleLine is 64 places of a line in ascending order. Mirrored, the last
+// is the first of the reduced picture.
+type sampleLine [pdqSide]int
+
 // centers returns the middles of 64 equal cells of n values.
-func centers(n int) (at [pdqSide]int) {
+func centers(n int) (at sampleLine) {
 	for i := range at {
 		at[i] = int((float64(i) + 0.5) * float64(n) / pdqSide)
 	}
 	return at
 }
 
+// mirrored returns where the filtered line has the values that the filtered
+// mirrored line has at its centers. A window of even size reaches one further
+// to the right than to the left, mirrored the other way, and there are two
+// passes. It is exact but for the order of the sums and the windows cut at the ends.
+func mirrored(b boxSteps) (at sampleLine) {
+	shift := 2 * (2*b.lag - b.window + 1)
+	for i, c := range centers(b.n) {
+		at[pdqSide-1-i] = max(0, b.n-1-c-shift)
+	}
+	return at
+}
+
 // reset prepares j for a picture, reusing its memory.
-func (j *jarosz) reset(width, height int) {
+func (j *jarosz) reset(width, height, sides int) {
 	j.width, j.height = width, height
 	j.along, j.down = newBoxSteps(width), newBoxSteps(height)
-	j.cols, j.rows = centers(width), centers(height)
-	j.midN, j.step1, j.step2, j.have2, j.next = 0, 0, 0, 0, 0
+	j.sides = sides
+	j.cols = [2]sampleLine{centers(width), mirrored(j.along)}
+	j.rows = [2]sampleLine{centers(height), mirrored(j.down)}
+	j.midN, j.step1, j.step2, j.have2, j.next = 0, 0, 0, 0, [2]int{}
 
 	depth := j.down.window + 8 // four rows come at once, and up to three wait
 	if need := (depth + 1) * width; cap(j.arena) < need {
@@ -85,7 +106,7 @@ func (j *jarosz) reset(width, height int) {
 	}
 	j.in, j.mid = j.in[:width], j.mid[:width]
 	if cap(j.ring1) < depth {
-		j.ring1, j.ring2 = make([][]float32, depth), make([][pdqSide]float32, depth)
+		j.ring1, j.ring2 = make([][]float32, depth), make([][2 * pdqSide]float32, depth)
 	}
 	j.ring1, j.ring2 = j.ring1[:depth], j.ring2[:depth]
 	for i := range j.ring1 {
@@ -93,7 +114,7 @@ func (j *jarosz) reset(width, height int) {
 	}
 	j.sum1 = j.arena[depth*width : (depth+1)*width : (depth+1)*width]
 	clear(j.sum1)
-	j.sum2 = [pdqSide]float32{}
+	j.sum2 = [2 * pdqSide]float32{}
 }
 
 // push takes rows y to y+n-1 (n is 1 to 4, y a multiple of 4) from j.in.
@@ -155,11 +176,13 @@ func (j *jarosz) column(t int) {
 // second runs the second box along rows over the rows in mid, then the second
 // box along columns as far as it gets.
 func (j *jarosz) second() {
-	sampled := boxRowsAt(j.mid, j.along, &j.cols)
-	for k := range j.midN {
-		row := &j.ring2[(j.have2+k)%len(j.ring2)]
-		for i := range row {
-			row[i] = sampled[i][k]
+	for side := range j.sides {
+		sampled := boxRowsAt(j.mid, j.along, &j.cols[side])
+		for k := range j.midN {
+			row := j.ring2[(j.have2+k)%len(j.ring2)][side*pdqSide:][:pdqSide]
+			for i := range row {
+				row[i] = sampled[i][k]
+			}
 		}
 	}
 	j.have2 += j.midN
@@ -185,9 +208,26 @@ func (j *jarosz) sample(t int) {
 			j.sum2[i] -= v
 		}
 	}
-	for size := b.size(t); j.next < pdqSide && j.rows[j.next] == t-b.lag; j.next++ {
-		for i, s := range j.sum2 {
-			j.out[j.next][i] = s / size
+	for side := range j.sides {
+		for j.next[side] < pdqSide && j.rows[side][j.next[side]] == t-b.lag {
+			j.keep(side, b.size(t))
+			j.next[side]++
+		}
+	}
+}
+
+// keep writes the next row of a side.
+func (j *jarosz) keep(side int, size float32) {
+	y := j.next[side]
+	if side == 1 {
+		y = pdqSide - 1 - y
+	}
+	for i := range pdqSide {
+		j.out[side][0][y][i] = j.sum2[i] / size
+	}
+	if j.sides == 2 {
+		for i := range pdqSide {
+			j.out[side][1][y][pdqSide-1-i] = j.sum2[pdqSide+i] / size
 		}
 	}
 }
@@ -236,7 +276,7 @@ func boxRowsFull(enter, leave []quad, size float32, sum *quad, out0, out1, out2,
 }
 
 // boxRowsAt filters four rows along the row and returns the outputs at cols.
-func boxRowsAt(in []quad, b boxSteps, cols *[pdqSide]int) (out [pdqSide]quad) {
+func boxRowsAt(in []quad, b boxSteps, cols *sampleLine) (out [pdqSide]quad) {
 	n, w, t := b.n, b.window, 0 // t steps are done
 	var s quad
 	for i, c := range cols {

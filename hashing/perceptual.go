@@ -5,7 +5,8 @@ import "sync"
 // Options choose what Compute computes.
 type Options struct {
 	PDQ      bool // PDQ and its quality
-	Dihedral bool // also the hashes of the turned and mirrored picture
+	Dihedral bool // also the hashes of the turned and mirrored picture, as the reference derives them
+	Turned   bool // also the hashes of really turned and mirrored pixels
 	PHash    bool
 	DHash    bool
 	AHash    bool
@@ -13,7 +14,7 @@ type Options struct {
 
 // AllOptions asks for everything.
 func AllOptions() Options {
-	return Options{PDQ: true, Dihedral: true, PHash: true, DHash: true, AHash: true}
+	return Options{PDQ: true, Dihedral: true, Turned: true, PHash: true, DHash: true, AHash: true}
 }
 
 // Perceptual holds the perceptual hashes of one picture. Fields that Computed
@@ -46,10 +47,10 @@ func (p *Perceptual) Value(a Algorithm) []byte {
 // is a *PixelsError.
 func All(p Pixels) (Perceptual, error) { return Compute(p, AllOptions()) }
 
-// ComputePDQ computes PDQ with the dihedral hashes. The error is a
+// ComputePDQ computes PDQ with the dihedral and the turned hashes. The error is a
 // *PixelsError.
 func ComputePDQ(p Pixels) (PDQResult, error) {
-	r, err := Compute(p, Options{PDQ: true, Dihedral: true})
+	r, err := Compute(p, Options{PDQ: true, Dihedral: true, Turned: true})
 	return r.PDQ, err
 }
 
@@ -59,7 +60,7 @@ func Compute(p Pixels, o Options) (Perceptual, error) {
 	if err := p.Validate(); err != nil {
 		return Perceptual{}, err
 	}
-	o.PDQ = o.PDQ || o.Dihedral
+	o.PDQ = o.PDQ || o.Dihedral || o.Turned
 	w := workPool.Get().(*work)
 	defer workPool.Put(w)
 	w.begin(p, o)
@@ -85,7 +86,11 @@ func (w *work) begin(p Pixels, o Options) {
 	*w = work{options: o, luma: w.luma, filter: w.filter, row: w.row}
 	if o.PDQ && p.Width >= MinPDQSide && p.Height >= MinPDQSide {
 		w.jarosz = &w.filter
-		w.jarosz.reset(p.Width, p.Height)
+		sides := 1
+		if o.Turned {
+			sides = 2
+		}
+		w.jarosz.reset(p.Width, p.Height, sides)
 	}
 	if o.PHash {
 		w.phash = newResizer(64, 64, p.Width, p.Height)
@@ -151,21 +156,42 @@ func (w *work) finish(p Pixels) Perceptual {
 }
 
 func (w *work) pdq(p Pixels) (r PDQResult) {
-	filtered := &w.jarosz.out
+	filtered := &w.jarosz.out[0][0]
 	plain := filtered
 	if p.Width == pdqSide && p.Height == pdqSide {
 		plain = w.luma.square(p)
 	}
 	r.Quality = quality(plain)
 	r.Hash = pack(dct(plain))
-	if !w.options.Dihedral {
-		return r
+	if w.options.Dihedral {
+		block := dct(filtered)
+		for t := range r.Dihedral {
+			r.Dihedral[t] = pack(transform(block, Transform(t)))
+		}
 	}
-	block := dct(filtered)
-	for t := range r.Dihedral {
-		r.Dihedral[t] = pack(transform(block, Transform(t)))
+	if w.options.Turned {
+		r.Turned = turned(&w.jarosz.out)
+		r.Turned[Original] = r.Hash
 	}
 	return r
+}
+
+// turned hashes the four mirrored pictures and their transpositions.
+func turned(out *[2][2][pdqSide][pdqSide]float32) (h [8]PDQ) {
+	for _, m := range [...]struct {
+		upsideDown, sideways int
+		plain, transposed    Transform
+	}{
+		{0, 0, Original, FlipPlus},
+		{1, 0, FlipX, Rotate270},
+		{0, 1, FlipY, Rotate90},
+		{1, 1, Rotate180, FlipMinus},
+	} {
+		block := dct(&out[m.upsideDown][m.sideways])
+		h[m.plain] = pack(block)
+		h[m.transposed] = pack(transform(block, FlipPlus))
+	}
+	return h
 }
 
 // packRow converts a row of bytes.

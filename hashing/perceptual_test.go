@@ -76,7 +76,9 @@ func TestPDQEqualsReference(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := pdqReference(p); got != want {
+		want := pdqReference(p)
+		got.Turned = want.Turned // has its own test
+		if got != want {
 			t.Errorf("got %v q%d, want %v q%d; dihedral equal: %v", got.Hash, got.Quality, want.Hash, want.Quality, got.Dihedral == want.Dihedral)
 		}
 	})
@@ -138,7 +140,7 @@ func TestComputeOnlyWhatIsAsked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if one.Computed != o || one.PDQ.Dihedral != [8]hashing.PDQ{} {
+		if one.Computed != o || one.PDQ.Dihedral != [8]hashing.PDQ{} || one.PDQ.Turned != [8]hashing.PDQ{} {
 			t.Errorf("asked for %+v, computed %+v", o, one.Computed)
 		}
 		for j, a := range algs {
@@ -151,17 +153,23 @@ func TestComputeOnlyWhatIsAsked(t *testing.T) {
 			}
 		}
 	}
-	one, err := hashing.Compute(p, hashing.Options{Dihedral: true})
+	one, err := hashing.Compute(p, hashing.Options{Dihedral: true, Turned: true})
 	if err != nil || one.PDQ != all.PDQ || !one.Computed.PDQ {
 		t.Errorf("dihedral alone: %v, %+v", err, one)
 	}
 }
 
-// The dihedral hashes are those of the turned picture up to a few bits, so
-// this fails when two of them are exchanged.
-func TestDihedralMeansTurnedPixels(t *testing.T) {
+// The turned hashes are those of turned pixels up to a few bits, the dihedral
+// ones up to many; this fails when two of them are exchanged.
+func TestTurnedPixels(t *testing.T) {
 	t.Parallel()
-	p := synthetic(3, 256, 256, 3)
+	for _, side := range []int{130, 256, 400, 777} {
+		checkTurned(t, synthetic(uint64(side), side, side, 3))
+	}
+}
+
+func checkTurned(t *testing.T, p hashing.Pixels) {
+	t.Helper()
 	all, err := hashing.ComputePDQ(p)
 	if err != nil {
 		t.Fatal(err)
@@ -189,9 +197,12 @@ func TestDihedralMeansTurnedPixels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if d := got.Hash.Distance(all.Turned[tr]); d > 12 {
+			t.Errorf("%d a side: turned pixels of %v are %d bits from what Turned says", p.Width, tr, d)
+		}
 		for other, h := range all.Dihedral {
 			d := got.Hash.Distance(h)
-			if near := hashing.Transform(other) == tr; near != (d <= 60) {
+			if near := hashing.Transform(other) == tr; near != (d <= 70) {
 				t.Errorf("turned pixels of %v are %d bits from the dihedral hash of %v", tr, d, hashing.Transform(other))
 			}
 		}
