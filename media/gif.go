@@ -312,13 +312,13 @@ func newGIFCanvas(g *gifFile) *gifCanvas {
 	c := &gifCanvas{g: g, frame: newFrame(0, g.width, g.height)}
 	f := &g.frames[0]
 	if f.x > 0 || f.y > 0 || f.w < g.width || f.h < g.height {
-		c.paint(0, 0, g.width, g.height, color(g.colors, g.background))
+		c.paint(0, 0, g.width, g.height, tableColor(g.colors, g.background))
 	}
 	return c
 }
 
-// color is that of an index, black beyond the table.
-func color(table []byte, i int) [3]byte {
+// tableColor is that of an index, black beyond the table.
+func tableColor(table []byte, i int) [3]byte {
 	if i < 0 || 3*i+3 > len(table) {
 		return [3]byte{}
 	}
@@ -367,7 +367,7 @@ func (c *gifCanvas) drawRow(f *gifFrame, indices []byte, y int, first bool) {
 	row := c.frame.RGB[3*(y*c.g.width+f.x) : 3*(y+1)*c.g.width]
 	for x := range min(len(indices), len(row)/3) {
 		if v := int(indices[x]); v != f.transparent || first {
-			rgb := color(f.colors, v)
+			rgb := tableColor(f.colors, v)
 			copy(row[3*x:3*x+3], rgb[:])
 		}
 	}
@@ -388,9 +388,9 @@ func (c *gifCanvas) dispose(i int, saved []byte) {
 	x0, y0, x1, y1 := c.clip(f)
 	switch f.disposal {
 	case gifToBackground:
-		rgb := color(c.g.colors, c.g.background)
+		rgb := tableColor(c.g.colors, c.g.background)
 		if f.transparent >= 0 {
-			rgb = color(f.colors, f.transparent)
+			rgb = tableColor(f.colors, f.transparent)
 		}
 		c.paint(x0, y0, x1, y1, rgb)
 	case gifToPrevious:

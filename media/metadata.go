@@ -12,8 +12,8 @@ import (
 	"semblance"
 )
 
-// Bounds on EXIF. Real blocks are under 64 KiB because a JPEG segment is; TIFF
-// and PNG know no such limit.
+// Bounds on EXIF. Real blocks are under 64 KiB because a JPEG segment is; PNG and
+// WebP know no such limit.
 const (
 	maxEXIF     = 4 << 20
 	maxEXIFTags = 2000
@@ -32,6 +32,12 @@ func (p *picture) readEXIF(block []byte) {
 		p.warn("the EXIF block has %d bytes; only the first %d are read", len(block), maxEXIF)
 		block = block[:maxEXIF]
 	}
+	p.readTags(block)
+}
+
+// readTags reads a TIFF structure: an EXIF block, or a whole TIFF, whose
+// directories may lie anywhere.
+func (p *picture) readTags(block []byte) {
 	tags, err := exifTags(block)
 	if err != nil {
 		p.warn("the EXIF block is damaged: %v", err)

@@ -45,7 +45,12 @@ func openTIFF(p *picture) error {
 	if err := p.checkPage(pages[0]); err != nil {
 		return err
 	}
-	p.readEXIF(p.data)
+	if pages[0].big {
+		p.a.Orientation = pages[0].orientation
+		p.warn("the metadata of a BigTIFF is not read")
+	} else {
+		p.readTags(p.data)
+	}
 	p.decode = func(p *picture, yield func(*semblance.Frame, error) bool) { p.decodeTIFF(pages, yield) }
 	return nil
 }

@@ -14,6 +14,8 @@ type tiffPage struct {
 	reduced       bool  // a thumbnail or a mask of another page
 	further       bool  // has SubIFDs
 	raw           bool  // a camera's DNG
+	big           bool  // of a BigTIFF
+	orientation   int   // 1 to 8, or 0
 }
 
 // A tiffReader reads directories of either kind.
@@ -50,7 +52,7 @@ func readTIFF(data []byte) (pages []tiffPage, broken bool, err error) {
 			broken = true
 			break
 		}
-		page.directory = n
+		page.directory, page.big = n, r.big
 		pages = append(pages, page)
 		offset = next
 	}
@@ -143,6 +145,9 @@ func describeTIFF(tags map[uint16]uint64) tiffPage {
 		return int64(min(v, most))
 	}
 	p := tiffPage{width: int(number(256, 0)), height: int(number(257, 0))}
+	if o := tags[274]; o <= 8 {
+		p.orientation = int(o)
+	}
 	p.sampleBits = min(number(258, 1), 64) * min(number(277, 1), 64)
 	p.reduced = tags[254]&5 != 0
 	_, p.further = tags[330]

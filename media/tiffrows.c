@@ -81,7 +81,7 @@ static int blank(const uint32_t *p, size_t n) {
 // piece decodes one strip or tile and counts what came of it.
 static void piece(TIFF *t, int tiled, uint32_t *raster, uint32_t pw, uint32_t ph, uint32_t x, uint32_t y,
                   uint8_t *rgb, uint32_t width, uint32_t height, sem_tiff *out) {
-  int cut = out->exhausted, ok;
+  int cut = out->exhausted, warned = out->warnings, ok;
   char kept[SEM_TIFF_TEXT];
   memcpy(kept, out->error, sizeof kept);
   out->error[0] = 0;
@@ -89,7 +89,7 @@ static void piece(TIFF *t, int tiled, uint32_t *raster, uint32_t pw, uint32_t ph
   memset(raster, 0, (size_t)pw * ph * sizeof *raster);
   ok = tiled ? TIFFReadRGBATileExt(t, x, y, raster, 0) : TIFFReadRGBAStripExt(t, y, raster, 0);
   out->pieces++;
-  if (!ok || out->exhausted || out->error[0] != 0) {
+  if (!ok || out->exhausted || out->error[0] != 0 || out->warnings > warned) {  // warnings here are about data
     out->bad++;
     if (!ok || blank(raster, (size_t)pw * ph)) {
       out->lost++;
