@@ -2,7 +2,6 @@ package qdrant
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"slices"
 
@@ -66,9 +65,8 @@ func (x *Index) Replace(ctx context.Context, space semblance.EngineSpec, c sembl
 	next := state{generation: uuid.NewString(), version: version}
 	next.count, err = x.fill(ctx, space, c, next.generation, entries)
 	if err != nil {
-		// The next replacement erases it anyway.
-		gone := x.erase(context.WithoutCancel(ctx), name, &api.Filter{Must: []*api.Condition{ofCollection(c), ofGeneration(next.generation)}})
-		return errors.Join(err, gone)
+		x.discard(ctx, name, c, next.generation)
+		return err
 	}
 	if err := x.write(ctx, space.Signal(), c, next); err != nil {
 		return err
@@ -135,6 +133,14 @@ func (x *Index) Drop(ctx context.Context, c semblance.CollectionID) error {
 		}
 	}
 	return nil
+}
+
+// discard erases a generation that broke off, when the server lets it. The next
+// replacement would do it too, and nobody sees it until then.
+func (x *Index) discard(ctx context.Context, name string, c semblance.CollectionID, generation string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), helloTimeout)
+	defer cancel()
+	_ = x.erase(ctx, name, &api.Filter{Must: []*api.Condition{ofCollection(c), ofGeneration(generation)}})
 }
 
 // begin checks a change, makes what it needs and returns what is held.
@@ -215,9 +221,6 @@ func (x *Index) upload(ctx context.Context, space semblance.EngineSpec, c sembla
 	r, err := x.client.Upsert(ctx, &api.UpsertPoints{
 		CollectionName: x.vectors(space.Signal()), Wait: api.PtrOf(true), Points: points, Ordering: strong(),
 	})
-	if err != nil {
-		x.forget() // the collection may be gone
-	}
 	return x.done(ctx, "take points", r, err)
 }
 

@@ -29,6 +29,10 @@ func (x *Index) failed(ctx context.Context, what string, err error) error {
 			WithHint("Set the API key of the server, with the right to write.").WithCause(err)
 	case codes.ResourceExhausted:
 		return x.full(err)
+	case codes.NotFound:
+		x.forget()
+		return semblance.Errorf(semblance.Internal, "a collection of Qdrant at %s is gone", x.server).
+			WithHint("Try again: it is made again from the store.").WithCause(err)
 	}
 	return semblance.Errorf(semblance.Internal, "Qdrant at %s refused to %s", x.server, what).
 		WithHint("The log has Qdrant's own words.").WithCause(err)
