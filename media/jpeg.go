@@ -44,7 +44,6 @@ func openJPEG(p *picture) error {
 func (p *picture) decodeJPEG(h jpegHead) (*semblance.Frame, error) {
 	denom := reduction(h.width, h.height, p.opts.MinSide)
 	f := newFrame(0, (h.width+denom-1)/denom, (h.height+denom-1)/denom)
-	fillFrom(f, 0)
 	out := runJPEG(p.data, denom, f)
 	if out.error[0] != 0 && out.rows == 0 && out.offset > 0 && int(out.offset) < len(p.data) {
 		// The scans before the broken one may still make a picture.
@@ -66,6 +65,7 @@ func (p *picture) decodeJPEG(h jpegHead) (*semblance.Frame, error) {
 		}
 		return nil, damaged("the JPEG does not decode: %s", reason)
 	}
+	fillFrom(f, int(out.rows))
 	p.judgeJPEG(h, &out)
 	return f, nil
 }

@@ -27,7 +27,7 @@ typedef struct {
 
 // sem_jpeg_decode decodes data at 1/denom of its size into rgb, which has
 // room for width by height pixels; anything else than that size is an error.
-// rgb must be filled beforehand: rows that are not reached stay as they are.
+// Rows that are not reached stay as they are.
 void sem_jpeg_decode(const uint8_t *data, size_t size, int denom, int max_scans,
                      uint8_t *rgb, int width, int height, sem_jpeg *out);
 
