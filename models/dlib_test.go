@@ -277,14 +277,15 @@ func TestDamagedDlibFilesAreRefused(t *testing.T) {
 	t.Parallel()
 	good, _ := smallDlibNet(testPicture(150, 5))
 	for story, file := range map[string][]byte{
-		"empty":                   {},
-		"another format":          []byte("PK\x03\x04 and so on"),
-		"cut":                     good[:len(good)/2],
-		"one byte short":          good[:len(good)-1],
-		"one byte long":           append(bytes.Clone(good), 0),
-		"another loss":            bytes.Replace(good, []byte("loss_metric_2"), []byte("loss_binary_2"), 1),
-		"another input":           bytes.Replace(good, []byte("input_rgb_image_sized"), []byte("input_rgb_image_moved"), 1),
-		"a tensor beyond the end": bytes.Replace(good, []byte("con_4\x01\x02"), []byte("con_4\x01\x02\x03\xff\xff\xff"), 1),
+		"empty":                              {},
+		"another format":                     []byte("PK\x03\x04 and so on"),
+		"cut":                                good[:len(good)/2],
+		"one byte short":                     good[:len(good)-1],
+		"one byte long":                      append(bytes.Clone(good), 0),
+		"another loss":                       bytes.Replace(good, []byte("loss_metric_2"), []byte("loss_binary_2"), 1),
+		"another input":                      bytes.Replace(good, []byte("input_rgb_image_sized"), []byte("input_rgb_image_moved"), 1),
+		"a tensor beyond the end":            bytes.Replace(good, []byte("con_4\x01\x02"), []byte("con_4\x01\x02\x03\xff\xff\xff"), 1),
+		"dimensions whose product overflows": bytes.Replace(good, dlibInts(nil, 2, 3, 7, 7), dlibInts(nil, 1<<23, 1<<23, 1<<17, 1<<1), 1),
 		"a value that is no number": bytes.Replace(good, good[bytes.Index(good, []byte("con_4"))+20:][:8],
 			bytes.Repeat([]byte{0xff}, 8), 1),
 	} {

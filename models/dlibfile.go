@@ -151,12 +151,19 @@ func (r *dlibReader) tensor() []float32 {
 	return out
 }
 
+// maxDlibSide bounds each dimension of a layer's weights, so that the product of four
+// does not overflow.
+const maxDlibSide = 1 << 15
+
 // alias reads an alias_tensor: the shape of a part of a tensor.
 func (r *dlibReader) alias() [4]int {
 	r.version("an alias", 1, 1)
 	var d [4]int
 	for i := range d {
-		d[i] = r.dimension()
+		if d[i] = r.dimension(); d[i] > maxDlibSide {
+			r.fail("a dimension of %d is out of range", d[i])
+			return [4]int{}
+		}
 	}
 	return d
 }

@@ -478,6 +478,37 @@ func TestALocalFailureIsNotBlamedOnASource(t *testing.T) {
 	}
 }
 
+func TestPullReplacesAnAlteredModelAndConvertsFromAFolder(t *testing.T) {
+	t.Parallel()
+	file, _ := smallFaceNet(testPicture(112, 9))
+	converted, err := models.ConvertMobileFaceNet(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := manifest(t,
+		artifact("net", "net.onnx", converted, models.Source{Kind: "convert", From: "net-tflite", Converter: models.TFLiteConverter}),
+		artifact("net-tflite", "net.tflite", file, urlSource("https://example.invalid/files/upstream.tflite")))
+	dir, folder := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(folder, "upstream.tflite"), file) // under the name its publisher gave it
+	write(t, filepath.Join(dir, "net.onnx"), converted[:len(converted)-1])
+	l := library(t, dir, models.Options{Manifest: m, Folders: []string{folder}})
+	var said notes
+	if err := l.Pull(t.Context(), said.options(), "net"); err != nil || len(said) != 0 {
+		t.Fatalf("%v, %q", err, said)
+	}
+	left(t, dir, "net.onnx", "net.tflite")
+	if b, err := l.Read("net"); err != nil || !bytes.Equal(b, converted) {
+		t.Errorf("Read: %v", err)
+	}
+
+	m.Artifacts[0].SHA256 = sum(file) // a converter that writes something else than the manifest says
+	said = nil
+	l = library(t, t.TempDir(), models.Options{Manifest: m, Folders: []string{folder}})
+	if err := l.Pull(t.Context(), said.options(), "net"); !errors.Is(err, semblance.Unavailable) || !said.has("converting net-tflite", "something else") {
+		t.Errorf("%v, %q", err, said)
+	}
+}
+
 func TestTwoPullsOfOneFolderDoNotMeet(t *testing.T) {
 	t.Parallel()
 	content := pattern(500_000, 1)

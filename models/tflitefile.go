@@ -14,6 +14,7 @@ type tfModel struct {
 	inputs  []int
 	outputs []int
 	ops     []tfOp
+	budget  int // bytes of weights that may still be read
 }
 
 type tfTensor struct {
@@ -33,6 +34,7 @@ const (
 	tfMaxTensors = 4096
 	tfMaxOps     = 4096
 	tfMaxRank    = 8
+	tfMaxList    = 64 // of dimensions, and of an operator's tensors
 )
 
 // readTFLite reads a TFLite file (schema.fbs of TensorFlow Lite, version 3).
@@ -53,6 +55,7 @@ func readTFLite(file []byte) (*tfModel, error) {
 	graph := r.tableAt(graphs, 0)
 	m := &tfModel{
 		file:    file,
+		budget:  len(file),
 		tensors: r.tensors(r.vector(graph, 0), buffers),
 		inputs:  r.ints(graph, 1),
 		outputs: r.ints(graph, 2),
@@ -150,6 +153,9 @@ func (m *tfModel) floats(i int, dims ...int) ([]float32, error) {
 	}
 	if t.kind != 0 || len(t.data) != 4*n {
 		return nil, fmt.Errorf("tensor %d holds %d bytes of kind %d where %d of float32 belong", i, len(t.data), t.kind, 4*n)
+	}
+	if m.budget -= 4 * n; m.budget < 0 {
+		return nil, errors.New("its weights overlap") // many operators on one large tensor would fill the memory
 	}
 	out := make([]float32, n)
 	for k := range out {
@@ -277,6 +283,10 @@ func (r *flatReader) tableAt(v flatVector, i int) flatTable {
 
 func (r *flatReader) ints(t flatTable, n int) []int {
 	v := r.vector(t, n)
+	if v.n > tfMaxList {
+		r.fail("a list has %d elements", v.n) // lists may overlap, so their sum has no bound of its own
+		return nil
+	}
 	out := make([]int, v.n)
 	for i := range out {
 		out[i] = int(int32(r.uint32(v.at + 4*i)))

@@ -185,8 +185,11 @@ func (l *tfLowering) conv(op tfOp) error {
 		return fmt.Errorf("it has %d inputs and should have three", len(op.inputs))
 	}
 	in, known := l.shapes[op.inputs[0]]
+	if !known {
+		return fmt.Errorf("it reads tensor %d before it has a value", op.inputs[0])
+	}
 	filter := l.m.tensors[op.inputs[1]].shape
-	if !known || len(filter) != 4 || filter[1] < 1 || filter[1] > 16 || filter[2] < 1 || filter[2] > 16 {
+	if len(filter) != 4 || filter[1] < 1 || filter[1] > 16 || filter[2] < 1 || filter[2] > 16 {
 		return fmt.Errorf("its filter is %v", filter)
 	}
 	f := faceOp{kind: faceConv, depthwise: op.code == tfDepthwise, inputs: op.inputs[:1], output: op.outputs[0],

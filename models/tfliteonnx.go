@@ -59,7 +59,7 @@ func mergePointwise(ops []faceOp) []faceOp {
 	at := map[int]int{} // position in out by tensor written
 	for _, op := range ops {
 		prev, ok := at[op.inputs[0]]
-		if ok && prev == len(out)-1 && readers[op.inputs[0]] == 1 && op.pointwise() && out[prev].pointwise() {
+		if ok && prev == len(out)-1 && readers[op.inputs[0]] == 1 && out[prev].shrinksWith(op) {
 			out[prev] = out[prev].then(op)
 		} else {
 			out = append(out, op)
@@ -71,6 +71,11 @@ func mergePointwise(ops []faceOp) []faceOp {
 
 func (op *faceOp) pointwise() bool {
 	return op.kind == faceConv && !op.depthwise && op.window == [2]int{1, 1} && op.stride == [2]int{1, 1}
+}
+
+// shrinksWith reports whether doing a and b at once takes fewer weights than one after the other.
+func (a *faceOp) shrinksWith(b faceOp) bool {
+	return a.pointwise() && b.pointwise() && b.out.c*a.in.c < len(a.weights)+len(b.weights)
 }
 
 // then returns the convolution that does a and then b. Sums are float64, each step
