@@ -178,8 +178,8 @@ func (c *commit) signals(sum []byte, a *semblance.Analysis) error {
 					return err
 				}
 			}
-			err := c.run(`INSERT INTO signals (media, algorithm, frame, value, quality, dihedral, decoder) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-				sum, h.algorithm, frame.Frame, h.value, h.quality, h.dihedral, a.Decoder)
+			err := c.run(`INSERT INTO signals (media, algorithm, frame, value, quality, turned, decoder) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+				sum, h.algorithm, frame.Frame, h.value, h.quality, h.turned, a.Decoder)
 			if err != nil {
 				return err
 			}

@@ -151,7 +151,7 @@ func (s *Store) EachEntry(ctx context.Context, c semblance.CollectionID, after i
 			if err != nil {
 				return err
 			}
-			return f(e)
+			return calledBack(f(e))
 		})
 	})
 }

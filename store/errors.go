@@ -13,11 +13,14 @@ import (
 // do a context's.
 func (s *Store) fail(ctx context.Context, op string, err error) error {
 	var coded *semblance.Error
+	var callers callerError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &callers):
+		return callers.error
 	case errors.As(err, &coded):
-		return err // callbacks may have wrapped it with what they know
+		return err
 	case ctx.Err() != nil:
 		return stopped(ctx, op)
 	}
@@ -28,6 +31,17 @@ func (s *Store) fail(ctx context.Context, op string, err error) error {
 		return noSpace(err)
 	}
 	return semblance.Errorf(semblance.Internal, "the store could not %s", op).WithCause(err)
+}
+
+// A callerError is one that a caller's function returned, to be given back as it is.
+type callerError struct{ error }
+
+// calledBack marks what a caller's function returned.
+func calledBack(err error) error {
+	if err == nil {
+		return nil
+	}
+	return callerError{err}
 }
 
 // stopped says that the caller left, or that the time was up.

@@ -16,7 +16,8 @@ const chunk = 400
 
 // Media returns what is known of each media of digests, in order; nil where
 // nothing is. Embeddings are there; crops and thumbnails are not, see FaceCrop and
-// Thumbnail. Face sets are in the order of engine names, hashes of frames.
+// Thumbnail. Face sets are in the order of engine names, hashes of frames;
+// of a PDQ, Dihedral is not kept and Turned is.
 func (s *Store) Media(ctx context.Context, digests ...semblance.SHA256) ([]*semblance.Media, error) {
 	list := make([]*semblance.Media, len(digests))
 	err := s.read(ctx, "read media", func(tx *sql.Tx) error {
@@ -85,7 +86,7 @@ func (l *mediaLoader) load(ctx context.Context) error {
 		row   func(scanner) error
 	}{
 		{`SELECT sha256, md5, sha1, size, analysis, code, reason FROM media WHERE sha256 IN ` + l.in, l.mediaRow},
-		{`SELECT media, algorithm, frame, value, quality, dihedral FROM signals WHERE media IN ` + l.in + ` ORDER BY media, frame`, l.signalRow},
+		{`SELECT media, algorithm, frame, value, quality, turned FROM signals WHERE media IN ` + l.in + ` ORDER BY media, frame`, l.signalRow},
 		{`SELECT media, engine, version, models, dropped FROM face_sets WHERE media IN ` + l.in + ` ORDER BY media, engine`, l.faceSetRow},
 		{`SELECT media, engine, data, ` + l.embedding() + ` FROM faces WHERE media IN ` + l.in + ` ORDER BY media, engine, face`, l.faceRow},
 	} {
@@ -138,15 +139,15 @@ func (l *mediaLoader) signalRow(scan scanner) error {
 	var sum semblance.SHA256
 	var algorithm hashing.Algorithm
 	var frame, quality int
-	var value, dihedral []byte
-	if err := scan(fixed(sum[:]), &algorithm, &frame, &value, &quality, &dihedral); err != nil {
+	var value, turned []byte
+	if err := scan(fixed(sum[:]), &algorithm, &frame, &value, &quality, &turned); err != nil {
 		return err
 	}
 	a := l.analysis(sum)
 	if n := len(a.Hashes); n == 0 || a.Hashes[n-1].Frame != frame {
 		a.Hashes = append(a.Hashes, semblance.FrameHashes{Frame: frame})
 	}
-	return signal{algorithm, value, quality, dihedral}.put(&a.Hashes[len(a.Hashes)-1])
+	return signal{algorithm, value, quality, turned}.put(&a.Hashes[len(a.Hashes)-1])
 }
 
 func (l *mediaLoader) faceSetRow(scan scanner) error {

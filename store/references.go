@@ -216,7 +216,7 @@ func (s *Store) EachReference(ctx context.Context, c semblance.CollectionID, f f
 			if err != nil {
 				return err
 			}
-			return f(r)
+			return calledBack(f(r))
 		})
 	})
 }

@@ -13,14 +13,15 @@ type signal struct {
 	algorithm hashing.Algorithm
 	value     []byte
 	quality   int
-	dihedral  []byte
+	turned    []byte
 }
 
-// signalsOf lists the hashes of a frame.
+// signalsOf lists the hashes of a frame. Of a PDQ's sets the one that is compared is
+// kept, Turned; Dihedral is not.
 func signalsOf(h semblance.FrameHashes) []signal {
 	var list []signal
 	if h.PDQ != nil {
-		list = append(list, signal{hashing.AlgorithmPDQ, h.PDQ.Hash[:], h.PDQ.Quality, dihedralBytes(h.PDQ.Dihedral)})
+		list = append(list, signal{hashing.AlgorithmPDQ, h.PDQ.Hash[:], h.PDQ.Quality, turnedBytes(h.PDQ.Turned)})
 	}
 	for _, p := range []struct {
 		algorithm hashing.Algorithm
@@ -41,7 +42,7 @@ func (s signal) put(h *semblance.FrameHashes) error {
 	}
 	switch s.algorithm {
 	case hashing.AlgorithmPDQ:
-		h.PDQ = &hashing.PDQResult{Hash: hashing.PDQ(s.value), Quality: s.quality, Dihedral: bytesDihedral(s.dihedral)}
+		h.PDQ = &hashing.PDQResult{Hash: hashing.PDQ(s.value), Quality: s.quality, Turned: bytesTurned(s.turned)}
 	case hashing.AlgorithmPHash:
 		h.PHash = s.hash64()
 	case hashing.AlgorithmDHash:
@@ -57,9 +58,9 @@ func (s signal) hash64() *hashing.Hash64 {
 	return &v
 }
 
-// dihedralBytes returns the eight hashes one after the other, nil when they were
+// turnedBytes returns the eight hashes one after the other, nil when they were
 // not made.
-func dihedralBytes(d [8]hashing.PDQ) []byte {
+func turnedBytes(d [8]hashing.PDQ) []byte {
 	if d == ([8]hashing.PDQ{}) {
 		return nil
 	}
@@ -70,7 +71,7 @@ func dihedralBytes(d [8]hashing.PDQ) []byte {
 	return b
 }
 
-func bytesDihedral(b []byte) (d [8]hashing.PDQ) {
+func bytesTurned(b []byte) (d [8]hashing.PDQ) {
 	for i := range d {
 		b = b[copy(d[i][:], b):]
 	}

@@ -100,7 +100,7 @@ func (v viewer) page(ctx context.Context, items []semblance.Item, f func(ItemVie
 			return err
 		}
 		if err := f(view); err != nil {
-			return err
+			return calledBack(err)
 		}
 	}
 	return nil

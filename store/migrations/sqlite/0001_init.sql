@@ -67,7 +67,7 @@ CREATE TABLE signals (
   frame     INTEGER NOT NULL,
   value     BLOB NOT NULL,
   quality   INTEGER NOT NULL,        -- of a PDQ, 0 to 100; -1 for the others
-  dihedral  BLOB,                    -- of a PDQ, 8 hashes of 32 bytes; NULL: not made
+  turned    BLOB,                    -- of a PDQ, those of the turned picture: 8 of 32 bytes; NULL: not made
   decoder   TEXT NOT NULL,
   PRIMARY KEY (media, algorithm, frame)
 ) WITHOUT ROWID;
