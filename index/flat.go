@@ -148,7 +148,7 @@ func (f *Flat) held(q semblance.VectorQuery) ([]heldShelf, error) {
 		if s == nil {
 			return nil, notHeld(c)
 		}
-		if s.dims != q.Space.Dimensions {
+		if s.dims != q.Space.Dimensions || s.metric != q.Space.Metric {
 			return nil, mixed(q.Space)
 		}
 		out = append(out, heldShelf{c, s})

@@ -13,13 +13,13 @@ import (
 type shelf struct {
 	version  int64
 	dims     int
-	euclid   bool
+	metric   semblance.Metric
 	ids      []semblance.ReferenceID
 	subjects []int32 // of each row, an index of names
 	names    []string
-	vectors  []float32 // rows of dims
-	bias     []float32 // of each row, half its squared length; euclid only
-	longest  float64   // length of the longest row
+	vectors  []float32 // rows of dims, as they were given
+	coded    coded     // the same rows, for the first pass
+	longest  float64   // length of the longest row that ever was
 
 	// Only the one change that is going on reads and writes these.
 	rows  map[semblance.ReferenceID]int32
@@ -28,7 +28,7 @@ type shelf struct {
 
 func newShelf(space semblance.EngineSpec) *shelf {
 	return &shelf{
-		dims: space.Dimensions, euclid: space.Metric == semblance.Euclid,
+		dims: space.Dimensions, metric: space.Metric,
 		rows: map[semblance.ReferenceID]int32{}, named: map[string]int32{},
 	}
 }
@@ -36,7 +36,7 @@ func newShelf(space semblance.EngineSpec) *shelf {
 // with returns a successor that holds entries too. Entries whose IDs are held are
 // replaced in a copy, so that searches under way keep the old ones.
 func (s *shelf) with(space semblance.EngineSpec, entries []semblance.VectorEntry) (*shelf, error) {
-	if s.dims != space.Dimensions || s.euclid != (space.Metric == semblance.Euclid) {
+	if s.dims != space.Dimensions || s.metric != space.Metric {
 		return nil, mixed(space)
 	}
 	next := *s
@@ -44,7 +44,7 @@ func (s *shelf) with(space semblance.EngineSpec, entries []semblance.VectorEntry
 		if _, ok := s.rows[e.ID]; ok {
 			next.subjects = slices.Clone(s.subjects)
 			next.vectors = slices.Clone(s.vectors)
-			next.bias = slices.Clone(s.bias)
+			next.coded = coded{slices.Clone(s.coded.codes), slices.Clone(s.coded.scales), slices.Clone(s.coded.rests), slices.Clone(s.coded.bias)}
 			break
 		}
 	}
@@ -55,7 +55,7 @@ func (s *shelf) with(space semblance.EngineSpec, entries []semblance.VectorEntry
 }
 
 // put adds a row, or overwrites the row of an ID that is held. Overwriting is
-// only for a shelf whose arrays no other shares.
+// only for rows that no other shelf shares.
 func (s *shelf) put(e semblance.VectorEntry) {
 	subject, ok := s.named[e.Subject]
 	if !ok {
@@ -63,29 +63,24 @@ func (s *shelf) put(e semblance.VectorEntry) {
 		s.named[e.Subject] = subject
 		s.names = append(s.names, e.Subject)
 	}
-	squared := squaredLength(e.Vector)
-	s.longest = max(s.longest, math.Sqrt(squared))
+	s.longest = max(s.longest, math.Sqrt(squaredLength(e.Vector)))
 	if row, ok := s.rows[e.ID]; ok {
 		s.subjects[row] = subject
 		copy(s.row(int(row)), e.Vector)
-		if s.euclid {
-			s.bias[row] = float32(squared / 2)
-		}
+		s.coded.set(int(row), e.Vector, s.metric)
 		return
 	}
 	s.rows[e.ID] = int32(len(s.ids))
 	s.ids = append(s.ids, e.ID)
 	s.subjects = append(s.subjects, subject)
 	s.vectors = append(s.vectors, e.Vector...)
-	if s.euclid {
-		s.bias = append(s.bias, float32(squared/2))
-	}
+	s.coded.append(e.Vector, s.metric)
 }
 
 // seal gives back what growing left over.
 func (s *shelf) seal() {
-	s.ids, s.subjects = slices.Clip(s.ids), slices.Clip(s.subjects)
-	s.vectors = slices.Clip(s.vectors)
+	s.vectors = slices.Clone(s.vectors)
+	s.coded.codes = slices.Clone(s.coded.codes)
 }
 
 func (s *shelf) row(i int) []float32 { return s.vectors[i*s.dims : (i+1)*s.dims] }

@@ -257,9 +257,9 @@ func TestLargeMessages(t *testing.T) {
 	t.Parallel()
 	s := qdranttest.New(t)
 	x := open(t, s)
-	e := entries(euclid, "a", 11_000)
+	e := entries(euclid, "a", 5_000)
 	for i := range e {
-		e[i].Subject += strings.Repeat("x", 400)
+		e[i].Subject += strings.Repeat("x", 900)
 	}
 	replace(t, x, euclid, "a", 1, e)
 	long := semblance.EngineSpec{Name: "long", Version: 1, Dimensions: 16_384, Metric: semblance.Euclid}
