@@ -89,8 +89,8 @@ const requirements = "requirements.txt"
 // are told to give up soon: a site without network should learn so in seconds.
 func clientArgs(src Source, dir string) ([]string, error) {
 	if src.Kind == "npm" {
-		return []string{"pack", src.Package + "@" + src.Version, "--ignore-scripts", "--silent",
-			"--fetch-retries=1", "--fetch-timeout=60000"}, nil
+		return []string{"pack", src.Package + "@" + src.Version, "--ignore-scripts", "--loglevel=error",
+			"--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=60000"}, nil
 	}
 	line := fmt.Sprintf("%s==%s --hash=sha256:%s\n", src.Package, src.Version, src.ArchiveSHA256)
 	if err := os.WriteFile(filepath.Join(dir, requirements), []byte(line), 0o600); err != nil {
@@ -122,7 +122,7 @@ func run(ctx context.Context, dir string, argv []string) error {
 	return nil
 }
 
-// A tail keeps the last bytes of what is written to it.
+// A tail keeps the last 8 KiB of what is written to it.
 type tail struct{ b []byte }
 
 func (t *tail) Write(p []byte) (int, error) {
@@ -133,8 +133,16 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// reason returns the first line that says ERROR, or the last line, or err.
+// reason makes one sentence of what a client said before it failed with err.
 func (t *tail) reason(err error) string {
+	// What clients say where there is no network. pip ends with "no matching
+	// distribution" then, which would send people looking in the wrong place.
+	for _, sign := range []string{"NewConnectionError", "ConnectTimeout", "ProxyError", "ECONNREFUSED", "ENOTFOUND",
+		"EAI_AGAIN", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH"} {
+		if bytes.Contains(t.b, []byte(sign)) {
+			return "the registry cannot be reached"
+		}
+	}
 	last := err.Error()
 	for line := range bytes.Lines(t.b) {
 		text := strings.TrimSpace(string(line))
@@ -146,10 +154,7 @@ func (t *tail) reason(err error) string {
 			break
 		}
 	}
-	if len(last) > 200 {
-		last = last[:200]
-	}
-	return last
+	return strings.ToValidUTF8(last[:min(len(last), 200)], "")
 }
 
 // theArchive finds what the client downloaded and checks it against the manifest.
