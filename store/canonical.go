@@ -126,6 +126,9 @@ func appendCanonicalNumber(b []byte, n json.Number) ([]byte, error) {
 	if math.Trunc(f) == f && math.Abs(f) >= maxExact && isDigits(n.String()) {
 		return appendCanonicalString(b, n.String()), nil
 	}
+	if f == 0 {
+		f = 0 // ECMAScript writes no minus before a zero
+	}
 	text, err := json.Marshal(f)
 	return append(b, text...), err
 }

@@ -48,7 +48,7 @@ func migrate(ctx context.Context, db *sql.DB, list []migration) error {
 	if err != nil {
 		return err
 	}
-	if err := checkVersion(version, application); err != nil {
+	if err := checkVersion(version, application, len(list)); err != nil {
 		return err
 	}
 	for n := int(version); n < len(list); n++ {

@@ -95,17 +95,16 @@ func checkHeader(file string) error {
 	if n < len(header) || string(header[:16]) != "SQLite format 3\x00" {
 		return damaged(errors.New("header is not SQLite's"))
 	}
-	return checkVersion(int64(binary.BigEndian.Uint32(header[60:])), int64(binary.BigEndian.Uint32(header[68:])))
+	return checkVersion(int64(binary.BigEndian.Uint32(header[60:])), int64(binary.BigEndian.Uint32(header[68:])), len(migrations()))
 }
 
 // checkVersion refuses data files of others and of newer versions.
-func checkVersion(version, application int64) error {
-	newest := int64(len(migrations()))
+func checkVersion(version, application int64, newest int) error {
 	switch {
 	case application != applicationID && (application != 0 || version != 0):
 		return semblance.Errorf(semblance.Invalid, "the data folder's %s is not a data file of Semblance", DataFile).
 			WithHint("Name another folder with --data, or move that file away.")
-	case version > newest:
+	case version > int64(newest):
 		return semblance.Errorf(semblance.Conflict,
 			"the data folder was made by a newer version (schema %d; this program knows %d)", version, newest).
 			WithHint("Use that newer version of Semblance. Nothing was changed.")
