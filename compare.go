@@ -126,8 +126,9 @@ func (e *Engine) nearMatches(ctx context.Context, p *Plan, a *Analysis, hits []H
 }
 
 // nearFrame compares one frame's hash of one algorithm. PDQ is compared in all
-// eight transforms, from the frame's own dihedral hashes; the 64-bit hashes as
-// they are.
+// eight transforms, from the hashes of the frame's turned pixels (the reference's
+// own dihedral hashes lie up to 40 bits off, docs/hashing.md); the 64-bit hashes
+// as they are.
 func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, f *FrameHashes, alg hashing.Algorithm) ([]NearMatch, error) {
 	q := HashQuery{Algorithm: alg, Collections: idsOf(cols)}
 	quality := 100
@@ -138,7 +139,7 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 		q.Radius = max(q.Radius, threshold(c, alg))
 	}
 	if alg == hashing.AlgorithmPDQ {
-		for t, h := range f.PDQ.Dihedral {
+		for t, h := range f.PDQ.Turned {
 			if t == int(hashing.Original) {
 				h = f.PDQ.Hash
 			}

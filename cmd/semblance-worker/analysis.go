@@ -99,7 +99,7 @@ func (a *analysis) hash(f *semblance.Frame) error {
 	for _, alg := range a.req.Hashes {
 		switch alg {
 		case hashing.AlgorithmPDQ:
-			o.PDQ, o.Dihedral = true, true
+			o.PDQ, o.Dihedral, o.Turned = true, true, true
 		case hashing.AlgorithmPHash:
 			o.PHash = true
 		case hashing.AlgorithmDHash:

@@ -96,7 +96,7 @@ func (v *pullView) wait() {
 }
 
 func newModelsList(e *env) *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List weights: which are there, their licence, which engines need them", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	return &cobra.Command{Use: "list", Short: "List weights: which are there, their license, which engines need them", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		lib, err := openModels(e.cfg)
 		if err != nil {
 			return err
@@ -110,15 +110,15 @@ func newModelsList(e *env) *cobra.Command {
 }
 
 func (e *env) printModels(list []models.Status) error {
-	t := newTable("NAME", "STATE", "SIZE", "LICENCE", "ENGINES", "SHA-256")
+	t := newTable("NAME", "STATE", "SIZE", "LICENSE", "ENGINES", "SHA-256")
 	for _, s := range list {
 		if e.json {
-			if err := e.emit(map[string]any{"name": s.Name, "state": s.State, "path": s.Path, "sha256": s.SHA256, "size": s.Size, "licence": s.Licence, "engines": s.Engines}); err != nil {
+			if err := e.emit(map[string]any{"name": s.Name, "state": s.State, "path": s.Path, "sha256": s.SHA256, "size": s.Size, "license": s.License, "engines": s.Engines}); err != nil {
 				return err
 			}
 			continue
 		}
-		t.row(s.Name, s.State, size(s.Size), s.Licence, fmt.Sprint(s.Engines), s.SHA256[:16])
+		t.row(s.Name, s.State, size(s.Size), s.License, fmt.Sprint(s.Engines), s.SHA256[:16])
 	}
 	if !e.json {
 		t.print(e.out)

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"semblance"
+	"semblance/models"
+	"semblance/store"
+	"semblance/worker"
+)
+
+// A diagnosis is one thing doctor looked at.
+type diagnosis struct {
+	Area string `json:"area"` // "engine", "model", "cage", "store", "worker"
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	Need bool   `json:"needed"` // the main job does not work, or not safely, without it
+	Says string `json:"says"`
+	Mend string `json:"mend,omitempty"`
+}
+
+func newDoctor(e *env) *cobra.Command {
+	return &cobra.Command{Use: "doctor", Short: "Say what works here: engines, weights, store, index, workers and their cage; exit 1 with the mend when not", Args: cobra.NoArgs,
+		Long: `Each thing is found out by trying. A caged worker really tries to open sockets, write,
+read elsewhere, execute and signal; targets are on the loopback and in a temporary
+folder. Nothing stored is changed.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d := e.diagnose(cmd.Context())
+			return e.printDiagnoses(d)
+		}}
+}
+
+func (e *env) diagnose(ctx context.Context) []diagnosis {
+	var out []diagnosis
+	out = append(out, e.diagnoseModels(ctx)...)
+	out = append(out, e.diagnoseWorker(ctx)...)
+	out = append(out, e.diagnoseStore(ctx), e.diagnoseIndex(ctx))
+	return out
+}
+
+func bad(area, name string, need bool, err error) diagnosis {
+	return diagnosis{Area: area, Name: name, Need: need, Says: message(err), Mend: semblance.HintOf(err)}
+}
+
+func (e *env) diagnoseModels(ctx context.Context) []diagnosis {
+	lib, err := openModels(e.cfg)
+	if err != nil {
+		return []diagnosis{bad("model", "library", true, err)}
+	}
+	list, err := lib.List(ctx)
+	if err != nil {
+		return []diagnosis{bad("model", "library", true, err)}
+	}
+	var out []diagnosis
+	for _, s := range list {
+		d := diagnosis{Area: "model", Name: s.Name, OK: s.State == models.Present, Says: string(s.State)}
+		if s.Err != nil {
+			d.Says, d.Mend = s.Err.Error(), semblance.HintOf(s.Err)
+			d.Need = s.State == models.Altered
+		}
+		if len(s.Engines) > 0 {
+			d.Says += fmt.Sprintf(" (for %v)", s.Engines)
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+func (e *env) diagnoseWorker(ctx context.Context) []diagnosis {
+	dec := newDecoder(e.cfg)
+	defer dec.Close()
+	pool, err := dec.open(ctx)
+	if err != nil {
+		return []diagnosis{bad("worker", "semblance-worker", true, err)}
+	}
+	r, err := pool.Report(ctx)
+	if err != nil {
+		return []diagnosis{bad("worker", "semblance-worker", true, err)}
+	}
+	out := []diagnosis{{Area: "worker", Name: "semblance-worker", OK: true,
+		Says: fmt.Sprintf("version %s, up in %d ms, %s resident, CPU class %s", r.Facts.Program, r.Start.Milliseconds(), size(r.Resident), r.Facts.CPU)}}
+	for _, m := range []map[string]string{r.Facts.Libraries, r.Facts.Build} {
+		for _, k := range sortedKeys(m) {
+			out = append(out, diagnosis{Area: "worker", Name: k, OK: true, Says: m[k]})
+		}
+	}
+	for _, c := range r.Cage {
+		d := diagnosis{Area: "cage", Name: c.Name, OK: c.Holds, Need: true, Says: c.Detail}
+		if !c.Holds {
+			d.Mend = "Run on a kernel with Landlock (ABI 4 or later, lsm=landlock) and seccomp; until then treat the decoders as unprotected."
+		}
+		out = append(out, d)
+	}
+	for _, x := range r.Engines {
+		out = append(out, diagnoseEngine(x))
+	}
+	return out
+}
+
+func diagnoseEngine(x worker.EngineReport) diagnosis {
+	d := diagnosis{Area: "engine", Name: string(x.Name), OK: x.Works, Need: x.Name == semblance.DefaultEngine}
+	if x.Works {
+		d.Says = fmt.Sprintf("works, opened and checked in %.0f ms, %s resident", x.Check.Millis, size(x.Resident))
+		return d
+	}
+	d.Says, d.Mend = x.Why, x.Hint
+	if d.Mend == "" {
+		d.Mend = fmt.Sprintf("`semblance models pull %s` fetches what it needs.", x.Name)
+	}
+	return d
+}
+
+func (e *env) diagnoseStore(ctx context.Context) diagnosis {
+	d := diagnosis{Area: "store", Name: e.cfg.Data, Need: true}
+	if _, err := os.Stat(e.cfg.Data); errors.Is(err, os.ErrNotExist) {
+		d.OK, d.Says = true, "not made yet; the first command that stores something makes it"
+		return d
+	}
+	if e.shared != nil {
+		d.OK, d.Says = true, "open in the server that answers this"
+		return d
+	}
+	if conn, err := dialServer(filepath.Join(e.cfg.Data, socketName)); err == nil && conn != nil {
+		conn.Close()
+		d.OK, d.Says = true, "a running server has it open"
+		return d
+	}
+	s, err := store.Open(ctx, e.cfg.Data, store.DefaultOptions())
+	if err != nil {
+		return bad("store", e.cfg.Data, true, err)
+	}
+	defer s.Close()
+	if err := s.Check(ctx); err != nil {
+		return bad("store", e.cfg.Data, true, err)
+	}
+	r, err := s.VerifyAudit(ctx)
+	switch {
+	case err != nil:
+		return bad("store", e.cfg.Data, true, err)
+	case !r.OK:
+		d.Says, d.Mend = fmt.Sprintf("the audit chain is broken at event %d: %s", r.BrokenAt, r.Why), "Keep the folder as it is, and compare it with a backup."
+		return d
+	}
+	d.OK, d.Says = true, fmt.Sprintf("whole, audit chain of %s verified", count(r.Events, "event", "events"))
+	return d
+}
+
+func (e *env) diagnoseIndex(ctx context.Context) diagnosis {
+	v, err := openVectors(ctx, e.cfg)
+	if err == nil {
+		_, err = v.Version(ctx, semblance.Engines()[0], "doctor")
+	}
+	if c, ok := v.(interface{ Close() error }); ok {
+		defer c.Close()
+	}
+	if err != nil {
+		return bad("index", e.cfg.Index, true, err)
+	}
+	return diagnosis{Area: "index", Name: e.cfg.Index, OK: true, Need: true, Says: "answers"}
+}
+
+// printDiagnoses prints them and fails when something needed is not there.
+func (e *env) printDiagnoses(list []diagnosis) error {
+	t, failed := newTable("", "AREA", "NAME", "FOUND"), false
+	var mends []string
+	for _, d := range list {
+		failed = failed || d.Need && !d.OK
+		if e.json {
+			if err := e.emit(d); err != nil {
+				return err
+			}
+			continue
+		}
+		mark := "ok"
+		switch {
+		case !d.OK && d.Need:
+			mark = "FAIL"
+		case !d.OK:
+			mark = "-"
+		}
+		if !d.OK && d.Mend != "" {
+			mends = append(mends, fmt.Sprintf("%s %s: %s", d.Area, d.Name, d.Mend))
+		}
+		t.row(mark, d.Area, d.Name, d.Says)
+	}
+	if !e.json {
+		t.print(e.out)
+		for _, m := range mends {
+			e.say("to mend: %s", printable(m))
+		}
+	}
+	if failed {
+		return errReported
+	}
+	return nil
+}
