@@ -1,6 +1,12 @@
 package index_test
 
 import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"semblance"
@@ -16,4 +22,221 @@ func TestFlatContract(t *testing.T) {
 func TestHashesContract(t *testing.T) {
 	t.Parallel()
 	indextest.HashIndex(t, func(*testing.T) semblance.HashIndex { return index.NewHashes() })
+}
+
+// nearest is the definition of a search of a collection "c".
+func nearest(m semblance.Metric, entries []semblance.VectorEntry, v []float32, k int) []semblance.Neighbor {
+	order := func(a, b semblance.Neighbor) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.ID, b.ID))
+	}
+	best := map[string]semblance.Neighbor{}
+	for _, e := range entries {
+		n := semblance.Neighbor{ID: e.ID, Collection: "c", Subject: e.Subject, Distance: m.Distance(e.Vector, v)}
+		if b, ok := best[e.Subject]; !ok || order(n, b) < 0 {
+			best[e.Subject] = n
+		}
+	}
+	var out []semblance.Neighbor
+	for _, n := range best {
+		out = append(out, n)
+	}
+	slices.SortFunc(out, order)
+	return out[:min(k, len(out))]
+}
+
+// compareFlat demands exactly the definition's answer, to the last bit.
+func compareFlat(t *testing.T, space semblance.EngineSpec, entries []semblance.VectorEntry, ks []int, queries ...[]float32) {
+	t.Helper()
+	f := index.NewFlat()
+	half := len(entries) / 2
+	err := f.Replace(t.Context(), space, "c", 1, func(yield func(semblance.VectorEntry, error) bool) {
+		for _, e := range entries[:half] {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	})
+	if err == nil {
+		err = f.Add(t.Context(), space, "c", 2, entries[half:]...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range ks {
+		got, err := f.Search(t.Context(), semblance.VectorQuery{Space: space, Collections: []semblance.CollectionID{"c"}, Vectors: queries, Subjects: k})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range queries {
+			want := nearest(space.Metric, entries, v, k)
+			if !slices.Equal(got[i], want) {
+				t.Fatalf("query %d of %d rows, %d subjects:\n got %v\nwant %v", i, len(entries), k, got[i], want)
+			}
+		}
+	}
+}
+
+// gallery makes n entries with two references a subject, in clusters, so that
+// many are nearly as near as the nearest.
+func gallery(r *rand.Rand, space semblance.EngineSpec, n int, length func() float64) []semblance.VectorEntry {
+	centers := make([][]float32, 20)
+	for i := range centers {
+		centers[i] = direction(r, nil, space.Dimensions, 1)
+	}
+	out := make([]semblance.VectorEntry, n)
+	for i := range out {
+		v := direction(r, centers[r.IntN(len(centers))], space.Dimensions, math.Pow(10, -6*r.Float64()))
+		if space.Metric == semblance.Euclid {
+			scale := length()
+			for j := range v {
+				v[j] = float32(float64(v[j]) * scale)
+			}
+		}
+		out[i] = semblance.VectorEntry{ID: semblance.ReferenceID(fmt.Sprintf("%06d", (i*7919)%1_000_003)), Subject: fmt.Sprint(i / 2), Vector: v}
+	}
+	return out
+}
+
+// direction returns a unit vector beside another.
+func direction(r *rand.Rand, center []float32, dims int, spread float64) []float32 {
+	v, sum := make([]float64, dims), 0.0
+	for i := range v {
+		v[i] = r.NormFloat64() * spread / math.Sqrt(float64(dims))
+		if center != nil {
+			v[i] += float64(center[i])
+		}
+		sum += v[i] * v[i]
+	}
+	out := make([]float32, dims)
+	for i := range v {
+		out[i] = float32(v[i] / math.Sqrt(sum))
+	}
+	return out
+}
+
+// The first pass must not lose anything, at any number of dimensions and any
+// length of vectors, down to where float32 ends.
+func TestFlatIsTheDefinition(t *testing.T) {
+	t.Parallel()
+	lengths := map[string]func(r *rand.Rand) float64{
+		"like faces": func(r *rand.Rand) float64 { return 1 + r.Float64()/2 },
+		"mixed":      func(r *rand.Rand) float64 { return math.Pow(10, 12*r.Float64()-6) },
+		"tiny":       func(r *rand.Rand) float64 { return math.Pow(10, -30-8*r.Float64()) },
+		"huge":       func(r *rand.Rand) float64 { return math.Pow(10, 30+8*r.Float64()) },
+		"outlier": func(r *rand.Rand) float64 {
+			if r.IntN(500) == 0 {
+				return 1e9
+			}
+			return 1
+		},
+	}
+	for _, m := range []semblance.Metric{semblance.Cosine, semblance.Euclid} {
+		for name, length := range lengths {
+			for _, dims := range []int{1, 5, 33, 128, 192} {
+				if m == semblance.Cosine && name != "like faces" {
+					continue
+				}
+				t.Run(fmt.Sprint(m, "/", name, "/", dims), func(t *testing.T) {
+					t.Parallel()
+					r := rand.New(rand.NewPCG(uint64(dims), 8))
+					space := semblance.EngineSpec{Name: "test", Version: 1, Dimensions: dims, Metric: m}
+					entries := gallery(r, space, 2000, func() float64 { return length(r) })
+					var queries [][]float32
+					for range 10 {
+						queries = append(queries, entries[r.IntN(len(entries))].Vector)
+					}
+					other := gallery(r, space, 8, func() float64 { return length(r) })
+					for _, e := range other {
+						queries = append(queries, e.Vector)
+					}
+					compareFlat(t, space, entries, []int{1, 7, 20, 900, 5000}, queries...)
+				})
+			}
+		}
+	}
+}
+
+// Vectors a hair longer than 1 have a negative cosine distance, which is cut off:
+// all of them tie with the nearest.
+func TestFlatTiesAtZero(t *testing.T) {
+	t.Parallel()
+	space := semblance.EngineSpec{Name: "test", Version: 1, Dimensions: 2, Metric: semblance.Cosine}
+	var entries []semblance.VectorEntry
+	for i := range 50 {
+		entries = append(entries, semblance.VectorEntry{
+			ID: semblance.ReferenceID(fmt.Sprintf("%02d", 49-i)), Subject: fmt.Sprint(i), Vector: []float32{1 + float32(i)*1e-6, 0.001},
+		})
+	}
+	compareFlat(t, space, entries, []int{1, 2, 49, 50, 60}, []float32{1.00005, 0}, []float32{1, 0}, []float32{0, 1})
+}
+
+func TestDots(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, dims := range []int{1, 31, 32, 33, 128, 192, 500, 4096} {
+		width := index.Stride(dims)
+		limit := int(index.QueryLimit(dims))
+		for _, n := range []int{0, 1, 2, 17} {
+			rows, query := make([]int8, n*width), make([]int16, width)
+			for extreme := range 2 {
+				for i := range rows {
+					rows[i] = int8(r.IntN(2*index.RowLimit+1) - index.RowLimit)
+				}
+				for i := range query {
+					query[i] = int16(r.IntN(2*limit+1) - limit)
+				}
+				if extreme == 1 { // the largest sums there can be
+					for i := range rows {
+						rows[i] = -index.RowLimit
+					}
+					for i := range query {
+						query[i] = int16(limit)
+					}
+				}
+				fast, slow := make([]int32, n), make([]int32, n)
+				index.Dots(rows, query, fast)
+				index.DotsGeneric(rows, query, slow)
+				if !slices.Equal(fast, slow) {
+					t.Fatalf("%d rows of %d: %v, want %v", n, width, fast, slow)
+				}
+				for i := range slow {
+					sum := int64(0)
+					for j, q := range query {
+						sum += int64(rows[i*width+j]) * int64(q)
+					}
+					if int64(slow[i]) != sum {
+						t.Fatalf("row of %d: %d, want %d", width, slow[i], sum)
+					}
+				}
+			}
+		}
+	}
+}
+
+// FuzzFlat searches vectors that the fuzzer writes, bit by bit, in euclidean space.
+func FuzzFlat(f *testing.F) {
+	f.Add([]byte("some bytes that become the numbers of vectors, four to each"), uint8(3), uint8(2))
+	f.Add(binary.LittleEndian.AppendUint32(make([]byte, 40), math.Float32bits(3e38)), uint8(1), uint8(1))
+	f.Fuzz(func(t *testing.T, data []byte, dims, k uint8) {
+		if dims == 0 || dims > 40 || k == 0 {
+			return
+		}
+		space := semblance.EngineSpec{Name: "test", Version: 1, Dimensions: int(dims), Metric: semblance.Euclid}
+		var entries []semblance.VectorEntry
+		for chunk := range slices.Chunk(data, 4*int(dims)) {
+			if len(chunk) < 4*int(dims) {
+				break
+			}
+			v := make([]float32, dims)
+			for i := range v {
+				v[i] = math.Float32frombits(binary.LittleEndian.Uint32(chunk[4*i:]))
+			}
+			if index.CheckVector(space, v) == nil {
+				entries = append(entries, semblance.VectorEntry{ID: semblance.ReferenceID(fmt.Sprintf("%04d", len(entries))), Subject: fmt.Sprint(len(entries) % 7), Vector: v})
+			}
+		}
+		if len(entries) > 0 {
+			compareFlat(t, space, entries, []int{int(k)}, entries[0].Vector, entries[len(entries)-1].Vector)
+		}
+	})
 }

@@ -32,13 +32,12 @@ func fill(t testing.TB, a hashing.Algorithm, values [][]byte) *index.Hashes {
 // brute is the definition: every value, nothing skipped.
 func brute(values [][]byte, q []byte, radius int) []semblance.HashNeighbor {
 	var out []semblance.HashNeighbor
-	for d := range radius + 1 {
-		for i, v := range values {
-			if hamming(v, q) == d {
-				out = append(out, semblance.HashNeighbor{Entry: semblance.EntryID(i), Collection: "c", Distance: d})
-			}
+	for i, v := range values {
+		if d := hamming(v, q); d <= radius {
+			out = append(out, semblance.HashNeighbor{Entry: semblance.EntryID(i), Collection: "c", Distance: d})
 		}
 	}
+	slices.SortStableFunc(out, func(a, b semblance.HashNeighbor) int { return a.Distance - b.Distance })
 	return out
 }
 
