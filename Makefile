@@ -27,7 +27,7 @@ build: setup semblance worker weights ## all set-up, then bin/semblance and bin/
 
 .PHONY: test
 test: build ## all set-up, then every test: what CI runs
-	@SEMBLANCE_MODELS="$$SEMBLANCE_MODELS_DIR" go run ./scripts/runtests all
+	@SEMBLANCE_MODELS="$$SEMBLANCE_MODELS_DIR" SEMBLANCE_WORKER=$(CURDIR)/bin/semblance-worker go run ./scripts/runtests all
 
 .PHONY: demo
 demo: build ## all set-up, then the main job on real photographs

@@ -73,10 +73,11 @@ func (r *results) read(from io.Reader) (failed bool) {
 		}
 		switch e.Action {
 		case "output":
-			t.output = append(t.output, e.Output)
 			if e.Test == "" && isPackageLine(e.Output) {
 				fmt.Print(e.Output)
+				break
 			}
+			t.output = append(t.output, e.Output)
 		case "build-output":
 			fmt.Print(e.Output)
 		case "pass":
@@ -116,16 +117,18 @@ func unfinished(pass map[string]*test, pkg string) string {
 	return b.String()
 }
 
-// merge adds a pass to the total. A test with subtests is left out: they are counted.
+// merge adds a pass to the total. A test with subtests is left out, since they are
+// counted, unless it failed and none of them did.
 func (r *results) merge(pass map[string]*test) {
-	parents := map[string]bool{}
-	for key := range pass {
+	parents, blamed := map[string]bool{}, map[string]bool{}
+	for key, t := range pass {
 		for i := strings.LastIndexByte(key, '/'); i > strings.IndexByte(key, ' '); i = strings.LastIndexByte(key[:i], '/') {
 			parents[key[:i]] = true
+			blamed[key[:i]] = blamed[key[:i]] || t.failed
 		}
 	}
 	for key, t := range pass {
-		if strings.HasSuffix(key, " ") || parents[key] && !t.failed {
+		if strings.HasSuffix(key, " ") || parents[key] && (!t.failed || blamed[key]) {
 			continue
 		}
 		if old := r.tests[key]; old != nil {
@@ -162,12 +165,11 @@ func (r *results) print(w io.Writer, failedSteps []string) {
 	fmt.Fprintf(w, "%d passed, %d failed, %d skipped\n", len(passed), len(failed), len(skipped))
 }
 
-// reason is what a skipped test said, in one line.
+// reason is what a skipped test said, in one line, and not what it logged otherwise.
 func reason(output []string) string {
 	var said []string
 	for _, line := range output {
-		line = strings.TrimSpace(line)
-		if line != "" && !strings.HasPrefix(line, "=== ") && !strings.HasPrefix(line, "--- ") {
+		if line = strings.TrimSpace(line); strings.Contains(line, "_test.go:") {
 			said = append(said, line)
 		}
 	}
