@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
-	"time"
 
 	"semblance"
 	"semblance/hashing"
@@ -72,9 +71,7 @@ func describe(it *semblance.Item, info fs.FileInfo) {
 		return
 	}
 	it.Size, it.Modified = info.Size(), info.ModTime().UTC()
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		it.Inode, it.Changed = st.Ino, time.Unix(st.Ctim.Unix()).UTC()
-	}
+	it.Inode, it.Changed = inode(info)
 	if !info.Mode().IsRegular() {
 		it.Size = 0
 	}

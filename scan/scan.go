@@ -24,8 +24,8 @@ type Store interface {
 	// OpenExhibit finds or makes the exhibit and takes its lease; Conflict when
 	// another scan holds it or the label belongs to another source.
 	OpenExhibit(ctx context.Context, x semblance.Exhibit, ev semblance.AuditEvent) (semblance.Exhibit, bool, error)
-	// ReleaseExhibit gives the lease back and audits the end of the scan.
-	ReleaseExhibit(ctx context.Context, id semblance.ExhibitID, ev semblance.AuditEvent) error
+	// ReleaseExhibit gives the lease back.
+	ReleaseExhibit(id semblance.ExhibitID)
 	// ItemIndex returns what is recorded of every item of an exhibit, by path.
 	ItemIndex(ctx context.Context, id semblance.ExhibitID) (map[string]semblance.ItemState, error)
 	// Tally counts what is recorded of an exhibit.
@@ -39,6 +39,7 @@ type Scanner struct {
 	Examiner Examiner
 	Store    Store
 	Media    semblance.MediaStore // usually the same store
+	Audit    semblance.AuditLog   // usually the same store
 	// Now tells the time. nil is time.Now.
 	Now func() time.Time
 }
@@ -81,10 +82,9 @@ func (s *Scanner) Run(ctx context.Context, o Options) (Summary, error) {
 	if err != nil && r.sum.Why == "" {
 		r.sum.Why = err.Error()
 	}
-	// The lease is given back even when the caller has left.
-	if rerr := s.Store.ReleaseExhibit(context.WithoutCancel(ctx), r.exhibit.ID, r.audit("scan.end")); rerr != nil {
-		err = errors.Join(err, rerr)
-	}
+	// The end is told and the lease given back even when the caller has left.
+	err = errors.Join(err, s.Audit.Append(context.WithoutCancel(ctx), r.audit("scan.end")))
+	s.Store.ReleaseExhibit(r.exhibit.ID)
 	r.event(Event{Event: EventSummary, Summary: &r.sum})
 	return r.sum, err
 }
@@ -132,7 +132,8 @@ func (s *Scanner) begin(ctx context.Context, o Options) (*run, error) {
 	}
 	r.exhibit = x
 	if r.prior, err = s.Store.ItemIndex(ctx, x.ID); err != nil {
-		return nil, errors.Join(err, s.Store.ReleaseExhibit(context.WithoutCancel(ctx), x.ID, r.audit("scan.end")))
+		s.Store.ReleaseExhibit(x.ID)
+		return nil, err
 	}
 	return r, nil
 }

@@ -1,5 +1,0 @@
-package scan
-
-import "syscall"
-
-const noAtime = syscall.O_NOATIME

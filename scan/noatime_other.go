@@ -1,5 +1,0 @@
-//go:build !linux
-
-package scan
-
-const noAtime = 0
