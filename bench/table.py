@@ -134,8 +134,8 @@ def accuracy():
         for engine, least in (("yunet-mobilefacenet", "0.90"), ("yunet-dlib", "(stated)"), ("dlib-hog", "(stated)")):
             said = run(ROOT / "bin" / "semblance", "--json", "evaluate", folder, "--engine", engine, SEMBLANCE_MODELS_DIR=str(MODELS))
             result = json.loads(said.strip().splitlines()[-1])
-            interval = result.get("auc_interval") or result.get("auc_ci") or ""
-            row(f"verification, {engine}: AUC with its interval", least, f"{result['auc']:.3f} {interval}", "-")
+            used = f"{result['samples']} faces, {result['mated_pairs']} mated and {result['non_mated_pairs']} non-mated pairs"
+            row(f"verification, {engine}: AUC with its 95% interval", least, f"{result['auc']:.3f} ({result['auc_low']:.3f} to {result['auc_high']:.3f})", used)
 
 
 def fastest(command, times=10):

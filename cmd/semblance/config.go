@@ -108,7 +108,7 @@ func loadConfig(s streams, flags map[string]any) (*config, error) {
 		}
 	}
 	for name := range env {
-		if !slices.ContainsFunc(known, func(st setting) bool { return st.env == name }) && !strings.HasPrefix(name, "SEMBLANCE_TEST") {
+		if !slices.ContainsFunc(known, func(st setting) bool { return st.env == name }) && !slices.Contains(buildVariables, name) && !strings.HasPrefix(name, "SEMBLANCE_TEST") {
 			errs = append(errs, fmt.Errorf("the variable %s is not known", name))
 		}
 	}
@@ -120,6 +120,9 @@ func loadConfig(s streams, flags map[string]any) (*config, error) {
 	}
 	return c, nil
 }
+
+// buildVariables are read by the Makefile and its scripts, not by this program.
+var buildVariables = []string{"SEMBLANCE_MARCH", "SEMBLANCE_CXX"}
 
 func environment(environ []string) map[string]string {
 	out := map[string]string{}
