@@ -29,6 +29,16 @@ type bmpHead struct {
 	pixels        int // offset
 }
 
+// isBMPHeader reports whether a header of so many bytes exists: OS/2 1 and 2
+// (12, 16, 64) and Windows' versions.
+func isBMPHeader(size uint32) bool {
+	switch size {
+	case 12, 16, 40, 52, 56, 64, 108, 124:
+		return true
+	}
+	return false
+}
+
 // readBMPHead reads the header and finds the color table.
 func readBMPHead(data []byte) (bmpHead, error) {
 	var h bmpHead
@@ -36,7 +46,7 @@ func readBMPHead(data []byte) (bmpHead, error) {
 		return h, damaged("the BMP ends within its header")
 	}
 	size := int(binary.LittleEndian.Uint32(data[14:]))
-	if size < 12 || size > 124 || 14+size > len(data) {
+	if !isBMPHeader(uint32(size)) || 14+size > len(data) {
 		return h, damaged("the header of the BMP is cut off")
 	}
 	h.pixels = int(binary.LittleEndian.Uint32(data[10:]))
@@ -78,7 +88,7 @@ func (h *bmpHead) check(size int) error {
 	case bmpRLE4:
 		ok = h.bits == 4
 	case bmpBitfields, bmpAlpha:
-		ok = (h.bits == 16 || h.bits == 32) && size != 64
+		ok = (h.bits == 16 || h.bits == 32) && size >= 40 && size != 64
 	case 4, 5:
 		return unsupported("this BMP wraps a JPEG or a PNG for a printer, which is not read")
 	}

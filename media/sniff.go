@@ -85,14 +85,7 @@ func has(head []byte, offset int, s string) bool {
 
 // isBMP asks more than two letters, which begin many a text.
 func isBMP(head []byte) bool {
-	if len(head) < 18 {
-		return false
-	}
-	switch binary.LittleEndian.Uint32(head[14:]) {
-	case 12, 16, 40, 52, 56, 64, 108, 124:
-		return true
-	}
-	return false
+	return len(head) >= 18 && isBMPHeader(binary.LittleEndian.Uint32(head[14:]))
 }
 
 func sniffRIFF(form string) string {

@@ -63,6 +63,12 @@ func (p *picture) checkPage(page tiffPage) error {
 	return p.checkSize("TIFF", page.width, page.height, page.stripPixels*(4+page.sampleBits/8))
 }
 
+// largestBlock is what libtiff may allocate at once: a strip in any form, or the
+// tables of a directory.
+func (t tiffPage) largestBlock(size int) int64 {
+	return t.stripPixels*max(8, t.sampleBits/8) + int64(size) + 16<<20
+}
+
 func (p *picture) decodeTIFF(pages []tiffPage, yield func(*semblance.Frame, error) bool) {
 	sample := spread(len(pages), p.limits.Frames)
 	if len(sample) < len(pages) {
@@ -88,7 +94,7 @@ func (p *picture) decodePage(pages []tiffPage, i int) (*semblance.Frame, error) 
 	f := newFrame(i, page.width, page.height)
 	fillFrom(f, 0)
 	var out C.sem_tiff
-	C.sem_tiff_decode((*C.uint8_t)(unsafe.SliceData(p.data)), C.size_t(len(p.data)), C.int(page.directory), C.int64_t(p.limits.Memory),
+	C.sem_tiff_decode((*C.uint8_t)(unsafe.SliceData(p.data)), C.size_t(len(p.data)), C.int(page.directory), C.int64_t(page.largestBlock(len(p.data))),
 		(*C.uint8_t)(unsafe.SliceData(f.RGB)), C.uint32_t(f.Width), C.uint32_t(f.Height), &out)
 	if out.warnings > 0 {
 		p.warn("libtiff: %s", C.GoString(&out.warning[0]))

@@ -14,11 +14,13 @@
 typedef struct {
   const uint8_t *data;
   uint64_t size, at;
+  uint64_t pad;  // zeros that may still be given behind the end
   sem_tiff *out;
 } source;
 
 // on_read gives zeros behind the end: a strip that is cut off then decodes as
-// far as it goes instead of not at all.
+// far as it goes instead of not at all. Not without end, and not for directories: a tag that
+// claims a billion numbers must break off.
 static tmsize_t on_read(thandle_t h, void *to, tmsize_t n) {
   source *s = (source *)h;
   tmsize_t have = 0;
@@ -26,6 +28,11 @@ static tmsize_t on_read(thandle_t h, void *to, tmsize_t n) {
   if (have > 0) memcpy(to, s->data + s->at, (size_t)have);
   if (have < n) {
     s->out->exhausted = 1;
+    if ((uint64_t)(n - have) > s->pad) {
+      s->at += (uint64_t)have;
+      return have;
+    }
+    s->pad -= (uint64_t)(n - have);
     memset((char *)to + have, 0, (size_t)(n - have));
   }
   s->at += (uint64_t)n;
@@ -86,6 +93,7 @@ static void piece(TIFF *t, int tiled, uint32_t *raster, uint32_t pw, uint32_t ph
   memcpy(kept, out->error, sizeof kept);
   out->error[0] = 0;
   out->exhausted = 0;
+  ((source *)TIFFClientdata(t))->pad = (uint64_t)pw * ph * 8 + 65536;
   memset(raster, 0, (size_t)pw * ph * sizeof *raster);
   ok = tiled ? TIFFReadRGBATileExt(t, x, y, raster, 0) : TIFFReadRGBAStripExt(t, y, raster, 0);
   out->pieces++;
@@ -157,7 +165,7 @@ static void page_of(TIFF *t, int page, int64_t memory, uint8_t *rgb, uint32_t wi
 
 void sem_tiff_decode(const uint8_t *data, size_t size, int page, int64_t memory,
                      uint8_t *rgb, uint32_t width, uint32_t height, sem_tiff *out) {
-  source s = {data, size, 0, out};
+  source s = {data, size, 0, 0, out};
   TIFFOpenOptions *o;
   TIFF *t;
   memset(out, 0, sizeof *out);

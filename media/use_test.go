@@ -304,7 +304,11 @@ func FuzzOpen(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		before := cpu(t)
 		got := open(b, semblance.Limits{Pixels: 1 << 18, Frames: 3}, media.Options{})
+		if took := cpu(t) - before; took > 5*time.Second {
+			t.Errorf("%v for a quarter of a megapixel", took)
+		}
 		if semblance.CodeOf(got.err) == semblance.Internal {
 			t.Errorf("no code: %v", got.err)
 		}
@@ -318,7 +322,7 @@ func FuzzOpen(f *testing.F) {
 
 // cpu is the processor time this process has taken, which other programs on the
 // machine disturb less than the clock.
-func cpu(b *testing.B) time.Duration {
+func cpu(b testing.TB) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
