@@ -24,7 +24,8 @@ type child struct {
 	facts  Facts
 	files  int   // served
 	mark   int64 // bytes of output before the present request
-	memory int64 // RLIMIT_DATA now
+	memory int64 // the limit in force; 0 before the first
+	idle   int64 // bytes of address space before the first file
 }
 
 // keptOutput is how much of a child's output is kept, and shownOutput how much of
@@ -47,7 +48,7 @@ func spawn(o *Options) (*child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use a socket pair: %w", err)
 	}
-	c := &child{conn: generic.(*net.UnixConn), output: newRing(keptOutput), exited: make(chan struct{}), memory: o.Limits.Memory}
+	c := &child{conn: generic.(*net.UnixConn), output: newRing(keptOutput), exited: make(chan struct{})}
 	c.cmd = &exec.Cmd{
 		Path: o.Program, Args: []string{"semblance-worker"}, Env: environment(o), Dir: "/",
 		Stdout: c.output, Stderr: c.output, ExtraFiles: []*os.File{theirs},
@@ -68,7 +69,7 @@ func spawn(o *Options) (*child, error) {
 func environment(o *Options) []string {
 	return append([]string{
 		"LANG=C.UTF-8",
-		"TZ=UTC",
+		"TZ=", // UTC, without reading a file
 		"GOMAXPROCS=2",
 		"GOTRACEBACK=single",
 		"MALLOC_ARENA_MAX=2", // one arena a thread is 64 MiB of address space each
@@ -94,6 +95,15 @@ func (c *child) hello(ctx context.Context, o *Options) error {
 		return c.condemn(violate("protocol %d of the worker program, where this program speaks %d", r.Facts.Version, protocolVersion))
 	}
 	c.facts = *r.Facts
+	c.facts.tidy()
+	c.idle = virtualBytes(c.cmd.Process.Pid)
+	if err := c.limit(o.Limits.Memory, o); err != nil {
+		return c.condemn(err)
+	}
+	if a := c.facts.Cage; o.RequireCage && (a.Landlock == 0 || !a.Seccomp || !a.Limits) {
+		return semblance.Errorf(semblance.Unavailable, "this machine cannot cage the programs that decode pictures, and it is configured to decode none without").
+			WithHint("Run semblance doctor to see what is missing: a kernel of 5.13 or later with Landlock and seccomp, mostly.")
+	}
 	return nil
 }
 
@@ -259,13 +269,22 @@ func (c *child) words() string {
 	return clean(s[:half], half) + " … " + clean(s[len(s)-half:], half)
 }
 
+// limit bounds the child's memory.
+func (c *child) limit(memory int64, o *Options) error {
+	if memory == c.memory {
+		return nil
+	}
+	if err := limitMemory(c.cmd.Process.Pid, memory, o.Limits.Memory, c.idle); err != nil {
+		return fmt.Errorf("limit the memory of a worker: %w", err)
+	}
+	c.memory = memory
+	return nil
+}
+
 // analyze asks for one file and checks the answer.
 func (c *child) analyze(ctx context.Context, f *os.File, req *semblance.AnalyzeRequest, o *Options) (semblance.Analysis, error) {
-	if m := min(req.Limits.Memory, o.Limits.Memory); m != c.memory {
-		if err := limitMemory(c.cmd.Process.Pid, m, o.Limits.Memory); err != nil {
-			return semblance.Analysis{}, c.condemn(fmt.Errorf("limit the memory of a worker: %w", err))
-		}
-		c.memory = m
+	if err := c.limit(req.Limits.Memory, o); err != nil {
+		return semblance.Analysis{}, c.condemn(err)
 	}
 	c.files++
 	t := terms{deadline: req.Limits.Deadline, cpu: req.Limits.CPU, threads: o.Threads + 2, budget: replyBudget(req)}

@@ -97,7 +97,8 @@ func outOfMemory(output string) bool {
 			return true
 		}
 	}
-	return false
+	// Go 1.26's collector does not look whether the kernel gave it its queue.
+	return strings.Contains(output, "addr=0x0\n") && strings.Contains(output, "runtime.(*spanqueue).")
 }
 
 // goSignal finds the signal in the words of a Go runtime that caught it and left

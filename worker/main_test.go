@@ -76,7 +76,11 @@ func obey(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) 
 	case "hang":
 		select {}
 	case "eat":
-		eat()
+		eat(1 << 30)
+	case "nibble":
+		eat(4 << 20)
+	case "reserve":
+		reserve()
 	case "print":
 		for range 64 {
 			os.Stderr.Write(bytes.Repeat([]byte("noise "), 1<<18)) // 96 MiB in all
@@ -116,15 +120,30 @@ func obey(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) 
 	return a, nil
 }
 
-func eat() {
+func eat(size int) {
 	var kept [][]byte
 	for {
-		b := make([]byte, 32<<20)
+		b := make([]byte, size)
 		for i := 0; i < len(b); i += 4096 {
 			b[i] = 1
 		}
 		kept = append(kept, b)
 		runtime.KeepAlive(kept)
+	}
+}
+
+// reserve takes memory around the data limit, as a child that was taken over
+// might: reserved without rights first, then mapped over.
+func reserve() {
+	for size := uintptr(64 << 20); ; {
+		at, _, e := syscall.Syscall6(syscall.SYS_MMAP, 0, size, syscall.PROT_NONE, syscall.MAP_PRIVATE|syscall.MAP_ANON, ^uintptr(0), 0)
+		if e == 0 {
+			_, _, e = syscall.Syscall6(syscall.SYS_MMAP, at, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON|syscall.MAP_FIXED, ^uintptr(0), 0)
+		}
+		if e != 0 {
+			fmt.Fprintln(os.Stderr, "mmap:", e)
+			os.Exit(3)
+		}
 	}
 }
 

@@ -26,6 +26,8 @@ type Options struct {
 	Threads int              // threads of one inference in one child
 	Limits  semblance.Limits // for requests that leave theirs zero; Limits.Memory is the most a request can ask for
 
+	RequireCage bool // refuse to decode where Landlock, seccomp or the limits cannot be had
+
 	RecycleAfter int           // files after which a child is replaced
 	RecycleRSS   int64         // resident bytes after which a child is replaced
 	StartTimeout time.Duration // for a child to load its libraries and build its cage
@@ -70,9 +72,9 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// minMemory is what a child needs to come up at all: libraries' data, thread
-// stacks, the Go heap.
-const minMemory = 128 << 20
+// minMemory is about twice what an idle child has reserved for its libraries' data,
+// thread stacks and the Go heap (122 MiB): less, and no picture would fit.
+const minMemory = 256 << 20
 
 func (o Options) withDefaults() Options {
 	d := DefaultOptions()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 
 	"semblance"
@@ -24,7 +25,8 @@ type Pool struct {
 	idle []*child // the most recently used last: it is the warmest
 	busy map[*child]bool
 	stat Stats
-	once sync.Once
+
+	once, warned sync.Once
 }
 
 // Stats count what a pool has done since it was opened.
@@ -227,7 +229,17 @@ func (p *Pool) fresh(ctx context.Context) (*child, error) {
 		}
 		return nil, notStarted(err)
 	}
+	p.warned.Do(func() { p.warnOfGaps(c.facts) })
 	return c, nil
+}
+
+// warnOfGaps says once what the cage of this machine lacks.
+func (p *Pool) warnOfGaps(f Facts) {
+	if a := f.Cage; a.Landlock == 0 || !a.Seccomp || !a.Limits || !a.Capabilities {
+		p.opts.Log.Warn("workers are not fully caged on this machine", slog.Int("landlock", a.Landlock), slog.Bool("seccomp", a.Seccomp),
+			slog.Bool("limits", a.Limits), slog.Bool("no_capabilities", a.Capabilities),
+			slog.String("why", clean(strings.Join([]string{a.LandlockWhy, a.SeccompWhy, a.LimitsWhy, a.CapsWhy}, " "), maxText)))
+	}
 }
 
 // notStarted says that the worker program does not come up.
@@ -235,6 +247,9 @@ func notStarted(err error) error {
 	var f *fault
 	if errors.As(err, &f) && f.kind == faultClosed {
 		return f.public()
+	}
+	if errors.Is(err, semblance.Unavailable) {
+		return err
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return semblance.Errorf(semblance.Unavailable, "the program semblance-worker is missing, and pictures cannot be decoded without it").

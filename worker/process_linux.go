@@ -38,23 +38,40 @@ func cpuTime(pid int) (time.Duration, bool) {
 	return time.Duration(ts.Nano()), true
 }
 
-// limitMemory sets the data limit of a child from outside, where the child has no
-// say. The hard limit stays, so that a later file can have more again.
-func limitMemory(pid int, bytes, most int64) error {
-	return unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: uint64(bytes), Max: uint64(most)}, nil)
+// limitMemory sets the limits of a child from outside, where the child has no say.
+// The hard limits stay at what most allows, so that a later file can have more
+// again. idle is the child's address space when it had done nothing yet.
+//
+// The data limit alone does not hold: the kernel does not count memory that is
+// first reserved without rights and then mapped over, which is how Go's heap
+// grows, and how a child that was taken over could. The address space bounds that
+// too; it needs room for what is only reserved.
+func limitMemory(pid int, bytes, most, idle int64) error {
+	const reserved = 512 << 20 // arenas of Go and glibc, thread stacks, mapped models and libraries
+	if err := unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: uint64(bytes), Max: uint64(most)}, nil); err != nil {
+		return err
+	}
+	space := uint64(idle + reserved)
+	return unix.Prlimit(pid, unix.RLIMIT_AS, &unix.Rlimit{Cur: space + uint64(bytes), Max: space + uint64(most)}, nil)
 }
 
 // residentBytes returns the resident size of a process, 0 when it is not known.
-func residentBytes(pid int) int64 {
+func residentBytes(pid int) int64 { return statm(pid, 1) }
+
+// virtualBytes returns the size of a process's address space, 0 when it is not known.
+func virtualBytes(pid int) int64 { return statm(pid, 0) }
+
+// statm returns a field of proc(5), statm.
+func statm(pid, field int) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		return 0
 	}
 	fields := bytes.Fields(b)
-	if len(fields) < 2 {
+	if len(fields) <= field {
 		return 0
 	}
-	pages, _ := strconv.ParseInt(string(fields[1]), 10, 64)
+	pages, _ := strconv.ParseInt(string(fields[field]), 10, 64)
 	return pages * int64(os.Getpagesize())
 }
 

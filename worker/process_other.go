@@ -25,9 +25,10 @@ func socketPair() (ours, theirs *os.File, err error) {
 
 // Without Linux there is no cage, and no bounds on CPU time and memory either.
 // Report says so.
-func cpuTime(int) (time.Duration, bool)   { return 0, false }
-func limitMemory(int, int64, int64) error { return nil }
-func residentBytes(int) int64             { return 0 }
+func cpuTime(int) (time.Duration, bool)          { return 0, false }
+func limitMemory(int, int64, int64, int64) error { return nil }
+func virtualBytes(int) int64                     { return 0 }
+func residentBytes(int) int64                    { return 0 }
 
 func reopenReadOnly(f *os.File) (*os.File, error) { return os.Open(f.Name()) }
 

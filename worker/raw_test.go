@@ -1,11 +1,13 @@
 package worker_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -121,5 +123,19 @@ func TestAnotherReleasesProgramIsRefused(t *testing.T) {
 		if !errors.Is(err, semblance.Unavailable) {
 			t.Errorf("%s: %v", how, err)
 		}
+	}
+}
+
+func TestACageCanBeDemanded(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	p := open(t, raw("good"), func(o *worker.Options) { o.RequireCage, o.Log = true, slog.New(slog.NewTextHandler(&log, nil)) })
+	_, err := analyze(t, p, "x", semblance.AnalyzeRequest{})
+	if !errors.Is(err, semblance.Unavailable) || !strings.Contains(err.Error(), "cannot cage") || semblance.HintOf(err) == "" {
+		t.Errorf("%v", err)
+	}
+	p = open(t, raw("good"), func(o *worker.Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	if _, err := analyze(t, p, "x", semblance.AnalyzeRequest{}); err != nil || !strings.Contains(log.String(), "not fully caged") {
+		t.Errorf("%v, log %s", err, log.String())
 	}
 }

@@ -291,19 +291,26 @@ func TestRealWorkerIsCaged(t *testing.T) {
 	}
 }
 
-// A picture that is far larger inside than out runs into the memory limit, which
-// costs the child and not the machine.
+// A picture whose pixels would fit into the limit, but not beside what the child
+// has in use already.
 func TestRealWorkerMeetsItsMemoryLimit(t *testing.T) {
 	t.Parallel()
 	needCage(t)
 	p := real(t)
-	big := jpegOf(t, image.NewGray(image.Rect(0, 0, 12000, 10000)))
-	_, err := p.Analyze(t.Context(), file(t, big), semblance.AnalyzeRequest{Hashes: allHashes(), Limits: semblance.Limits{Memory: 200 << 20}})
-	if !errors.Is(err, semblance.MediaTooLarge) {
-		t.Errorf("%v (%s)", err, semblance.CodeOf(err))
+	var b bytes.Buffer
+	blank := image.NewPaletted(image.Rect(0, 0, 8300, 8300), color.Palette{color.Black, color.White})
+	if err := png.Encode(&b, blank); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := p.Analyze(t.Context(), file(t, jpegOf(t, scene(64, 48))), semblance.AnalyzeRequest{Hashes: allHashes()}); err != nil {
-		t.Error(err)
+	request := semblance.AnalyzeRequest{Hashes: []hashing.Algorithm{hashing.AlgorithmAHash}}
+	little := request
+	little.Limits.Memory = 256 << 20
+	_, err := p.Analyze(t.Context(), file(t, b.Bytes()), little)
+	if !errors.Is(err, semblance.MediaTooLarge) || !strings.Contains(err.Error(), "MiB") {
+		t.Errorf("%v (%s), cause %v", err, semblance.CodeOf(err), errors.Unwrap(err))
+	}
+	if a, err := p.Analyze(t.Context(), file(t, b.Bytes()), request); err != nil || a.Width != 8300 {
+		t.Errorf("with the usual memory: %v", err)
 	}
 }
 

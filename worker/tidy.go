@@ -28,3 +28,21 @@ func tidyTexts(list []string) []string {
 	}
 	return list
 }
+
+// tidy makes what a child says of itself fit to be shown.
+func (f *Facts) tidy() {
+	for _, s := range []*string{&f.Program, &f.CPU, &f.Cage.LandlockWhy, &f.Cage.SeccompWhy, &f.Cage.LimitsWhy, &f.Cage.CapsWhy} {
+		*s = clean(*s, maxText)
+	}
+	f.Libraries, f.Build = tidyMap(f.Libraries), tidyMap(f.Build)
+}
+
+func tidyMap(m map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, v := range m {
+		if len(out) < maxTexts {
+			out[clean(k, maxText)] = clean(v, maxText)
+		}
+	}
+	return out
+}

@@ -17,6 +17,7 @@ type handler struct {
 	models  map[string]worker.Model
 	threads int
 	engines map[semblance.EngineName]semblance.FaceFinder
+	memory  memory
 }
 
 // program is the real one.
@@ -29,7 +30,7 @@ func program() worker.Program {
 		Read:     []string{"/proc/cpuinfo", "/etc/ld.so.cache"},
 		ReadDirs: []string{"/sys/devices/system/cpu", "/lib", "/lib64", "/usr/lib", "/usr/local/lib"},
 		Start: func(hello worker.Hello) error {
-			h.models, h.threads = hello.Models, hello.Threads
+			h.models, h.threads, h.memory = hello.Models, hello.Threads, openMemory()
 			return nil
 		},
 		Analyze: h.analyze,
@@ -113,7 +114,9 @@ func (h *handler) analyze(f *os.File, req semblance.AnalyzeRequest) (semblance.A
 	if err != nil {
 		return semblance.Analysis{}, err
 	}
-	picture, err := media.Open(f, req.Limits, decoding(&req))
+	limits := req.Limits
+	limits.Memory = h.memory.left(limits.Memory)
+	picture, err := media.Open(f, limits, decoding(&req))
 	if err != nil {
 		return semblance.Analysis{}, err
 	}

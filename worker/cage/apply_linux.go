@@ -21,11 +21,7 @@ func Apply(p Policy) Applied {
 	a.Capabilities = a.CapsWhy == ""
 	// Both Landlock and seccomp demand it of who is not root.
 	psx.Syscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
-	if err := restrictPaths(p); err != nil {
-		a.LandlockWhy = why(err)
-	} else if a.Landlock = landlockABI(); a.Landlock == 0 {
-		a.LandlockWhy = "this kernel has no Landlock, or it is not enabled at boot"
-	}
+	a.Landlock, a.LandlockWhy = restrictPaths(p)
 	a.SeccompWhy = why(filterSyscalls())
 	a.Seccomp = a.SeccompWhy == ""
 	return a
@@ -95,12 +91,25 @@ func dropCapabilities() error {
 	return nil
 }
 
-func restrictPaths(p Policy) error {
-	rules := []landlock.Rule{
+// restrictPaths closes the file system but for what p names. A path that cannot
+// be allowed must not leave everything open: then nothing is allowed at all.
+func restrictPaths(p Policy) (abi int, why string) {
+	abi = landlockABI()
+	if abi == 0 {
+		return 0, "this kernel has no Landlock, or it is not enabled at boot"
+	}
+	best := landlock.V11.BestEffort()
+	err := best.Restrict(
 		landlock.PathAccess(ll.AccessFSReadFile, p.Read...).IgnoreIfMissing(),
 		landlock.PathAccess(ll.AccessFSReadFile|ll.AccessFSReadDir, p.ReadDirs...).IgnoreIfMissing(),
+	)
+	if err == nil {
+		return abi, ""
 	}
-	return landlock.V11.BestEffort().Restrict(rules...)
+	if again := best.Restrict(); again != nil {
+		return 0, again.Error()
+	}
+	return abi, "no file can be opened, because the rules for some could not be made: " + err.Error()
 }
 
 // landlockABI returns the Landlock version of the kernel, 0 when there is none.
