@@ -9,3 +9,31 @@ void semblance_add_row(uint32_t *restrict sums, const uint8_t *restrict row, uin
 		sums[i] += weight * row[i];
 	}
 }
+
+void semblance_squeeze(uint64_t *restrict out, const uint32_t *restrict sums, const semblance_column *restrict columns, size_t n) {
+	for (size_t i = 0; i < n; i++, out += 3) {
+		semblance_column c = columns[i];
+		uint64_t r = 0, g = 0, b = 0;
+		if (c.n > 0) {
+			const uint32_t *p = sums + 3 * (size_t)c.first;
+			const uint32_t *last = p + 3 * (size_t)(c.n - 1);
+			uint64_t head = c.head, tail = c.tail, sr = 0, sg = 0, sb = 0;
+			for (const uint32_t *q = p + 3; q < last; q += 3) {
+				sr += q[0];
+				sg += q[1];
+				sb += q[2];
+			}
+			r = head * p[0] + (sr << 8);
+			g = head * p[1] + (sg << 8);
+			b = head * p[2] + (sb << 8);
+			if (c.n > 1) {
+				r += tail * last[0];
+				g += tail * last[1];
+				b += tail * last[2];
+			}
+		}
+		out[0] = r;
+		out[1] = g;
+		out[2] = b;
+	}
+}

@@ -3,3 +3,5 @@
 package detector
 
 func addRow(sums []uint32, row []byte, weight uint32) { addRowGo(sums, row, weight) }
+
+func squeeze(out []uint64, sums []uint32, columns []span) { squeezeGo(out, sums, columns) }

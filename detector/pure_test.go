@@ -225,6 +225,29 @@ func TestAddRowIsItsTwin(t *testing.T) {
 	}
 }
 
+// TestSqueezeIsItsTwin compares the C loop with the Go one.
+func TestSqueezeIsItsTwin(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(10, 11))
+	for range 200 {
+		sums := make([]uint32, 3*(1+r.IntN(60)))
+		for i := range sums {
+			sums[i] = r.Uint32()
+		}
+		columns := make([]span, 1+r.IntN(40))
+		for i := range columns {
+			n := r.Int32N(int32(len(sums)/3) + 1)
+			columns[i] = span{first: r.Int32N(int32(len(sums)/3) - n + 1), n: n, head: r.Uint32N(whole + 1), tail: r.Uint32N(whole + 1)}
+		}
+		a, b := make([]uint64, 3*len(columns)), make([]uint64, 3*len(columns))
+		squeeze(a, sums, columns)
+		squeezeGo(b, sums, columns)
+		if !slices.Equal(a, b) {
+			t.Fatalf("%v over %d sums: %v, want %v", columns, len(sums), a, b)
+		}
+	}
+}
+
 // slowResample is the definition of resample: for each output pixel the mean over
 // what it covers, in floating point.
 func slowResample(f *semblance.Frame, v *view, ox, oy, ch int) float64 {

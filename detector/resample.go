@@ -16,9 +16,9 @@ const maxCover = 4096
 
 // A span is what one output pixel takes from a row or column: the pixels from
 // first to first+n-1, the first and the last with weights of their own, those
-// between with weight whole.
+// between with weight whole. It is laid out as semblance_column in kernel.h.
 type span struct {
-	first, n   int
+	first, n   int32
 	head, tail uint32 // tail counts when n > 1
 }
 
@@ -50,9 +50,9 @@ func areaSpan(a, b float64, limit int) span {
 	case !(b > a) || last < first:
 		return span{}
 	case last == first:
-		return span{first: first, n: 1, head: weight(b - a)}
+		return span{first: int32(first), n: 1, head: weight(b - a)}
 	}
-	return span{first: first, n: last - first + 1, head: weight(float64(first+1) - a), tail: weight(b - float64(last))}
+	return span{first: int32(first), n: int32(last - first + 1), head: weight(float64(first+1) - a), tail: weight(b - float64(last))}
 }
 
 func weight(v float64) uint32 { return uint32(max(0, min(1, v))*whole + 0.5) }
@@ -67,9 +67,9 @@ func linearSpan(center float64, limit int) span {
 	case -1:
 		return span{first: 0, n: 1, head: edge(w, center, limit)}
 	case limit - 1:
-		return span{first: first, n: 1, head: edge(whole-w, center, limit)}
+		return span{first: int32(first), n: 1, head: edge(whole-w, center, limit)}
 	}
-	return span{first: first, n: 2, head: whole - w, tail: w}
+	return span{first: int32(first), n: 2, head: whole - w, tail: w}
 }
 
 // edge repeats the border pixel for positions within half a pixel of it, so that a
@@ -81,7 +81,7 @@ func edge(w uint32, center float64, limit int) uint32 {
 	return w
 }
 
-func (s *span) weight(i int) uint32 {
+func (s *span) weight(i int32) uint32 {
 	switch i {
 	case 0:
 		return s.head
@@ -97,7 +97,7 @@ func (s *span) weight(i int) uint32 {
 func resample(f *semblance.Frame, v *view, planes []float32) {
 	columns, normX := spans(v.x, v.w, f.Width, v.outW)
 	rows, normY := spans(v.y, v.h, f.Height, v.outH)
-	lo, hi := columns[0].first, 0 // the columns that are looked at at all
+	lo, hi := columns[0].first, int32(0) // the columns that are looked at at all
 	for _, c := range columns {
 		if c.n > 0 {
 			lo, hi = min(lo, c.first), max(hi, c.first+c.n)
@@ -106,43 +106,23 @@ func resample(f *semblance.Frame, v *view, planes []float32) {
 	if hi <= lo {
 		return
 	}
-	sums := make([]uint32, 3*(hi-lo))
+	for i := range columns {
+		columns[i].first -= lo
+	}
+	sums, line := make([]uint32, 3*(hi-lo)), make([]uint64, 3*v.outW)
 	size, norm := v.planeW*v.planeH, normX*normY
 	for oy := range rows {
 		r := &rows[oy]
 		clear(sums)
 		for i := range r.n {
-			row := f.RGB[3*(r.first+i)*f.Width:]
+			row := f.RGB[3*int(r.first+i)*f.Width:]
 			addRow(sums, row[3*lo:3*hi], r.weight(i))
 		}
-		o := oy * v.planeW
-		squeeze(sums, columns, lo, norm, planes[2*size+o:], planes[size+o:], planes[o:])
-	}
-}
-
-// squeeze adds up the columns of each output pixel.
-func squeeze(sums []uint32, columns []span, lo int, norm float64, red, green, blue []float32) {
-	for i := range columns {
-		c := &columns[i]
-		if c.n == 0 {
-			red[i], green[i], blue[i] = 0, 0, 0
-			continue
+		squeeze(line, sums, columns)
+		blue := planes[oy*v.planeW:]
+		green, red := blue[size:], blue[2*size:]
+		for i := range v.outW {
+			red[i], green[i], blue[i] = float32(float64(line[3*i])*norm), float32(float64(line[3*i+1])*norm), float32(float64(line[3*i+2])*norm)
 		}
-		p := sums[3*(c.first-lo) : 3*(c.first-lo+c.n)]
-		h := uint64(c.head)
-		r, g, b := h*uint64(p[0]), h*uint64(p[1]), h*uint64(p[2])
-		if last := len(p) - 3; last > 0 {
-			var sr, sg, sb uint64
-			for j := 3; j+2 < last; j += 3 {
-				sr += uint64(p[j])
-				sg += uint64(p[j+1])
-				sb += uint64(p[j+2])
-			}
-			t := uint64(c.tail)
-			r += sr*whole + t*uint64(p[last])
-			g += sg*whole + t*uint64(p[last+1])
-			b += sb*whole + t*uint64(p[last+2])
-		}
-		red[i], green[i], blue[i] = float32(float64(r)*norm), float32(float64(g)*norm), float32(float64(b)*norm)
 	}
 }

@@ -48,6 +48,18 @@ func (y *YuNet) SHA256() string { return y.sha256 }
 // Close frees native memory.
 func (y *YuNet) Close() error { return y.session.Destroy() }
 
+// SelfCheck runs a known input through the network and compares the answer with the
+// one that is pinned. The error has code Unavailable and says what a difference
+// means.
+func (y *YuNet) SelfCheck() error {
+	levels, release, err := y.infer(checkPlanes(), checkSide, checkSide)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return checkAnswer(levels[0])
+}
+
 // readModel reads a network and compares its checksum before native code parses it.
 func readModel(path, want string) ([]byte, string, error) {
 	data, err := os.ReadFile(path)

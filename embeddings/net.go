@@ -78,6 +78,17 @@ func (n *Net) Embed(chips [][]byte) ([][]float32, error) {
 	return vectors, nil
 }
 
+// SelfCheck runs a known input through the network and compares the answer with the
+// one that is pinned. The error has code Unavailable and says what a difference
+// means.
+func (n *Net) SelfCheck() error {
+	vectors, err := n.Embed([][]byte{checkChip(n.spec.Size)})
+	if err != nil {
+		return err
+	}
+	return n.spec.checkAnswer(vectors[0])
+}
+
 // run returns the raw embeddings of a batch, one after the other.
 func (n *Net) run(batch [][]byte) ([]float32, error) {
 	each := 3 * n.spec.Size * n.spec.Size
