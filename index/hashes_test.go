@@ -153,6 +153,47 @@ func TestHashesSkewed(t *testing.T) {
 	}
 }
 
+// A segment returns an entry once, however many slots find it, whether its tables
+// suffice or it gives them up halfway and compares with every value.
+func TestSegmentOnce(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(5, 7))
+	query := random(r, 32)
+	var values [][]byte
+	for range 200 {
+		values = append(values, turn(r, query, r.IntN(12)))
+	}
+	for range 20_000 {
+		values = append(values, random(r, 32))
+	}
+	n, planned, probed := index.NewSegment(values).Count(query, 31)
+	if want := len(brute(values, query, 31)); n != want || !planned || !probed {
+		t.Fatalf("%d entries, want %d; planned %v, probed %v", n, want, planned, probed)
+	}
+	// Values crowd two bits away from the query in every slot, where the plan cannot
+	// see them coming.
+	for len(values) < 60_000 {
+		v := slices.Clone(query)
+		for s := range 16 {
+			for _, b := range r.Perm(16)[:2] {
+				v[s*2+b/8] ^= 1 << (b % 8)
+			}
+		}
+		values = append(values, v)
+	}
+	gaveUp := false
+	for _, radius := range []int{31, 32, 33, 40, 47} {
+		n, planned, probed := index.NewSegment(values).Count(query, radius)
+		if want := len(brute(values, query, radius)); n != want {
+			t.Fatalf("%d entries within %d, want %d", n, radius, want)
+		}
+		gaveUp = gaveUp || planned && !probed
+	}
+	if !gaveUp {
+		t.Error("no search gave its tables up: the case is not tested")
+	}
+}
+
 // Segments are merged as an index grows; what is in which must not matter.
 func TestHashesGrow(t *testing.T) {
 	t.Parallel()
