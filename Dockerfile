@@ -5,7 +5,7 @@
 
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
-ENV GOFLAGS=-buildvcs=false
+ENV GOFLAGS="-buildvcs=false -trimpath"
 # System packages and modules first: they change less often than the source.
 COPY go.mod go.sum ./
 COPY scripts/setup scripts/setup

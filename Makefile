@@ -71,18 +71,19 @@ clean: ## remove what was built; weights and the Go cache stay
 	rm -rf bin dist .cache/*.stamp .cache/*.log .cache/bench-venv
 
 # The parts of build. go build looks after its own dependencies, so these always run;
-# with nothing changed they take a second.
+# with nothing changed they take a second. No -trimpath here: with it, dlib's binding and
+# SQLite would be compiled once for the programs and once more for the tests.
 .PHONY: setup semblance worker weights
 setup:
 	@scripts/setup system
 
 semblance: setup
 	@echo "build: bin/semblance"
-	@CGO_ENABLED=0 go build -trimpath -ldflags '$(STAMP)' -o bin/semblance ./cmd/semblance
+	@CGO_ENABLED=0 go build -ldflags '$(STAMP)' -o bin/semblance ./cmd/semblance
 
 worker: setup
 	@echo "build: bin/semblance-worker (dlib's binding takes a minute the first time)"
-	@$(NATIVE) go build -trimpath -ldflags '$(NATIVE_STAMP)' -o bin/semblance-worker ./cmd/semblance-worker
+	@$(NATIVE) go build -ldflags '$(NATIVE_STAMP)' -o bin/semblance-worker ./cmd/semblance-worker
 
 weights: semblance
 	@scripts/setup weights
