@@ -223,9 +223,9 @@ func openGIF(p *picture) error {
 	if err := p.checkSize("GIF", g.width, g.height, 0); err != nil {
 		return err
 	}
-	for i := range g.frames {
-		if f := &g.frames[i]; int64(f.w)*int64(f.h) > p.limits.Pixels {
-			return p.checkSize("GIF's frame", f.w, f.h, 0)
+	for _, f := range g.frames { // its indices, and what lies under it
+		if err := p.checkSize("frame of the GIF", max(1, f.w), max(1, f.h), 4*int64(g.width)*int64(g.height)); err != nil {
+			return err
 		}
 	}
 	if g.more {
@@ -257,7 +257,7 @@ func (p *picture) decodeGIF(g *gifFile, yield func(*semblance.Frame, error) bool
 		}
 		saved, err := c.draw(p.data, i)
 		if err != nil {
-			p.partial("damaged: frame %d of %d: %v", i+1, len(g.frames), err)
+			p.partial("%s in frame %d of %d: %v", cut(g.truncated && i == len(g.frames)-1), i+1, len(g.frames), err)
 			if i == 0 && c.drawn == 0 && len(g.frames) == 1 {
 				yield(nil, damaged("the GIF does not decode: %v", err))
 				return

@@ -31,6 +31,9 @@ func openHEIF(p *picture) error {
 	if err := p.checkSize("HEIF picture", h.width, h.height, 9*int64(h.width)*int64(h.height)); err != nil {
 		return err
 	}
+	if err := p.checkSize("largest image in the HEIF file", max(1, h.tile[0]), max(1, h.tile[1]), 0); err != nil {
+		return err
+	}
 	if h.sequence {
 		p.warn("the file holds an image sequence too: only its primary picture is examined")
 	}

@@ -10,9 +10,10 @@ const maxHEIFProperties = 10_000
 // it has read everything, how large the picture is.
 type heifHead struct {
 	primary       uint32
-	width, height int // as coded, before turning
-	largest       int // the longest side of any image of the file, tiles included
-	orientation   int // as in EXIF, from irot and imir; 0 when there is neither
+	width, height int    // as coded, before turning
+	largest       int    // the longest side of any image of the file, tiles included
+	tile          [2]int // the image of the file with the most pixels
+	orientation   int    // as in EXIF, from irot and imir; 0 when there is neither
 	cropped       bool
 	sequence      bool // there is a movie too
 	properties    []heifBox
@@ -120,6 +121,9 @@ func (h *heifHead) apply() {
 	for _, b := range h.properties {
 		if w, ht, ok := b.size(); ok {
 			h.largest = max(h.largest, w, ht)
+			if int64(w)*int64(ht) > int64(h.tile[0])*int64(h.tile[1]) {
+				h.tile = [2]int{w, ht}
+			}
 		}
 	}
 	for _, i := range h.of[h.primary] {

@@ -65,6 +65,9 @@ func (p *picture) decodeJPEG(h jpegHead) (*semblance.Frame, error) {
 		}
 		return nil, damaged("the JPEG does not decode: %s", reason)
 	}
+	if out.exhausted != 0 && out.bad_row == 0 && out.scans <= 1 && !h.progressive() {
+		return nil, damaged("the JPEG does not decode: the data ends before the first row is complete")
+	}
 	fillFrom(f, int(out.rows))
 	p.judgeJPEG(h, &out)
 	return f, nil

@@ -134,3 +134,11 @@ func unsupported(format string, args ...any) *semblance.Error {
 	return semblance.Errorf(semblance.MediaUnsupported, format, args...).
 		WithHint("Convert a copy to PNG, JPEG or TIFF to have it examined.")
 }
+
+// cut is the word for what is missing.
+func cut(exhausted bool) string {
+	if exhausted {
+		return "truncated"
+	}
+	return "damaged"
+}

@@ -62,10 +62,3 @@ func (p *picture) decodePNG() (*semblance.Frame, error) {
 	}
 	return f, nil
 }
-
-func cut(exhausted bool) string {
-	if exhausted {
-		return "truncated"
-	}
-	return "damaged"
-}

@@ -364,5 +364,6 @@ func benchmarkFaces(b *testing.B, o media.Options) {
 	b.ReportMetric(float64(pixels)/1e6/float64(b.N*len(all)), "megapixels/photograph")
 }
 
-func BenchmarkJPEG(b *testing.B)        { benchmarkFaces(b, media.Options{}) }
-func BenchmarkJPEGReduced(b *testing.B) { benchmarkFaces(b, media.Options{MinSide: 640}) }
+func BenchmarkJPEG(b *testing.B)          { benchmarkFaces(b, media.Options{}) }
+func BenchmarkJPEGFaces(b *testing.B)     { benchmarkFaces(b, media.Options{MinSide: 640}) }
+func BenchmarkJPEGThumbnail(b *testing.B) { benchmarkFaces(b, media.Options{MinSide: 256}) }
