@@ -75,8 +75,7 @@ func environment(o *Options) []string {
 		"MALLOC_ARENA_MAX=2", // one arena a thread is 64 MiB of address space each
 		fmt.Sprintf("OMP_NUM_THREADS=%d", o.Threads),
 		fmt.Sprintf("OPENBLAS_NUM_THREADS=%d", o.Threads),
-		"OPENCV_OPENCL_RUNTIME=disabled",
-		"OPENCV_LOG_LEVEL=ERROR",
+		"ORT_DISABLE_TELEMETRY=1", // the published ONNX Runtime has a client for it
 	}, o.Env...)
 }
 

@@ -47,10 +47,16 @@ func Probe(t Targets) []Finding {
 	try("run a program", run)
 	if t.Parent != 0 {
 		try("signal the parent", func() error { return unix.Kill(t.Parent, 0) })
+		try("signal a thread of the parent", func() error { return unix.Tgkill(t.Parent, t.Parent, 0) })
+		try("change the parent's limits", func() error {
+			var l unix.Rlimit
+			return unix.Prlimit(t.Parent, unix.RLIMIT_CORE, nil, &l)
+		})
 		try("trace the parent", func() error { return trace(t.Parent) })
 		try("read the parent's memory", func() error { return peek(t.Parent) })
 		try("read the parent's environment", func() error { return readFirst(fmt.Sprintf("/proc/%d/environ", t.Parent)) })
 	}
+	try("outlive the parent", func() error { return unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0) })
 	for _, c := range kernelDoors() {
 		try(c.name, func() error { return call(c.number, c.args) })
 	}

@@ -39,7 +39,7 @@ func TestProbeSucceedsWithoutACage(t *testing.T) {
 	}
 	for _, name := range []string{"connect over TCP", "send over UDP", "listen on TCP", "connect to a Unix socket",
 		"connect to an abstract Unix socket", "read a foreign file", "list a foreign folder", "write a file", "make a folder",
-		"write to the temporary folder", "run a program", "signal the parent", "read the parent's environment", "read the parent's memory",
+		"write to the temporary folder", "run a program", "signal the parent", "signal a thread of the parent", "change the parent's limits", "outlive the parent", "read the parent's environment", "read the parent's memory",
 		"make anonymous files", "make namespaces"} {
 		if !possible[name] {
 			t.Errorf("%q fails without a cage too", name)
