@@ -6,6 +6,9 @@ import (
 	"semblance"
 )
 
+// maxReduction keeps the sums of reduce within 32 bits.
+const maxReduction = 256
+
 // A Chip is an aligned face: Size by Size pixels, packed RGB.
 type Chip struct {
 	Size    int
@@ -78,12 +81,13 @@ func Align(f *semblance.Frame, landmarks []semblance.Point, t Template) (Chip, b
 // warp samples a size by size chip; back maps chip to frame.
 func warp(f *semblance.Frame, back Similarity, size int) Chip {
 	src := wholeFrame(f)
-	if k := int(back.Scale()); k >= 2 {
+	if k := min(int(back.Scale()+0.5), maxReduction); k >= 2 {
 		src = reduce(f, chipBounds(f, back, size, k), k)
 	}
-	// What is left of the reduction is less than 2; four samples a pixel carry it.
+	// The rest of the reduction is at most 1.5; from 1.25 on four samples a pixel
+	// carry it.
 	samples := 1
-	if back.Scale()/float64(src.step) > 1 {
+	if back.Scale()/float64(src.step) > 1.25 {
 		samples = 2
 	}
 	c := Chip{Size: size, RGB: make([]byte, 3*size*size)}
@@ -190,15 +194,12 @@ func reduce(f *semblance.Frame, r rect, k int) raster {
 	out.rgb = make([]byte, 3*out.width*out.height)
 	sums := make([]uint32, 3*(r.x1-r.x0))
 	for oy := range out.height {
-		clear(sums)
 		y0, y1 := r.y0+oy*k, min(r.y0+(oy+1)*k, r.y1)
-		for y := y0; y < y1; y++ {
-			addRow(sums, f.RGB[3*(y*f.Width+r.x0):3*(y*f.Width+r.x1)], 1)
-		}
+		sumRows(sums, f.RGB[3*(y0*f.Width+r.x0):], 3*f.Width, int32(y1-y0), whole, whole)
 		row := out.rgb[3*oy*out.width:]
 		for ox := range out.width {
 			part := sums[3*ox*k : min(3*(ox+1)*k, len(sums))]
-			n := uint64((y1 - y0) * len(part) / 3)
+			n := uint64(whole * (y1 - y0) * len(part) / 3)
 			var r, g, b uint64
 			for ; len(part) >= 3; part = part[3:] {
 				r, g, b = r+uint64(part[0]), g+uint64(part[1]), b+uint64(part[2])

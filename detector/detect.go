@@ -23,6 +23,9 @@ func (y *YuNet) Detect(f *semblance.Frame) ([]semblance.Face, error) {
 	}
 	if y.opts.Refine {
 		for i := range faces {
+			if y.seenExactly(f, &faces[i]) {
+				continue
+			}
 			if err := y.refine(f, &faces[i]); err != nil {
 				return nil, err
 			}
@@ -46,6 +49,14 @@ func (y *YuNet) look(f *semblance.Frame) ([]semblance.Face, error) {
 		faces = append(faces, found...)
 	}
 	return suppress(faces, y.opts.Overlap), nil
+}
+
+// seenExactly reports whether the first look showed the face at the size at which
+// a second would.
+func (y *YuNet) seenExactly(f *semblance.Frame, face *semblance.Face) bool {
+	v := views(f.Width, f.Height, y.opts.Sizes[:1], y.opts.Enlarge)[0]
+	side := float64(max(face.Box.W, face.Box.H)) * float64(v.outW) / v.w
+	return len(y.opts.Sizes) == 1 && side >= exactFrom && side <= exactTo
 }
 
 // refine looks again at one face and takes over box and landmarks of the face that

@@ -4,9 +4,31 @@
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__)
 __attribute__((target_clones("avx2", "default")))
 #endif
-void semblance_add_row(uint32_t *restrict sums, const uint8_t *restrict row, uint32_t weight, size_t n) {
-	for (size_t i = 0; i < n; i++) {
-		sums[i] += weight * row[i];
+void semblance_sum_rows(uint32_t *restrict sums, const uint8_t *restrict rows, size_t stride, size_t n, uint32_t head, uint32_t tail, size_t length) {
+	enum { BLOCK = 64 }; // sums of a block stay in registers while its rows pass
+	for (size_t from = 0; from < length; from += BLOCK) {
+		size_t width = length - from < BLOCK ? length - from : BLOCK;
+		const uint8_t *row = rows + from;
+		uint32_t block[BLOCK];
+		if (width == BLOCK) {
+			for (size_t i = 0; i < BLOCK; i++) block[i] = head * row[i];
+			for (size_t j = 1; j + 1 < n; j++) {
+				row += stride;
+				for (size_t i = 0; i < BLOCK; i++) block[i] += (uint32_t)row[i] << 8;
+			}
+			if (n > 1) {
+				row += stride;
+				for (size_t i = 0; i < BLOCK; i++) block[i] += tail * row[i];
+			}
+			for (size_t i = 0; i < BLOCK; i++) sums[from + i] = block[i];
+			continue;
+		}
+		for (size_t i = 0; i < width; i++) {
+			uint32_t s = head * row[i];
+			for (size_t j = 1; j + 1 < n; j++) s += (uint32_t)row[j * stride + i] << 8;
+			if (n > 1) s += tail * row[(n - 1) * stride + i];
+			sums[from + i] = s;
+		}
 	}
 }
 

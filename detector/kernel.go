@@ -3,11 +3,19 @@ package detector
 // The loops that touch every pixel of a frame. kernel.c has the same in C; both
 // work on whole numbers, so they agree to the last bit.
 
-// addRowGo adds weight times each byte of row to sums, which is as long.
-func addRowGo(sums []uint32, row []byte, weight uint32) {
-	sums = sums[:len(row)]
-	for i, v := range row {
-		sums[i] += weight * uint32(v)
+// sumRowsGo sets sums to the weighted sum of n rows, the first of which starts at
+// rows[0] and each next one stride bytes on: the first with weight head, the last,
+// when there are two or more, with tail, those between with weight whole.
+func sumRowsGo(sums []uint32, rows []byte, stride int, n int32, head, tail uint32) {
+	for i := range sums {
+		s := head * uint32(rows[i])
+		for j := 1; j+1 < int(n); j++ {
+			s += uint32(rows[j*stride+i]) * whole
+		}
+		if n > 1 {
+			s += tail * uint32(rows[int(n-1)*stride+i])
+		}
+		sums[i] = s
 	}
 }
 

@@ -2,7 +2,7 @@
 #include <stdint.h>
 
 // The loops that touch every pixel of a frame. kernel.go has the same in Go.
-void semblance_add_row(uint32_t *sums, const uint8_t *row, uint32_t weight, size_t n);
+void semblance_sum_rows(uint32_t *sums, const uint8_t *rows, size_t stride, size_t n, uint32_t head, uint32_t tail, size_t length);
 
 // A column is a span of kernel.go.
 typedef struct {

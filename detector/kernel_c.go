@@ -10,13 +10,14 @@ import "C"
 
 import "unsafe"
 
-// addRow is addRowGo in C, about six times as fast.
-func addRow(sums []uint32, row []byte, weight uint32) {
-	if len(row) == 0 {
+// sumRows is sumRowsGo in C. The n rows must lie within rows.
+func sumRows(sums []uint32, rows []byte, stride int, n int32, head, tail uint32) {
+	if len(sums) == 0 || n < 1 {
 		return
 	}
-	sums = sums[:len(row)]
-	C.semblance_add_row((*C.uint32_t)(unsafe.Pointer(&sums[0])), (*C.uint8_t)(unsafe.Pointer(&row[0])), C.uint32_t(weight), C.size_t(len(row)))
+	_ = rows[int(n-1)*stride+len(sums)-1] // C does not check
+	C.semblance_sum_rows((*C.uint32_t)(unsafe.Pointer(&sums[0])), (*C.uint8_t)(unsafe.Pointer(&rows[0])),
+		C.size_t(stride), C.size_t(n), C.uint32_t(head), C.uint32_t(tail), C.size_t(len(sums)))
 }
 
 // squeeze is squeezeGo in C. Columns must lie within sums; resample sees to it.

@@ -2,6 +2,8 @@
 
 package detector
 
-func addRow(sums []uint32, row []byte, weight uint32) { addRowGo(sums, row, weight) }
+func sumRows(sums []uint32, rows []byte, stride int, n int32, head, tail uint32) {
+	sumRowsGo(sums, rows, stride, n, head, tail)
+}
 
 func squeeze(out []uint64, sums []uint32, columns []span) { squeezeGo(out, sums, columns) }

@@ -205,22 +205,23 @@ func TestAlignOutsideIsBlackAndCounted(t *testing.T) {
 	}
 }
 
-// TestAddRowIsItsTwin compares the C loop with the Go one.
-func TestAddRowIsItsTwin(t *testing.T) {
+// TestSumRowsIsItsTwin compares the C loop with the Go one.
+func TestSumRowsIsItsTwin(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(8, 9))
-	for n := range 100 {
-		row := make([]byte, n)
-		a, b := make([]uint32, n), make([]uint32, n)
-		for i := range row {
-			row[i], a[i] = byte(r.Uint32()), r.Uint32()
+	for range 300 {
+		length, n := 1+r.IntN(200), 1+r.Int32N(9)
+		stride := length + r.IntN(5)
+		rows := make([]byte, stride*int(n))
+		for i := range rows {
+			rows[i] = byte(r.Uint32())
 		}
-		copy(b, a)
-		w := r.Uint32N(whole + 1)
-		addRow(a, row, w)
-		addRowGo(b, row, w)
+		a, b := make([]uint32, length), make([]uint32, length)
+		head, tail := r.Uint32N(whole+1), r.Uint32N(whole+1)
+		sumRows(a, rows, stride, n, head, tail)
+		sumRowsGo(b, rows, stride, n, head, tail)
 		if !slices.Equal(a, b) {
-			t.Fatalf("length %d, weight %d: %v, want %v", n, w, a, b)
+			t.Fatalf("%d rows of %d, weights %d and %d: %v, want %v", n, length, head, tail, a, b)
 		}
 	}
 }

@@ -81,16 +81,6 @@ func edge(w uint32, center float64, limit int) uint32 {
 	return w
 }
 
-func (s *span) weight(i int32) uint32 {
-	switch i {
-	case 0:
-		return s.head
-	case s.n - 1:
-		return s.tail
-	}
-	return whole
-}
-
 // resample writes the part of the frame that a view shows into its plane's upper
 // left corner: three planes (blue, green, red, as YuNet was trained) of values from
 // 0 to 255. The rest of the planes is left as it is.
@@ -113,10 +103,10 @@ func resample(f *semblance.Frame, v *view, planes []float32) {
 	size, norm := v.planeW*v.planeH, normX*normY
 	for oy := range rows {
 		r := &rows[oy]
-		clear(sums)
-		for i := range r.n {
-			row := f.RGB[3*int(r.first+i)*f.Width:]
-			addRow(sums, row[3*lo:3*hi], r.weight(i))
+		if r.n == 0 {
+			clear(sums)
+		} else {
+			sumRows(sums, f.RGB[3*(int(r.first)*f.Width+int(lo)):], 3*f.Width, r.n, r.head, r.tail)
 		}
 		squeeze(line, sums, columns)
 		blue := planes[oy*v.planeW:]

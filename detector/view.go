@@ -11,6 +11,9 @@ const (
 	// closeUpSize/closeUpRoom = 128 pixels of it, where YuNet is most exact.
 	closeUpSize = 224
 	closeUpRoom = 1.75
+	// Between these sizes, in pixels of the first look, a second look would see no
+	// more: the longer side of the box is where YuNet is most exact already.
+	exactFrom, exactTo = 96, 160
 	// sameFace is the overlap from which a face of the second look is the one that
 	// was looked at.
 	sameFace = 0.3
