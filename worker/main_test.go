@@ -26,7 +26,11 @@ const childEnv = "SEMBLANCE_TEST_CHILD"
 func TestMain(m *testing.M) {
 	switch how := os.Getenv(childEnv); {
 	case how == "":
-		os.Exit(m.Run())
+		code := m.Run()
+		if dir := builtIn.Load(); dir != nil {
+			os.RemoveAll(*dir)
+		}
+		os.Exit(code)
 	case how == "serve":
 		if err := worker.Serve(worker.Program{Facts: worker.Facts{Program: "test"}, Analyze: obey, Check: checkEngine}); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -317,6 +317,22 @@ func TestAChildGetsItsOwnReadOnlyDescriptionAndNoSecrets(t *testing.T) {
 	}
 }
 
+func TestReadingLeavesTheAccessTimeAlone(t *testing.T) {
+	t.Parallel()
+	needCage(t)
+	p, f := open(t), order(t, "ok")
+	old := time.Now().Add(-72 * time.Hour).Truncate(time.Second)
+	if err := os.Chtimes(f.Name(), old, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Analyze(t.Context(), f, semblance.AnalyzeRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if at := accessTime(t, f); !at.Equal(old) {
+		t.Errorf("the access time was %v and is %v", old, at)
+	}
+}
+
 func TestAnswersThatNoHonestChildGivesCostTheChild(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"many-faces", "large-crop", "crop-not-jpeg", "short-embedding", "long-embedding-vector", "score", "box",

@@ -76,7 +76,8 @@ func statm(pid, field int) int64 {
 }
 
 // reopenReadOnly gives a child a description of its own: it can neither write nor
-// move the caller's position in the file. The caller closes it.
+// move the caller's position in the file. Where the file is ours, reading leaves
+// its access time alone. The caller closes it.
 func reopenReadOnly(f *os.File) (*os.File, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -84,8 +85,11 @@ func reopenReadOnly(f *os.File) (*os.File, error) {
 	}
 	var out *os.File
 	ctlErr := raw.Control(func(fd uintptr) {
-		out, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDONLY, 0)
-		if err == nil {
+		path := fmt.Sprintf("/proc/self/fd/%d", fd)
+		if out, err = os.OpenFile(path, os.O_RDONLY|unix.O_NOATIME, 0); err == nil {
+			return
+		}
+		if out, err = os.OpenFile(path, os.O_RDONLY, 0); err == nil {
 			return
 		}
 		// No /proc, or no right to open the file again. What is already read-only

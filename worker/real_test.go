@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,9 @@ import (
 	"semblance/hashing"
 	"semblance/worker"
 )
+
+// builtIn is the folder of the program that was built for these tests.
+var builtIn atomic.Pointer[string]
 
 // program returns semblance-worker itself: that of SEMBLANCE_WORKER, or one that
 // is built here. It skips where there is no C++ compiler.
@@ -34,17 +38,17 @@ var program = sync.OnceValues(func() (string, error) {
 	} else if _, err := exec.LookPath(fields[1]); err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp("", "semblance-worker-test-")
+	dir, err := os.MkdirTemp("", "semblance-worker-test-") // TestMain removes it
 	if err != nil {
 		return "", err
 	}
+	builtIn.Store(&dir)
 	path := filepath.Join(dir, "semblance-worker")
 	cmd := exec.Command("go", "build", "-o", path, "../cmd/semblance-worker")
 	if wrapper, err := filepath.Abs("../scripts/cxx"); err == nil && os.Getenv("CXX") == "" {
 		cmd.Env = append(os.Environ(), "CXX="+wrapper)
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		os.RemoveAll(dir)
 		return "", errors.New("semblance-worker cannot be built here: " + string(out))
 	}
 	return path, nil
