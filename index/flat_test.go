@@ -164,7 +164,7 @@ func TestFlatTiesAtZero(t *testing.T) {
 	var entries []semblance.VectorEntry
 	for i := range 50 {
 		entries = append(entries, semblance.VectorEntry{
-			ID: semblance.ReferenceID(fmt.Sprintf("%02d", 49-i)), Subject: fmt.Sprint(i), Vector: []float32{1 + float32(i)*1e-6, 0},
+			ID: semblance.ReferenceID(fmt.Sprintf("%02d", i)), Subject: fmt.Sprint(i), Vector: []float32{1 + float32(i)*1e-6, 0},
 		})
 	}
 	compareFlat(t, space, entries, []int{1, 2, 49, 50, 60}, []float32{1.00005, 0}, []float32{1, 0}, []float32{0, 1})

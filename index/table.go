@@ -55,9 +55,12 @@ type table struct {
 // with returns a successor that holds the list too.
 func (t *table) with(l *list) *table {
 	next := &table{algorithm: t.algorithm, segments: t.segments, tail: t.tail}
-	next.tail.width = l.width
-	next.tail.values = append(next.tail.values, l.values...)
-	next.tail.ids = append(next.tail.ids, l.ids...)
+	if len(next.tail.ids) == 0 {
+		next.tail = *l // which nobody else has
+	} else {
+		next.tail.values = append(next.tail.values, l.values...)
+		next.tail.ids = append(next.tail.ids, l.ids...)
+	}
 	if len(next.tail.ids) <= tailEntries {
 		return next
 	}
