@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -22,7 +23,8 @@ const (
 )
 
 // An Event is one line of a scan's story. Events come in the order of the walk,
-// after what they tell is stored: first the item, then what was found in it.
+// after what they tell is stored: first the item, then what was found in it. As
+// JSON, a finding and the summary lie flat in their event.
 type Event struct {
 	Event         EventKind                `json:"event"`
 	Path          string                   `json:"path,omitempty"`
@@ -34,11 +36,44 @@ type Event struct {
 	Partial       string                   `json:"partial,omitempty"`
 	Code          semblance.Code           `json:"code,omitempty"`
 	Reason        string                   `json:"reason,omitempty"`
-	Hit           *semblance.Hit           `json:"hit,omitempty"`
-	NearMatch     *semblance.NearMatch     `json:"near_match,omitempty"`
-	Candidate     *semblance.Candidate     `json:"candidate,omitempty"`
-	Contradiction *semblance.Contradiction `json:"contradiction,omitempty"`
-	Summary       *Summary                 `json:"summary,omitempty"`
+	Hit           *semblance.Hit           `json:"-"`
+	NearMatch     *semblance.NearMatch     `json:"-"`
+	Candidate     *semblance.Candidate     `json:"-"`
+	Contradiction *semblance.Contradiction `json:"-"`
+	Summary       *Summary                 `json:"-"`
+}
+
+// MarshalJSON puts the fields of a finding beside those of its item.
+func (e Event) MarshalJSON() ([]byte, error) {
+	type plain Event
+	switch {
+	case e.Hit != nil:
+		return json.Marshal(struct {
+			plain
+			*semblance.Hit
+		}{plain(e), e.Hit})
+	case e.NearMatch != nil:
+		return json.Marshal(struct {
+			plain
+			*semblance.NearMatch
+		}{plain(e), e.NearMatch})
+	case e.Candidate != nil:
+		return json.Marshal(struct {
+			plain
+			*semblance.Candidate
+		}{plain(e), e.Candidate})
+	case e.Contradiction != nil:
+		return json.Marshal(struct {
+			plain
+			*semblance.Contradiction
+		}{plain(e), e.Contradiction})
+	case e.Summary != nil: // has "faces" of its own
+		return json.Marshal(struct {
+			Event EventKind `json:"event"`
+			*Summary
+		}{e.Event, e.Summary})
+	}
+	return json.Marshal(plain(e))
 }
 
 // A Summary tells of one run. Seen, the statuses, Bytes, Decoded and Errors are
@@ -48,7 +83,7 @@ type Event struct {
 type Summary struct {
 	Case           string         `json:"case"`
 	Exhibit        string         `json:"exhibit"`
-	Seen           int64          `json:"seen"`
+	Seen           int64          `json:"items"`
 	New            int64          `json:"new"`
 	Unchanged      int64          `json:"unchanged"`
 	Duplicate      int64          `json:"duplicate"`

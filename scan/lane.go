@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
-	"strconv"
 	"sync"
 	"syscall"
 
@@ -47,22 +46,30 @@ func (r *run) item(ctx context.Context, j job) (res *result) {
 	it := &res.record.Item
 	*it = semblance.Item{Exhibit: r.exhibit.ID, Path: j.path, Status: semblance.ItemNew, Plan: r.Plan.Fingerprint}
 	describe(it, j.info)
-	if why := j.fail; why != nil {
-		return res.fail(why)
-	}
-	if j.skip != nil {
-		res.status, it.Status, it.Code, it.Reason = semblance.ItemUnsupported, semblance.ItemUnsupported, j.skip.Code, j.skip.Msg
-		return res
-	}
 	prior, known := r.prior[j.path]
-	same := known && unchanged(prior, it)
-	res.same = same
-	if same && prior.Plan == r.Plan.Fingerprint && !again(prior.Code) {
-		res.status, res.write = semblance.ItemUnchanged, false
-		return res
+	switch {
+	case j.fail != nil:
+		res.fail(j.fail)
+	case j.skip != nil:
+		res.set(semblance.ItemUnsupported, j.skip.Code, j.skip.Msg)
+	default:
+		res.same = known && unchanged(prior, it)
+		if res.same && prior.Plan == r.Plan.Fingerprint && !again(prior.Code) {
+			res.status, res.write = semblance.ItemUnchanged, false
+			return res
+		}
+		res.err = r.examine(ctx, j, prior, res)
 	}
-	res.err = r.examine(ctx, j, prior, same, res)
+	if res.status == semblance.ItemFailed && it.SHA256 == nil && prior.SHA256 != (semblance.SHA256{}) {
+		res.write = false // what was recorded when it could be read, with what was found in it, is kept
+	}
 	return res
+}
+
+// set says what became of the item, now and in the record.
+func (res *result) set(status semblance.ItemStatus, code semblance.Code, reason string) {
+	it := &res.record.Item
+	res.status, it.Status, it.Code, it.Reason = status, status, code, reason
 }
 
 // describe copies what the file system says.
@@ -95,57 +102,92 @@ func again(c semblance.Code) bool {
 }
 
 // fail records the item as failed.
-func (res *result) fail(why *semblance.Error) *result {
-	it := &res.record.Item
-	res.status, it.Status, it.Code, it.Reason = semblance.ItemFailed, semblance.ItemFailed, why.Code, why.Msg
-	return res
-}
+func (res *result) fail(why *semblance.Error) { res.set(semblance.ItemFailed, why.Code, why.Msg) }
 
-func (r *run) examine(ctx context.Context, j job, prior semblance.ItemState, same bool, res *result) error {
+func (r *run) examine(ctx context.Context, j job, prior semblance.ItemState, res *result) error {
 	f, err := openRegular(j.os)
 	if err != nil {
 		res.fail(unreadable("file", err))
 		return nil
 	}
 	defer f.Close()
-	digests, known, err := r.identify(ctx, f, prior, same, res)
-	if err != nil || res.status == semblance.ItemFailed {
-		return err
+	for try := 0; ; try++ {
+		digests, known, err := r.digestsOf(ctx, f, prior, res)
+		if err != nil || res.status == semblance.ItemFailed {
+			return err
+		}
+		err = r.compare(ctx, f, digests, known, res)
+		if !errors.Is(err, error(errChanged)) {
+			return err
+		}
+		if try == 1 {
+			res.record.Item.SHA256 = nil // of bytes that are gone
+			res.fail(changedWhile("examined"))
+			return nil
+		}
+		res.same = false
 	}
-	it := &res.record.Item
+}
+
+// compare examines a media whose digests are known. The error is errChanged when
+// the file does not have them any more.
+func (r *run) compare(ctx context.Context, f *os.File, digests hashing.Digests, known *semblance.Media, res *result) error {
 	sum := semblance.SHA256(digests.SHA256)
-	it.SHA256 = &sum
+	res.record.Item.SHA256 = &sum
 	if digests.Size == 0 {
-		res.status, it.Status, it.Code, it.Reason = semblance.ItemUnsupported, semblance.ItemUnsupported, semblance.MediaUnsupported, "the file is empty"
-		res.media = &semblance.Media{Digests: digests, Code: it.Code, Reason: it.Reason}
+		res.set(semblance.ItemUnsupported, semblance.MediaUnsupported, "the file is empty")
+		res.media = &semblance.Media{Digests: digests, Code: semblance.MediaUnsupported, Reason: "the file is empty"}
 		res.record.Media = res.media
 		return nil
 	}
 	x, first, err := r.flight.do(ctx, sum, func() (semblance.Examination, error) {
-		return r.Examiner.Examine(ctx, r.Plan, digests, known, f)
+		x, err := r.Examiner.Examine(ctx, r.Plan, digests, known, f)
+		if err == nil && !res.stands(f) {
+			err = errChanged // what was decoded may not be what was digested
+		}
+		return x, err
 	})
 	if err != nil {
 		return err
 	}
 	res.decoded = first && x.Decoded
-	res.status, it.Status, it.Code, it.Reason = x.Status, x.Status, x.Media.Code, x.Media.Reason
+	res.set(x.Status, x.Media.Code, x.Media.Reason)
 	res.media, res.findings = &x.Media, &x.Findings
-	if x.Decoded || known == nil {
+	if x.Decoded || known == nil || known.Code != x.Media.Code {
 		res.record.Media = res.media
 	}
 	res.record.Findings = res.findings
 	return nil
 }
 
-// identify gives the digests of a file: from the store when it is unchanged and
+// errChanged says that a file is not what its digests were made of.
+var errChanged = semblance.Errorf(semblance.Conflict, "the file changed")
+
+func changedWhile(what string) *semblance.Error {
+	return semblance.Errorf(semblance.Conflict, "the file changed while it was %s, twice; scan a copy that nobody writes to, or a read-only mount", what)
+}
+
+// stands reports whether an open file is still as the item describes it.
+func (res *result) stands(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	var now semblance.Item
+	describe(&now, info)
+	it := &res.record.Item
+	return now.Size == it.Size && now.Modified.Equal(it.Modified)
+}
+
+// digestsOf gives the digests of a file: from the store when it is unchanged and
 // known, else by reading it.
-func (r *run) identify(ctx context.Context, f *os.File, prior semblance.ItemState, same bool, res *result) (hashing.Digests, *semblance.Media, error) {
-	if same {
+func (r *run) digestsOf(ctx context.Context, f *os.File, prior semblance.ItemState, res *result) (hashing.Digests, *semblance.Media, error) {
+	if res.same {
 		known, err := r.Scanner.Media.Media(ctx, prior.SHA256)
 		if err != nil {
 			return hashing.Digests{}, nil, err
 		}
-		if known[0] != nil {
+		if known[0] != nil && res.stands(f) {
 			return known[0].Digests, known[0], nil
 		}
 	}
@@ -175,7 +217,7 @@ func (r *run) read(ctx context.Context, f *os.File, res *result) (hashing.Digest
 		if _, err := f.Seek(0, 0); err != nil {
 			return hashing.Digests{}, unreadable("file", err), nil
 		}
-		d, err := hashing.Digest(ctx, f)
+		d, err := r.digests(ctx, f)
 		if ctx.Err() != nil {
 			return d, nil, ctx.Err()
 		}
@@ -183,16 +225,11 @@ func (r *run) read(ctx context.Context, f *os.File, res *result) (hashing.Digest
 			return d, unreadable("file", err), nil
 		}
 		res.read += d.Size
-		after, err := f.Stat()
-		if err != nil {
-			return d, unreadable("file", err), nil
-		}
-		if d.Size == after.Size() && before.Size() == after.Size() && before.ModTime().Equal(after.ModTime()) {
+		if d.Size == before.Size() && res.stands(f) {
 			return d, nil, nil
 		}
 		if try == 1 {
-			return d, semblance.Errorf(semblance.Conflict, "the file changed while it was read (%s bytes became %s), twice; scan a copy that nobody writes to, or a read-only mount",
-				strconv.FormatInt(before.Size(), 10), strconv.FormatInt(after.Size(), 10)), nil
+			return d, changedWhile("read"), nil
 		}
 	}
 }
@@ -234,8 +271,18 @@ type call struct {
 }
 
 // do returns f's examination of sum, made once for as long as it is kept; first
-// tells who made it. land forgets it.
+// tells who made it. land forgets it. One of a file that changed is nobody
+// else's: those who waited for it make their own.
 func (fl *flight) do(ctx context.Context, sum semblance.SHA256, f func() (semblance.Examination, error)) (x semblance.Examination, first bool, err error) {
+	for {
+		x, first, err = fl.once(ctx, sum, f)
+		if first || !errors.Is(err, error(errChanged)) {
+			return x, first, err
+		}
+	}
+}
+
+func (fl *flight) once(ctx context.Context, sum semblance.SHA256, f func() (semblance.Examination, error)) (x semblance.Examination, first bool, err error) {
 	fl.mu.Lock()
 	c, ok := fl.calls[sum]
 	if !ok {
@@ -248,7 +295,9 @@ func (fl *flight) do(ctx context.Context, sum semblance.SHA256, f func() (sembla
 		func() {
 			defer close(c.done)
 			c.err = semblance.Errorf(semblance.Internal, "an examination stopped unexpectedly") // unless it returns
-			c.x, c.err = f()
+			if c.x, c.err = f(); errors.Is(c.err, error(errChanged)) {
+				fl.forget(sum)
+			}
 		}()
 		return c.x, true, c.err
 	}
@@ -258,6 +307,12 @@ func (fl *flight) do(ctx context.Context, sum semblance.SHA256, f func() (sembla
 	case <-ctx.Done():
 		return x, false, ctx.Err()
 	}
+}
+
+func (fl *flight) forget(sum semblance.SHA256) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	delete(fl.calls, sum)
 }
 
 // land forgets an examination when everyone who used it is stored.

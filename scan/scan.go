@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -42,6 +43,8 @@ type Scanner struct {
 	Audit    semblance.AuditLog   // usually the same store
 	// Now tells the time. nil is time.Now.
 	Now func() time.Time
+
+	digest func(context.Context, io.Reader) (hashing.Digests, error) // nil is hashing.Digest; tests look in between
 }
 
 // Options are what one run may be told. Plan, Label and Root are needed.
@@ -95,17 +98,17 @@ type run struct {
 	Options
 	exhibit semblance.Exhibit
 	prior   map[string]semblance.ItemState
-	seen    map[semblance.SHA256]string // media of the exhibit and the first path of each, in the order of the walk
+	seen    map[semblance.SHA256]string // media of the exhibit and the item that counts as its first
+	stored  map[semblance.SHA256]bool   // media written by this run
 	flight  flight
 	started time.Time
 	sum     Summary
 	totals  struct{ items, bytes, done, doneBytes, findings atomic.Int64 }
 	counted atomic.Bool
-	stop    atomic.Bool // First has passed
 }
 
 func (s *Scanner) begin(ctx context.Context, o Options) (*run, error) {
-	r := &run{Scanner: s, Options: o, seen: map[semblance.SHA256]string{}, flight: flight{calls: map[semblance.SHA256]*call{}}}
+	r := &run{Scanner: s, Options: o, seen: map[semblance.SHA256]string{}, stored: map[semblance.SHA256]bool{}, flight: flight{calls: map[semblance.SHA256]*call{}}}
 	if r.Lanes <= 0 {
 		r.Lanes = runtime.NumCPU()
 	}
@@ -135,6 +138,11 @@ func (s *Scanner) begin(ctx context.Context, o Options) (*run, error) {
 		s.Store.ReleaseExhibit(x.ID)
 		return nil, err
 	}
+	for path, p := range r.prior {
+		if p.Status == semblance.ItemNew {
+			r.seen[p.SHA256] = path
+		}
+	}
 	return r, nil
 }
 
@@ -143,6 +151,13 @@ func (s *Scanner) now() time.Time {
 		return s.Now()
 	}
 	return time.Now()
+}
+
+func (s *Scanner) digests(ctx context.Context, f io.Reader) (hashing.Digests, error) {
+	if s.digest != nil {
+		return s.digest(ctx, f)
+	}
+	return hashing.Digest(ctx, f)
 }
 
 func (r *run) event(e Event) {

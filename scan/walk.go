@@ -34,7 +34,11 @@ func walk(ctx context.Context, root string, f func(found) error) error {
 		return rootError(root, err)
 	}
 	if !info.IsDir() {
-		return f(found{path: escape(filepath.Base(root)), os: root, info: info, skip: notRegular(root, info)})
+		target, err := filepath.EvalSymlinks(root) // a link is followed only when it is what was named
+		if err != nil {
+			return rootError(root, err)
+		}
+		return f(found{path: escape(filepath.Base(root)), os: target, info: info, skip: notRegular(target, info)})
 	}
 	return walkDir(ctx, root, "", []fs.FileInfo{info}, f)
 }
@@ -54,10 +58,10 @@ func rootError(root string, err error) error {
 // walkDir visits one directory. above are the directories on the way to it: a
 // bind mount or a damaged file system can lead back into one of them.
 func walkDir(ctx context.Context, dir, rel string, above []fs.FileInfo, f func(found) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	entries, err := os.ReadDir(dir)
+	if err != nil && rel == "" && len(entries) == 0 {
+		return rootError(dir, err)
+	}
 	if err != nil {
 		if ferr := f(found{path: rel, os: dir, info: above[len(above)-1], fail: unreadable("folder", err)}); ferr != nil {
 			return ferr
@@ -66,6 +70,9 @@ func walkDir(ctx context.Context, dir, rel string, above []fs.FileInfo, f func(f
 	}
 	slices.SortFunc(entries, func(a, b os.DirEntry) int { return strings.Compare(sortKey(a), sortKey(b)) })
 	for _, e := range entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := visit(ctx, dir, rel, e, above, f); err != nil {
 			return err
 		}

@@ -16,13 +16,14 @@ var errFirst = semblance.Errorf(semblance.Canceled, "the time given with --first
 // numbers items; the lanes; and this one, which stores results in the order of
 // their numbers. slots bounds how far the walk may be ahead of the store.
 func (r *run) run(ctx context.Context) error {
+	var wg, counting sync.WaitGroup
+	defer counting.Wait() // nothing of the exhibit is open when Run returns
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	jobs, results := make(chan job), make(chan *result, pending)
 	slots := make(chan struct{}, pending)
-	go r.count(ctx)
+	counting.Go(func() { r.count(ctx) })
 	var walked error
-	var wg sync.WaitGroup
 	wg.Go(func() { defer close(jobs); walked = r.feed(ctx, jobs, slots) })
 	for range r.Lanes {
 		wg.Go(func() {
@@ -32,7 +33,7 @@ func (r *run) run(ctx context.Context) error {
 		})
 	}
 	go func() { wg.Wait(); close(results) }()
-	err := r.store(ctx, results, slots, cancel)
+	err := r.store(results, slots, cancel)
 	wg.Wait()
 	if err == nil && walked != nil {
 		if !errors.Is(walked, error(errFirst)) {
@@ -88,7 +89,7 @@ const (
 
 // store puts results in order and commits them in batches. After an error it
 // stops the lanes and drains what they still send.
-func (r *run) store(ctx context.Context, results <-chan *result, slots <-chan struct{}, cancel func()) error {
+func (r *run) store(results <-chan *result, slots <-chan struct{}, cancel func()) error {
 	waiting := map[int64]*result{}
 	var next int64
 	var batch []*result
@@ -113,22 +114,22 @@ func (r *run) store(ctx context.Context, results <-chan *result, slots <-chan st
 			batch = append(batch, ready)
 		}
 		if first == nil && (len(batch) >= commitItems || r.now().Sub(last) >= commitEvery) {
-			first = r.commit(ctx, batch)
+			first = r.commit(batch)
 			batch, last = nil, r.now()
 		}
 		if first != nil {
 			cancel()
 		}
 	}
-	// What was finished in order is kept, even when the caller has left.
-	if err := r.commit(context.WithoutCancel(ctx), batch); err != nil && first == nil {
+	if err := r.commit(batch); err != nil && first == nil {
 		first = err
 	}
 	return first
 }
 
-// commit stores a batch, then tells of it.
-func (r *run) commit(ctx context.Context, batch []*result) error {
+// commit stores a batch, then tells of it. What was finished in order is kept,
+// even when the caller has left.
+func (r *run) commit(batch []*result) error {
 	var records []semblance.ItemRecord
 	for _, res := range batch {
 		r.place(res)
@@ -141,7 +142,7 @@ func (r *run) commit(ctx context.Context, batch []*result) error {
 		for i, c := range r.Plan.Collections {
 			ids[i] = c.ID
 		}
-		if err := r.Store.CommitItems(ctx, r.Plan.Case.ID, r.exhibit.ID, records, ids); err != nil {
+		if err := r.Store.CommitItems(context.Background(), r.Plan.Case.ID, r.exhibit.ID, records, ids); err != nil {
 			return err
 		}
 	}
@@ -158,30 +159,33 @@ func (r *run) commit(ctx context.Context, batch []*result) error {
 }
 
 // place decides, in the order of the walk, which item of a media is the first of
-// the exhibit and which are duplicates.
+// the exhibit and which are duplicates. What an earlier run recorded as the first
+// stays it for as long as it has that content.
 func (r *run) place(res *result) {
+	if !res.write {
+		return
+	}
 	it := &res.record.Item
 	sum := it.SHA256
-	defer func() {
-		if res.same && it.Status != semblance.ItemFailed {
-			res.status = semblance.ItemUnchanged // the file is as it was; only the comparison is new
+	if p, ok := r.prior[it.Path]; ok && r.seen[p.SHA256] == it.Path && (sum == nil || *sum != p.SHA256 || it.Status != semblance.ItemNew) {
+		delete(r.seen, p.SHA256)
+	}
+	if sum != nil && it.Status == semblance.ItemNew {
+		if first, ok := r.seen[*sum]; ok && first != it.Path {
+			it.Status, res.status = semblance.ItemDuplicate, semblance.ItemDuplicate
+		} else {
+			r.seen[*sum] = it.Path
 		}
-	}()
-	if !res.write {
-		if p := r.prior[it.Path]; p.Status == semblance.ItemNew {
-			r.seen[p.SHA256] = it.Path
+	}
+	if res.record.Media != nil {
+		if r.stored[*sum] && !res.decoded {
+			res.record.Media = nil // stored with another item
 		}
-		return
+		r.stored[*sum] = true
 	}
-	if sum == nil || it.Status != semblance.ItemNew {
-		return
+	if res.same && it.Status != semblance.ItemFailed {
+		res.status = semblance.ItemUnchanged // the file is as it was; only the comparison is new
 	}
-	if _, dup := r.seen[*sum]; dup {
-		it.Status, res.status = semblance.ItemDuplicate, semblance.ItemDuplicate
-		res.record.Media = nil // stored with the first
-		return
-	}
-	r.seen[*sum] = it.Path
 }
 
 // tell counts a stored result and reports it.
