@@ -123,13 +123,16 @@ func appendCanonicalNumber(b []byte, n json.Number) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if math.Trunc(f) == f && math.Abs(f) >= maxExact && isDigits(n.String()) {
+	if isDigits(n.String()) {
 		return appendCanonicalString(b, n.String()), nil
 	}
 	if f == 0 {
 		f = 0 // ECMAScript writes no minus before a zero
 	}
 	text, err := json.Marshal(f)
+	if isDigits(string(text)) && math.Abs(f) > maxExact {
+		return appendCanonicalString(b, string(text)), err
+	}
 	return append(b, text...), err
 }
 
