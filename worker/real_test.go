@@ -161,6 +161,37 @@ func TestRealWorkerHashesWhatTheParentWouldHash(t *testing.T) {
 	}
 }
 
+// Decoders load plug-ins and size their threads when they are first used: each
+// must find what it needs inside the cage.
+func TestRealWorkerDecodesEveryFormatInItsCage(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../media/testdata/*.*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := real(t)
+	decoded := map[string]int{}
+	for _, path := range files {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := p.Analyze(t.Context(), f, semblance.AnalyzeRequest{Hashes: allHashes(), Thumbnail: 64})
+		f.Close()
+		switch c := semblance.CodeOf(err); {
+		case err == nil:
+			decoded[a.Type]++
+		case c == semblance.Internal || c == semblance.Unavailable || c == semblance.Timeout:
+			t.Errorf("%s: %v, cause %v", filepath.Base(path), err, errors.Unwrap(err))
+		}
+	}
+	for _, want := range []string{"image/jpeg", "image/png", "image/webp", "image/tiff", "image/heic", "image/avif"} {
+		if decoded[want] == 0 {
+			t.Errorf("no %s was decoded: %v", want, decoded)
+		}
+	}
+}
+
 func TestRealWorkerSaysWhatIsWrongWithAFile(t *testing.T) {
 	t.Parallel()
 	p := real(t)
