@@ -162,3 +162,119 @@ func nearest(faces []semblance.Face, row []float64) (best semblance.Face, off fl
 	}
 	return best, off
 }
+
+// TestDetectSurvivesAbsurdFrames are frames that a file can be without a face in it.
+func TestDetectSurvivesAbsurdFrames(t *testing.T) {
+	t.Parallel()
+	y := openYuNet(t, detector.DefaultOptions())
+	for _, size := range [][2]int{{1, 1}, {1, 700}, {700, 1}, {20000, 10}, {10, 20000}, {3, 100000}, {33, 31}, {800, 600}} {
+		for _, value := range []byte{0, 255} {
+			f := &semblance.Frame{Width: size[0], Height: size[1], RGB: make([]byte, 3*size[0]*size[1])}
+			for i := range f.RGB {
+				f.RGB[i] = value
+			}
+			faces, err := y.Detect(f)
+			if err != nil || faces == nil || len(faces) != 0 {
+				t.Errorf("%v pixels of %d: %v, %v", size, value, faces, err)
+			}
+		}
+	}
+	for name, f := range map[string]*semblance.Frame{
+		"nil":   nil,
+		"empty": {},
+		"short": {Width: 100, Height: 100, RGB: make([]byte, 3*100*99)},
+		"minus": {Width: -5, Height: 10, RGB: make([]byte, 300)},
+	} {
+		if _, err := y.Detect(f); semblance.CodeOf(err) != semblance.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestDetectIsRepeatable detects twice, with another picture between: the second
+// answer is the first, bit for bit, and nothing of the other picture is in it.
+func TestDetectIsRepeatable(t *testing.T) {
+	t.Parallel()
+	y := openYuNet(t, detector.DefaultOptions())
+	group, other := photograph(t, "groups/2007_007763.jpg"), photograph(t, "faces/bona.jpg")
+	first, err := y.Detect(group)
+	if err != nil || len(first) != 7 {
+		t.Fatalf("%d faces, %v; want 7", len(first), err)
+	}
+	if _, err := y.Detect(other); err != nil {
+		t.Fatal(err)
+	}
+	second, err := y.Detect(group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := mustJSON(t, first), mustJSON(t, second); a != b {
+		t.Errorf("first %s\nthen  %s", a, b)
+	}
+}
+
+// TestDetectFindsFacesThatFillTheFrame cuts a portrait down to the box of its face.
+func TestDetectFindsFacesThatFillTheFrame(t *testing.T) {
+	t.Parallel()
+	y := openYuNet(t, detector.DefaultOptions())
+	f := photograph(t, "faces/jimin.jpg")
+	faces, err := y.Detect(f)
+	if err != nil || len(faces) != 1 {
+		t.Fatalf("%d faces, %v", len(faces), err)
+	}
+	b := faces[0].Box
+	x0, y0, w, h := int(b.X), int(b.Y), int(b.W), int(b.H)
+	cut := &semblance.Frame{Width: w, Height: h}
+	for row := y0; row < y0+h; row++ {
+		cut.RGB = append(cut.RGB, f.RGB[3*(row*f.Width+x0):3*(row*f.Width+x0+w)]...)
+	}
+	close, err := y.Detect(cut)
+	if err != nil || len(close) != 1 {
+		t.Fatalf("the face alone: %d faces, %v", len(close), err)
+	}
+	for i, p := range close[0].Landmarks {
+		q := faces[0].Landmarks[i]
+		if d := math.Hypot(float64(p.X+float32(x0)-q.X), float64(p.Y+float32(y0)-q.Y)); d > 0.06*float64(w) {
+			t.Errorf("landmark %d is %.1f pixels off on a face of %d", i, d, w)
+		}
+	}
+}
+
+func TestYuNetSelfCheck(t *testing.T) {
+	t.Parallel()
+	if err := openYuNet(t, detector.DefaultOptions()).SelfCheck(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenYuNetSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	bad := filepath.Join(t.TempDir(), "bad.onnx")
+	if err := os.WriteFile(bad, []byte("not a network"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		change func(*detector.Options)
+		code   semblance.Code
+	}{
+		"missing": {func(o *detector.Options) { o.Model = bad + ".none" }, semblance.Unavailable},
+		"altered": {func(o *detector.Options) { o.SHA256 = "00" }, semblance.Unavailable},
+		"options": {func(o *detector.Options) { o.Score = 2 }, semblance.Invalid},
+	} {
+		o := detector.DefaultOptions()
+		o.Model = bad
+		c.change(&o)
+		if _, err := detector.OpenYuNet(o); semblance.CodeOf(err) != c.code {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func mustJSON(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}

@@ -148,3 +148,117 @@ func auc(mated, other []float64) float64 {
 	}
 	return wins / float64(len(mated)*len(other))
 }
+
+// TestEnginesKeepTheContract finds the ten faces of a group with each engine.
+func TestEnginesKeepTheContract(t *testing.T) {
+	for _, spec := range semblance.Engines() {
+		t.Run(string(spec.Name), func(t *testing.T) {
+			e := open(t, spec.Name)
+			f := load(t, pictures(t, "faces/pristin.jpg")[0])
+			f.Index = 3
+			faces, err := e.Find(f, false)
+			if err != nil || len(faces) != 10 {
+				t.Fatalf("%d faces in a group of ten, %v", len(faces), err)
+			}
+			got, sums := e.Spec()
+			if got != spec || len(sums) == 0 {
+				t.Errorf("spec %+v with models %v", got, sums)
+			}
+			for name, sum := range sums {
+				if len(sum) != 64 {
+					t.Errorf("model %s has sha256 %q", name, sum)
+				}
+			}
+			searchable := 0
+			for i := range faces {
+				face := &faces[i]
+				if face.Frame != 3 || i > 0 && face.Score > faces[i-1].Score {
+					t.Errorf("face %d: frame %d, score %v after %v", i, face.Frame, face.Score, faces[max(0, i-1)].Score)
+				}
+				if (face.Embedding != nil) != (face.Quality >= semblance.MinSearchableQuality) {
+					t.Errorf("face %d: quality %v and %d values", i, face.Quality, len(face.Embedding))
+				}
+				if face.Embedding != nil {
+					searchable++
+					checkVector(t, spec, face.Embedding)
+				}
+			}
+			if searchable < 8 {
+				t.Errorf("only %d of the ten faces are searchable", searchable)
+			}
+			bare, err := e.Find(f, true)
+			if err != nil || len(bare) != len(faces) || bare[0].Embedding != nil || bare[0].Box != faces[0].Box || bare[0].Quality != faces[0].Quality {
+				t.Errorf("detect only differs: %d faces, %v", len(bare), err)
+			}
+			again, err := e.Find(f, false)
+			if err != nil || !slices.EqualFunc(again, faces, func(a, b semblance.Face) bool { return slices.Equal(a.Embedding, b.Embedding) }) {
+				t.Errorf("a second run gives other embeddings (%v)", err)
+			}
+		})
+	}
+}
+
+func checkVector(t *testing.T, spec semblance.EngineSpec, v []float32) {
+	t.Helper()
+	length := 0.0
+	for _, x := range v {
+		length += float64(x) * float64(x)
+	}
+	if len(v) != spec.Dimensions || math.IsNaN(length) || length < 0.1 {
+		t.Errorf("%d values of length² %v", len(v), length)
+	}
+	if spec.Metric == semblance.Cosine && math.Abs(length-1) > 1e-5 {
+		t.Errorf("length² %v of a vector compared by cosine", length)
+	}
+}
+
+// TestDlibEnginesAgree compares the converted network on YuNet's alignment with
+// go-face on dlib's own: the same person of the same picture is near, and nobody
+// else of the group is.
+func TestDlibEnginesAgree(t *testing.T) {
+	ours, theirs := open(t, semblance.YuNetDlib), open(t, semblance.DlibHOG)
+	f := load(t, pictures(t, "faces/pristin.jpg")[0])
+	a, err := ours.Find(f, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := theirs.Find(f, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compared := 0
+	for i := range a {
+		for j := range b {
+			if a[i].Embedding == nil || b[j].Embedding == nil {
+				continue
+			}
+			x, y := a[i].Box.X+a[i].Box.W/2, a[i].Box.Y+a[i].Box.H/2
+			c := b[j].Box
+			if x < c.X || y < c.Y || x > c.X+c.W || y > c.Y+c.H {
+				continue
+			}
+			compared++
+			if d := semblance.Euclid.Distance(a[i].Embedding, b[j].Embedding); d > 0.4 {
+				t.Errorf("face %d: the two engines are %.3f apart", i, d)
+			}
+		}
+	}
+	if compared < 8 {
+		t.Errorf("only %d faces were compared", compared)
+	}
+}
+
+func TestOpenEngineSaysWhatIsWrong(t *testing.T) {
+	none := func(string) (string, string, error) { return filepath.Join(t.TempDir(), "none"), "", nil }
+	if _, err := openEngine("no-such", none, 1); semblance.CodeOf(err) != semblance.Invalid {
+		t.Errorf("unknown engine: %v", err)
+	}
+	for _, spec := range semblance.Engines() {
+		if _, err := openEngine(spec.Name, none, 1); semblance.CodeOf(err) != semblance.Unavailable || semblance.HintOf(err) == "" {
+			t.Errorf("%s without weights: %v, hint %q", spec.Name, err, semblance.HintOf(err))
+		}
+	}
+	if err := startRuntime(filepath.Join(t.TempDir(), "none.so")); semblance.CodeOf(err) != semblance.Unavailable && err != nil {
+		t.Errorf("no runtime: %v", err)
+	}
+}
