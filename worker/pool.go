@@ -29,6 +29,8 @@ type Pool struct {
 	once, warned sync.Once
 }
 
+var _ semblance.Analyzer = (*Pool)(nil)
+
 // Stats count what a pool has done since it was opened.
 type Stats struct {
 	Files    int64 // answered, with an analysis or an error about the file

@@ -161,6 +161,29 @@ func TestRealWorkerHashesWhatTheParentWouldHash(t *testing.T) {
 	}
 }
 
+func TestAWorkerBuiltWithoutCSaysSo(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no go command to build a worker with")
+	}
+	path := filepath.Join(t.TempDir(), "semblance-worker")
+	build := exec.Command("go", "build", "-o", path, "../cmd/semblance-worker")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	p := open(t, func(o *worker.Options) { o.Program = path })
+	_, err := p.Analyze(t.Context(), file(t, jpegOf(t, scene(8, 8))), semblance.AnalyzeRequest{Hashes: allHashes()})
+	if !errors.Is(err, semblance.Unavailable) || !strings.Contains(err.Error(), "without its C libraries") || semblance.HintOf(err) == "" {
+		t.Errorf("%v", err)
+	}
+	// By hand it says what it is, and does nothing.
+	out, err := exec.Command(path).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "started by semblance") || !strings.Contains(string(out), "hint:") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // Decoders load plug-ins and size their threads when they are first used: each
 // must find what it needs inside the cage.
 func TestRealWorkerDecodesEveryFormatInItsCage(t *testing.T) {
