@@ -3,6 +3,7 @@ package report
 import (
 	_ "embed"
 	"encoding/hex"
+	"fmt"
 	"html/template"
 	"io"
 	"slices"
@@ -75,7 +76,32 @@ func writeHTML(w io.Writer, s Source) error {
 	if err != nil {
 		return err
 	}
-	return t.Execute(w, p)
+	var text strings.Builder
+	if err := t.Execute(&text, p); err != nil {
+		return err
+	}
+	_, err = visible().WriteString(w, text.String())
+	return err
+}
+
+// visible writes out the characters that control how text around them is shown: a
+// file's name must not be able to look like another.
+func visible() *strings.Replacer {
+	var pairs []string
+	add := func(from, to rune) {
+		for r := from; r <= to; r++ {
+			if r != '\t' && r != '\n' {
+				pairs = append(pairs, string(r), fmt.Sprintf(`\u%04x`, r))
+			}
+		}
+	}
+	add(0x01, 0x1f)
+	add(0x7f, 0x9f)
+	add(0x200b, 0x200f)
+	add(0x202a, 0x202e)
+	add(0x2066, 0x2069)
+	add(0xfeff, 0xfeff)
+	return strings.NewReplacer(pairs...)
 }
 
 // shortName is an algorithm's name without its implementation.

@@ -91,16 +91,34 @@ type errorLine struct {
 	Reason  string         `json:"reason"`
 }
 
-type findingLine struct {
-	Event         string                   `json:"event"`
-	Exhibit       string                   `json:"exhibit"`
-	Path          string                   `json:"path"`
-	SHA256        string                   `json:"sha256"`
-	Hit           *semblance.Hit           `json:"hit,omitempty"`
-	NearMatch     *semblance.NearMatch     `json:"near_match,omitempty"`
-	Verified      string                   `json:"verified,omitempty"` // of a near match
-	Candidate     *semblance.Candidate     `json:"candidate,omitempty"`
-	Contradiction *semblance.Contradiction `json:"contradiction,omitempty"`
+// A findingHead is what the lines of findings begin with; the finding's own fields
+// lie beside it.
+type findingHead struct {
+	Event   string `json:"event"`
+	Exhibit string `json:"exhibit"`
+	Path    string `json:"path"`
+	SHA256  string `json:"sha256"`
+}
+
+type hitLine struct {
+	findingHead
+	semblance.Hit
+}
+
+type nearMatchLine struct {
+	findingHead
+	semblance.NearMatch
+	Verified string `json:"verified"`
+}
+
+type candidateLine struct {
+	findingHead
+	semblance.Candidate
+}
+
+type contradictionLine struct {
+	findingHead
+	semblance.Contradiction
 }
 
 // Unverified marks a near match that no person has verified.
@@ -132,30 +150,24 @@ func rowLines(r Row) []any {
 	if f == nil || r.Item.SHA256 == nil {
 		return out
 	}
-	base := findingLine{Exhibit: r.Exhibit, Path: r.Item.Path, SHA256: r.Item.SHA256.String()}
+	head := func(event string) findingHead {
+		return findingHead{Event: event, Exhibit: r.Exhibit, Path: r.Item.Path, SHA256: r.Item.SHA256.String()}
+	}
 	for _, h := range f.Hits {
-		l := base
 		h.Entry = 0
-		l.Event, l.Hit = "hit", &h
-		out = append(out, l)
+		out = append(out, hitLine{head("hit"), h})
 	}
 	for _, n := range f.NearMatches {
-		l := base
 		n.Entry = 0
-		l.Event, l.NearMatch, l.Verified = "near-match", &n, Unverified
-		out = append(out, l)
+		out = append(out, nearMatchLine{head("near-match"), n, Unverified})
 	}
 	for _, c := range f.Candidates {
-		l := base
 		c.Review = strings.ToUpper(c.Review)
-		l.Event, l.Candidate = "candidate", &c
-		out = append(out, l)
+		out = append(out, candidateLine{head("candidate"), c})
 	}
 	for _, c := range f.Contradictions {
-		l := base
 		c.Entry = 0
-		l.Event, l.Contradiction = "contradiction", &c
-		out = append(out, l)
+		out = append(out, contradictionLine{head("contradiction"), c})
 	}
 	return out
 }
