@@ -160,10 +160,10 @@ func TestSegmentOnce(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 7))
 	query := random(r, 32)
 	var values [][]byte
-	for range 200 {
+	for range 20 {
 		values = append(values, turn(r, query, r.IntN(12)))
 	}
-	for range 20_000 {
+	for range 50_000 {
 		values = append(values, random(r, 32))
 	}
 	n, planned, probed := index.NewSegment(values).Count(query, 31)
@@ -172,7 +172,7 @@ func TestSegmentOnce(t *testing.T) {
 	}
 	// Values crowd two bits away from the query in every slot, where the plan cannot
 	// see them coming.
-	for len(values) < 60_000 {
+	for len(values) < 100_000 {
 		v := slices.Clone(query)
 		for s := range 16 {
 			for _, b := range r.Perm(16)[:2] {
