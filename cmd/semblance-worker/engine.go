@@ -101,6 +101,15 @@ func (e *yunetEngine) Close() error {
 	return err
 }
 
+// SelfCheck compares both networks' answers to a known input with the pinned ones.
+// The error has code Unavailable and says what a difference means.
+func (e *yunetEngine) SelfCheck() error {
+	if err := e.detector.SelfCheck(); err != nil {
+		return err
+	}
+	return e.net.SelfCheck()
+}
+
 // Find detects, and embeds the faces that are good enough to search.
 func (e *yunetEngine) Find(f *semblance.Frame, detectOnly bool) ([]semblance.Face, error) {
 	faces, err := e.detector.Detect(f)

@@ -198,6 +198,14 @@ func TestEnginesKeepTheContract(t *testing.T) {
 	}
 }
 
+func TestSelfCheckOfEngines(t *testing.T) {
+	for _, name := range []semblance.EngineName{semblance.YuNetMobileFaceNet, semblance.YuNetDlib} {
+		if err := open(t, name).(interface{ SelfCheck() error }).SelfCheck(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func checkVector(t *testing.T, spec semblance.EngineSpec, v []float32) {
 	t.Helper()
 	length := 0.0
