@@ -19,10 +19,13 @@ type caseInput struct {
 	}
 }
 
+// A CaseNumber is the case of a request's path. It is exported, as the other parts
+// of requests are, because huma reads embedded fields of exported types only.
+type CaseNumber struct {
+	Number string `path:"number" maxLength:"200" doc:"Number of the case"`
+}
+
 type (
-	caseNumber struct {
-		Number string `path:"number" maxLength:"200" doc:"Number of the case"`
-	}
 	caseOutput struct{ Body semblance.Case }
 	casesBody  struct {
 		Cases []semblance.Case `json:"cases"`
@@ -59,12 +62,12 @@ func (s *Server) listCases(ctx context.Context, _ *struct{}) (*casesOutput, erro
 	return &casesOutput{casesBody{some(cs)}}, err
 }
 
-func (s *Server) showCase(ctx context.Context, in *caseNumber) (*caseOutput, error) {
+func (s *Server) showCase(ctx context.Context, in *CaseNumber) (*caseOutput, error) {
 	c, err := s.parts.Cases.Case(ctx, in.Number)
 	return &caseOutput{c}, err
 }
 
-func (s *Server) listExhibits(ctx context.Context, in *caseNumber) (*exhibitsOutput, error) {
+func (s *Server) listExhibits(ctx context.Context, in *CaseNumber) (*exhibitsOutput, error) {
 	c, err := s.parts.Cases.Case(ctx, in.Number)
 	if err != nil {
 		return nil, err
@@ -84,7 +87,7 @@ func shownSource(source string) string {
 	return "scan"
 }
 
-func (s *Server) listRequests(ctx context.Context, in *caseNumber) (*requestsOutput, error) {
+func (s *Server) listRequests(ctx context.Context, in *CaseNumber) (*requestsOutput, error) {
 	c, err := s.parts.Cases.Case(ctx, in.Number)
 	if err != nil {
 		return nil, err

@@ -10,22 +10,23 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"semblance"
+	"semblance/hashing"
 )
 
-// paging are the parameters of every list that comes in pages.
-type paging struct {
-	caseNumber
+// Paging is the parameters of every list that comes in pages.
+type Paging struct {
+	CaseNumber
 	Exhibit string `query:"exhibit" maxLength:"500" doc:"Only this exhibit"`
 	Limit   int    `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Items a page"`
 	After   string `query:"after" maxLength:"20000" doc:"next of the page before"`
 }
 
 type findingInput struct {
-	paging
+	Paging
 	Collection string `query:"collection" maxLength:"100" doc:"Only items with a finding in this collection"`
 }
 
-func (p *paging) page() (Page, error) {
+func (p *Paging) page() (Page, error) {
 	out := Page{Exhibit: p.Exhibit, Limit: p.Limit}
 	if p.After == "" {
 		return out, nil
@@ -76,7 +77,7 @@ type (
 	}
 	itemsOutput struct{ Body itemsBody }
 	mediaInput  struct {
-		caseNumber
+		CaseNumber
 		SHA256 string `path:"sha256" minLength:"64" maxLength:"64" doc:"SHA-256 of the media"`
 	}
 	mediaBody struct {
@@ -84,13 +85,22 @@ type (
 		SHA1     string              `json:"sha1"`
 		MD5      string              `json:"md5"`
 		Size     int64               `json:"size"`
-		Analysis *semblance.Analysis `json:"analysis,omitempty" doc:"Without embeddings, crops and thumbnail; absent when it was never decoded"`
+		Analysis *semblance.Analysis `json:"analysis,omitempty" doc:"Without embeddings, crops, thumbnail and hashes; absent when it was never decoded"`
+		Hashes   []shownHashes       `json:"hashes,omitempty" doc:"Perceptual ones, frame by frame"`
 		Code     semblance.Code      `json:"code,omitempty"`
 		Reason   string              `json:"reason,omitempty"`
 		Findings *semblance.Findings `json:"findings"`
 		Limits   map[string]string   `json:"limits" doc:"Of each engine that looked for faces, in a sentence"`
 	}
 	mediaOutput struct{ Body mediaBody }
+	shownHashes struct {
+		Frame   int    `json:"frame"`
+		PDQ     string `json:"pdq,omitempty"`
+		Quality *int   `json:"pdq_quality,omitempty"`
+		PHash   string `json:"phash,omitempty"`
+		DHash   string `json:"dhash,omitempty"`
+		AHash   string `json:"ahash,omitempty"`
+	}
 )
 
 func (s *Server) findingRoutes() {
@@ -139,7 +149,7 @@ func listFindings[T any](s *Server, kind string, of func(*semblance.Findings) []
 	}
 }
 
-func (s *Server) listItems(ctx context.Context, in *paging) (*itemsOutput, error) {
+func (s *Server) listItems(ctx context.Context, in *Paging) (*itemsOutput, error) {
 	c, err := s.parts.Cases.Case(ctx, in.Number)
 	if err != nil {
 		return nil, err
@@ -175,7 +185,7 @@ func (s *Server) showMedia(ctx context.Context, in *mediaInput) (*mediaOutput, e
 	m := known[0]
 	d := m.Digests
 	b := mediaBody{SHA256: sum.String(), SHA1: hex.EncodeToString(d.SHA1[:]), MD5: hex.EncodeToString(d.MD5[:]), Size: d.Size, Analysis: bare(m.Analysis),
-		Code: m.Code, Reason: redact(m.Reason), Findings: found, Limits: map[string]string{}}
+		Hashes: hashesOf(m.Analysis), Code: m.Code, Reason: redact(m.Reason), Findings: found, Limits: map[string]string{}}
 	if b.Findings == nil {
 		b.Findings = &semblance.Findings{}
 	}
@@ -195,7 +205,7 @@ func bare(a *semblance.Analysis) *semblance.Analysis {
 		return nil
 	}
 	out := *a
-	out.Thumbnail, out.FaceSets = nil, nil
+	out.Thumbnail, out.FaceSets, out.Hashes = nil, nil, nil
 	for _, set := range a.FaceSets {
 		faces := make([]semblance.Face, len(set.Faces))
 		for i, f := range set.Faces {
@@ -206,6 +216,30 @@ func bare(a *semblance.Analysis) *semblance.Analysis {
 		out.FaceSets = append(out.FaceSets, set)
 	}
 	return &out
+}
+
+// hashesOf writes the perceptual hashes as everywhere else: in hexadecimal.
+func hashesOf(a *semblance.Analysis) []shownHashes {
+	if a == nil {
+		return nil
+	}
+	var out []shownHashes
+	for _, h := range a.Hashes {
+		f := shownHashes{Frame: h.Frame}
+		if h.PDQ != nil {
+			f.PDQ, f.Quality = h.PDQ.Hash.String(), &h.PDQ.Quality
+		}
+		for _, x := range []struct {
+			hash *hashing.Hash64
+			text *string
+		}{{h.PHash, &f.PHash}, {h.DHash, &f.DHash}, {h.AHash, &f.AHash}} {
+			if x.hash != nil {
+				*x.text = x.hash.String()
+			}
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 // mediaOf returns a case and what was found in one of its media. A media of other

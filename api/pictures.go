@@ -14,8 +14,8 @@ import (
 // maxPictures is how many pictures one screenful can ask for.
 const maxPictures = 200
 
-// A pictureName says which small picture is meant.
-type pictureName struct {
+// A PictureName says which small picture is meant.
+type PictureName struct {
 	Kind      string `json:"kind" enum:"thumbnail,face,reference"`
 	Media     string `json:"media,omitempty" maxLength:"64" doc:"SHA-256, of a thumbnail and a face"`
 	Engine    string `json:"engine,omitempty" maxLength:"100" doc:"Of a face; empty is the default engine"`
@@ -25,14 +25,14 @@ type pictureName struct {
 
 // A picture is one that was asked for; without JPEG when none was kept.
 type picture struct {
-	pictureName
+	PictureName
 	JPEG []byte `json:"jpeg,omitempty" doc:"Base64"`
 }
 
 type picturesInput struct {
-	caseNumber
+	CaseNumber
 	Body struct {
-		Pictures []pictureName `json:"pictures" maxItems:"200" minItems:"1"`
+		Pictures []PictureName `json:"pictures" maxItems:"200" minItems:"1"`
 	}
 }
 
@@ -51,7 +51,7 @@ func (s *Server) pictureRoutes() {
 	ofCase := inQuery("case", "string", "Number of the case the view belongs to; it is audited", true)
 	s.raw(huma.Operation{OperationID: "thumbnail", Method: http.MethodGet, Path: "/v1/media/{sha256}/thumbnail", Summary: "Thumbnail of a media", Tags: tags,
 		Parameters: []*huma.Param{inPath("sha256", "SHA-256 of the media"), ofCase}, Responses: jpeg}, func(c echo.Context) error {
-		return s.onePicture(c, pictureName{Kind: "thumbnail", Media: c.Param("sha256")})
+		return s.onePicture(c, PictureName{Kind: "thumbnail", Media: c.Param("sha256")})
 	})
 	s.raw(huma.Operation{OperationID: "face-crop", Method: http.MethodGet, Path: "/v1/media/{sha256}/faces/{n}/crop", Summary: "Crop of a face", Tags: tags,
 		Parameters: []*huma.Param{inPath("sha256", "SHA-256 of the media"), inPath("n", "Index of the face, from 0"), ofCase,
@@ -60,23 +60,23 @@ func (s *Server) pictureRoutes() {
 		if err != nil || n < 0 {
 			return semblance.Errorf(semblance.Invalid, "a face is named by its index, from 0")
 		}
-		return s.onePicture(c, pictureName{Kind: "face", Media: c.Param("sha256"), Engine: c.QueryParam("engine"), Face: n})
+		return s.onePicture(c, PictureName{Kind: "face", Media: c.Param("sha256"), Engine: c.QueryParam("engine"), Face: n})
 	})
 	s.raw(huma.Operation{OperationID: "reference-crop", Method: http.MethodGet, Path: "/v1/references/{id}/crop", Summary: "Crop of a reference's face", Tags: tags,
 		Parameters: []*huma.Param{inPath("id", "Id of the reference"), ofCase}, Responses: jpeg}, func(c echo.Context) error {
-		return s.onePicture(c, pictureName{Kind: "reference", Reference: c.Param("id")})
+		return s.onePicture(c, PictureName{Kind: "reference", Reference: c.Param("id")})
 	})
 }
 
 // onePicture is a screenful of one.
-func (s *Server) onePicture(c echo.Context, name pictureName) error {
+func (s *Server) onePicture(c echo.Context, name PictureName) error {
 	ctx := c.Request().Context()
 	number, err := needed(c, "case", "the number of the case the view belongs to")
 	if err != nil {
 		return err
 	}
-	in := picturesInput{caseNumber: caseNumber{Number: number}}
-	in.Body.Pictures = []pictureName{name}
+	in := picturesInput{CaseNumber: CaseNumber{Number: number}}
+	in.Body.Pictures = []PictureName{name}
 	out, err := s.showPictures(ctx, &in)
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (s *Server) showPictures(ctx context.Context, in *picturesInput) (*pictures
 
 // picture reads one picture. held remembers which media the case has: pixels of
 // another case's media are not shown.
-func (s *Server) picture(ctx context.Context, c semblance.Case, p pictureName, held map[string]bool) ([]byte, error) {
+func (s *Server) picture(ctx context.Context, c semblance.Case, p PictureName, held map[string]bool) ([]byte, error) {
 	if p.Kind == "reference" {
 		return s.parts.Pictures.ReferenceCrop(ctx, semblance.ReferenceID(p.Reference))
 	}

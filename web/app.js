@@ -1,0 +1,378 @@
+'use strict';
+
+// The page of Semblance: one file, no build, nothing from elsewhere. All text goes
+// into the page as text, never as HTML: file names and notes are foreign.
+
+const $ = (id) => document.getElementById(id);
+const pageSize = 10; // files of one screenful
+const candidatesShown = 5;
+
+let token = sessionStorage.getItem('semblance-token') || '';
+let job = null;
+let shown = { exhibit: '', next: '' };
+
+// el makes an element: properties, then children; text stays text.
+function el(tag, props, ...children) {
+  const e = document.createElement(tag);
+  for (const [k, v] of Object.entries(props || {})) {
+    if (k in e) e[k] = v; else e.setAttribute(k, v);
+  }
+  e.append(...children.filter((c) => c !== null && c !== undefined && c !== ''));
+  return e;
+}
+
+// facts is a list of names and values, without those that have none.
+function facts(pairs) {
+  const dl = el('dl');
+  for (const [name, value] of pairs) {
+    if (value === undefined || value === null || value === '') continue;
+    dl.append(el('dt', {}, name), el('dd', {}, value instanceof Node ? value : String(value)));
+  }
+  return dl;
+}
+
+const mono = (text) => el('span', { className: 'mono' }, text || '');
+const four = (n) => Number(n).toFixed(4);
+const plural = (n, one, many) => `${n} ${n === 1 ? one : many}`;
+const casePath = (rest) => `/v1/cases/${encodeURIComponent($('case').value)}${rest}`;
+
+class Problem extends Error {
+  constructor(p, status) {
+    super([p.detail || `The service answered with status ${status}.`, p.hint, ...(p.errors || []).map((e) => `${e.pointer}: ${e.detail}`)].filter(Boolean).join('\n'));
+    this.status = status;
+  }
+}
+
+// call asks the service, and throws its problem when it has one.
+async function call(path, options = {}) {
+  const headers = { Authorization: `Bearer ${token}`, 'Semblance-Client': 'page', ...(options.headers || {}) };
+  const res = await fetch(path, { ...options, headers });
+  if (res.ok) return res;
+  let p = {};
+  try { p = await res.json(); } catch { /* not a problem of the service: a proxy's */ }
+  throw new Problem(p, res.status);
+}
+
+const get = async (path) => (await call(path)).json();
+const post = async (path, body) => (await call(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })).json();
+
+function tell(err) {
+  $('problem').hidden = !err;
+  $('problem').textContent = err ? err.message : '';
+  if (err && err.status === 401) logout();
+}
+
+// doing runs an action of a person and shows what goes wrong.
+function doing(f) {
+  return async (...args) => {
+    if (args[0] instanceof Event) args[0].preventDefault();
+    tell(null);
+    try { await f(...args); } catch (err) { tell(err); }
+  };
+}
+
+function logout() {
+  token = '';
+  sessionStorage.removeItem('semblance-token');
+  $('login').hidden = false;
+  $('work').hidden = true;
+  $('forget').hidden = true;
+  $('results').replaceChildren();
+  $('token').focus();
+}
+
+async function login() {
+  await loadCases('');
+  sessionStorage.setItem('semblance-token', token);
+  $('token').value = '';
+  $('login').hidden = true;
+  $('work').hidden = false;
+  $('forget').hidden = false;
+  await loadCollections();
+  await chooseCase();
+}
+
+async function loadCases(choose) {
+  const { cases } = await get('/v1/cases');
+  $('case').replaceChildren(...cases.map((c) => {
+    const o = el('option', { value: c.number }, `${c.number} (${c.agency}, ${c.country})`);
+    o.facts = `${c.purpose}; ${c.basis}`;
+    return o;
+  }));
+  if (choose) $('case').value = choose;
+  $('new-case').open = cases.length === 0;
+}
+
+async function chooseCase() {
+  const o = $('case').selectedOptions[0];
+  $('case-facts').textContent = o ? `Purpose and basis: ${o.facts}` : 'There is no case yet: create one.';
+  $('results').replaceChildren();
+  $('more').hidden = true;
+  label();
+  ready();
+  if (o) await loadExhibits('');
+}
+
+async function loadExhibits(choose) {
+  const { exhibits } = await get(casePath('/exhibits'));
+  exhibits.sort((a, b) => b.created.localeCompare(a.created));
+  $('exhibits').replaceChildren(...exhibits.map((x) => el('option', { value: x.label }, `${x.label} (${x.source}, ${x.created.slice(0, 16).replace('T', ' ')})`)));
+  if (choose) $('exhibits').value = choose;
+  $('show').disabled = exhibits.length === 0;
+}
+
+async function loadCollections() {
+  const { collections } = await get('/v1/collections');
+  const rows = collections.map((c, i) => {
+    const holds = c.kind === 'faces' ? `${plural(c.subjects, 'subject', 'subjects')}, ${plural(c.entries, 'reference', 'references')}, ${c.engine}, up to ${four(c.face_distance)}`
+      : `${plural(c.entries, 'value', 'values')}` + (c.kind === 'hashes' ? `, PDQ up to ${c.pdq_distance} bits` : '');
+    const box = el('input', { type: 'checkbox', id: `collection-${i}`, value: c.name, checked: true, onchange: ready });
+    return el('div', { className: 'choice' }, box, el('label', { htmlFor: `collection-${i}` }, c.name), el('span', {}, `${c.kind}, ${c.owner} (${c.country}): ${holds}`));
+  });
+  $('collections').replaceChildren($('collections').firstElementChild, ...(rows.length ? rows : [el('p', { className: 'quiet' }, 'There is no collection yet: semblance collection create makes one.')]));
+}
+
+const chosen = () => [...$('collections').querySelectorAll('input:checked')].map((b) => b.value);
+
+// ready lets the upload start when it can.
+function ready() {
+  $('start').disabled = !$('case').value || chosen().length === 0 || $('files').files.length === 0 || job !== null;
+}
+
+// label proposes a label that the case does not have.
+function label() {
+  const now = new Date();
+  const two = (n) => String(n).padStart(2, '0');
+  $('exhibit').value = `upload ${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())} ${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}`;
+}
+
+async function upload() {
+  const exhibit = $('exhibit').value.trim();
+  const form = new FormData();
+  for (const f of $('files').files) form.append('file', f, f.name);
+  const query = new URLSearchParams({ exhibit, against: chosen().join(',') });
+  $('job').hidden = false;
+  $('bar').removeAttribute('value');
+  $('state').textContent = `Uploading ${plural($('files').files.length, 'file', 'files')}`;
+  job = { id: '' };
+  ready();
+  try {
+    job = await (await call(casePath(`/uploads?${query}`), { method: 'POST', body: form })).json();
+    $('files').value = '';
+    const ended = await follow(job.id);
+    if (ended.state !== 'done') throw new Error(ended.error || `The job is ${ended.state}.`);
+    await loadExhibits(exhibit);
+    await show(exhibit);
+  } finally {
+    job = null;
+    label();
+    ready();
+  }
+}
+
+// follow reads a job's events until it has ended, and goes on where it was when the
+// connection breaks.
+async function follow(id) {
+  let last = '';
+  for (let tries = 0; tries < 20; tries++) {
+    try {
+      const res = await call(`/v1/jobs/${id}/events`, { headers: last ? { 'Last-Event-ID': last } : {} });
+      for await (const ev of events(res.body)) {
+        tries = 0;
+        if (ev.id) last = ev.id;
+        if (!ev.data) continue;
+        const j = JSON.parse(ev.data);
+        progress(j);
+        if (ev.event === 'end') return j;
+      }
+    } catch (err) {
+      if (err instanceof Problem) throw err;
+    }
+    await new Promise((wake) => setTimeout(wake, 1000));
+  }
+  throw new Error('The service cannot be reached. The job goes on; look at the exhibit later.');
+}
+
+// events splits a stream into server-sent events.
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    text += value;
+    let end;
+    while ((end = text.indexOf('\n\n')) >= 0) {
+      const ev = {};
+      for (const line of text.slice(0, end).split('\n')) {
+        const at = line.indexOf(': ');
+        if (at > 0) ev[line.slice(0, at)] = line.slice(at + 2);
+      }
+      text = text.slice(end + 2);
+      yield ev;
+    }
+  }
+}
+
+function progress(j) {
+  const p = j.progress;
+  if (p && p.total_items) $('bar').value = p.items / p.total_items;
+  if (j.state === 'done') $('bar').value = 1;
+  $('cancel').hidden = j.state !== 'queued' && j.state !== 'running';
+  const s = j.summary;
+  $('state').textContent = j.state === 'done' && s
+    ? `Done: ${plural(s.new + s.duplicate + s.known_good + s.unsupported + s.failed + s.unchanged, 'file', 'files')}, ${plural(s.hits, 'hit', 'hits')}, ${plural(s.near_matches, 'near match', 'near matches')}, ${plural(s.candidates, 'candidate', 'candidates')}, ${plural(s.contradictions, 'contradiction', 'contradictions')}, ${s.failed} failed`
+    : `The job is ${j.state}` + (p ? `: ${p.items} of ${p.total_items} files, ${plural(p.findings, 'finding', 'findings')}` : '') + (j.error ? `: ${j.error}` : '');
+}
+
+async function show(exhibit) {
+  shown = { exhibit, next: '' };
+  $('results').replaceChildren();
+  await more();
+  $('results').focus({ preventScroll: true });
+}
+
+// more shows the next screenful: its items, what is known of each, and all small
+// pictures with one call, which is one entry in the audit chain.
+async function more() {
+  const query = new URLSearchParams({ exhibit: shown.exhibit, limit: pageSize });
+  if (shown.next) query.set('after', shown.next);
+  const page = await get(casePath(`/items?${query}`));
+  shown.next = page.next || '';
+  const known = await Promise.all(page.items.map(({ item }) => (item.sha256 ? get(casePath(`/media/${item.sha256}`)) : null)));
+  const pictures = await loadPictures(known);
+  $('results').append(...page.items.map(({ item }, i) => itemView(item, known[i], pictures)));
+  $('more').hidden = !shown.next;
+  if (!page.items.length && !$('results').children.length) $('results').append(el('p', {}, 'The exhibit has no items.'));
+}
+
+const pictureKey = (p) => [p.kind, p.media || '', p.engine || '', p.face || 0, p.reference || ''].join(' ');
+
+async function loadPictures(known) {
+  const wanted = new Map();
+  const want = (p) => wanted.set(pictureKey(p), p);
+  for (const m of known) {
+    if (!m || !m.analysis) continue;
+    want({ kind: 'thumbnail', media: m.sha256 });
+    for (const set of m.analysis.face_sets || []) {
+      set.faces.forEach((_, n) => want({ kind: 'face', media: m.sha256, engine: set.engine, face: n }));
+    }
+    for (const c of m.findings.candidates || []) {
+      if (c.rank <= candidatesShown) want({ kind: 'reference', reference: c.reference });
+    }
+  }
+  const out = new Map();
+  const list = [...wanted.values()];
+  for (let i = 0; i < list.length; i += 200) {
+    const answer = await post(casePath('/pictures'), { pictures: list.slice(i, i + 200) });
+    for (const p of answer.pictures) if (p.jpeg) out.set(pictureKey(p), p.jpeg);
+  }
+  return out;
+}
+
+// picture is a blurred picture that is seen while it is held.
+function picture(pictures, name, what) {
+  const jpeg = pictures.get(pictureKey(name));
+  if (!jpeg) return el('div', { className: 'nopicture' }, 'no picture kept');
+  const b = el('button', { type: 'button', className: 'picture' }, el('img', { src: `data:image/jpeg;base64,${jpeg}`, alt: '', draggable: false }));
+  b.setAttribute('aria-label', `${what}, blurred; hold to see it`);
+  const on = () => b.classList.add('shown');
+  const off = () => b.classList.remove('shown');
+  b.addEventListener('pointerdown', on);
+  for (const name of ['pointerup', 'pointerleave', 'pointercancel', 'blur', 'keyup']) b.addEventListener(name, off);
+  b.addEventListener('keydown', (e) => { if (e.key === ' ' || e.key === 'Enter') { e.preventDefault(); on(); } });
+  b.addEventListener('contextmenu', (e) => e.preventDefault());
+  return b;
+}
+
+function itemView(item, m, pictures) {
+  const head = el('div', {}, el('p', { className: 'name' }, item.path), el('span', { className: 'tag' }, item.status));
+  if (item.reason) head.append(el('p', { className: 'quiet' }, item.reason));
+  if (!m) return el('article', { className: 'item' }, el('div', { className: 'head' }, el('div', { className: 'nopicture' }, 'not read'), head));
+  const a = m.analysis;
+  const f = m.findings;
+  for (const [n, one, many, warn] of [[f.hits, 'hit', 'hits', true], [f.near_matches, 'near match', 'near matches', true], [f.candidates, 'candidate', 'candidates', true],
+    [f.contradictions, 'contradiction', 'contradictions', true], [f.known_good, 'known-good', 'known-good', false]]) {
+    if (n && n.length) head.append(el('span', { className: warn ? 'tag warn' : 'tag' }, plural(n.length, one, many)));
+  }
+  if (a && a.partial) head.append(el('span', { className: 'tag warn' }, `only a part: ${a.partial}`));
+  head.append(facts([['type', a ? `${a.type}, ${a.width} by ${a.height} pixels, ${a.decoder}` : ''], ['size', `${m.size} bytes`], ['SHA-256', mono(m.sha256)]]));
+  const out = el('article', { className: 'item' },
+    el('div', { className: 'head' }, a ? picture(pictures, { kind: 'thumbnail', media: m.sha256 }, `Thumbnail of ${item.path}`) : el('div', { className: 'nopicture' }, 'not decoded'), head));
+  out.append(...(f.hits || []).map((h) => hitView('Hit', h)), ...(f.near_matches || []).map(nearView),
+    ...(f.contradictions || []).map((c) => el('div', { className: 'finding' }, el('strong', {}, 'Contradiction: '), c.message)), ...(f.known_good || []).map((h) => hitView('Known-good', h)));
+  for (const set of (a && a.face_sets) || []) out.append(...facesView(m, set, pictures));
+  if (!f.hits && !f.near_matches && !f.candidates && !f.contradictions && !f.known_good) out.append(el('p', { className: 'quiet' }, 'Nothing was found in the collections it was compared with. That does not mean that it is harmless, or that a person is absent.'));
+  return out;
+}
+
+function hitView(title, h) {
+  return el('div', { className: 'finding' }, el('strong', {}, `${title} in ${h.collection}`), ` (${h.owner})`, h.weak ? el('span', { className: 'tag warn' }, 'weak: MD5 alone') : '',
+    facts([['by', h.algorithm], ['value', mono(h.value)], ['agree', (h.agree || []).join(', ')], ['note', h.note], ['source', [h.source, h.record].filter(Boolean).join(', ')]]));
+}
+
+function nearView(n) {
+  return el('div', { className: 'finding' }, el('strong', {}, `Near match in ${n.collection}`), ` (${n.owner}) `, el('span', { className: 'tag warn' }, 'unverified: a person has to look'),
+    facts([['by', n.algorithm], ['distance', `${n.distance} bits, threshold ${n.threshold}`], ['transform', n.transform], ['quality', `${n.quality} of this, ${n.entry_quality < 0 ? 'unknown' : n.entry_quality} of the entry`],
+      ['this', mono(n.value)], ['entry', mono(n.entry_value)], ['agree', (n.agree || []).join(', ')], ['note', n.note], ['source', [n.source, n.record].filter(Boolean).join(', ')]]));
+}
+
+function facesView(m, set, pictures) {
+  const out = [el('h3', {}, `${plural(set.faces.length, 'face', 'faces')}, engine ${set.engine}`)];
+  set.faces.forEach((face, n) => {
+    const mine = (m.findings.candidates || []).filter((c) => c.engine === set.engine && c.face === n);
+    const box = el('div', { className: 'face' });
+    const probe = { kind: 'face', media: m.sha256, engine: set.engine, face: n };
+    const says = facts([['face', n], ['quality', `${Math.round(face.quality)} of 100`], ['lowered by', (face.reasons || []).join('; ')], ['detector score', Number(face.score).toFixed(2)]]);
+    if (mine.length) {
+      box.append(says, el('div', { className: 'candidates' }, ...mine.filter((c) => c.rank <= candidatesShown).map((c) => candidateView(c, probe, pictures))));
+      if (mine.length > candidatesShown) box.append(el('p', { className: 'quiet' }, `${mine.length - candidatesShown} more candidates, farther away, are in the report.`));
+    } else {
+      box.append(el('div', { className: 'pair' }, picture(pictures, probe, `Face ${n}`), says),
+        el('p', { className: 'quiet' }, face.quality < 20 ? 'Not searched: the face is too poor to compare.' : 'No candidate within the thresholds. That does not mean the person is absent.'));
+    }
+    out.push(box);
+  });
+  if (m.limits[set.engine]) out.push(el('p', { className: 'quiet' }, m.limits[set.engine]));
+  return out;
+}
+
+function candidateView(c, probe, pictures) {
+  return el('div', { className: 'candidate' },
+    el('div', { className: 'pair' },
+      el('figure', {}, picture(pictures, probe, `Probe, face ${c.face}`), el('figcaption', {}, 'probe')),
+      el('figure', {}, picture(pictures, { kind: 'reference', reference: c.reference }, `Reference of ${c.subject}`), el('figcaption', {}, 'reference'))),
+    el('p', { className: 'lead' }, 'Candidate: a lead for an examiner, not an identification'),
+    facts([['rank', c.rank], ['subject', c.subject], ['collection', `${c.collection} (${c.owner})`], ['distance', `${four(c.distance)} (${c.metric})`], ['threshold', four(c.threshold)],
+      ['band', c.band], ['quality', `${Math.round(c.quality)} of the probe, ${Math.round(c.reference_quality)} of the reference`], ['engine', `${c.engine} version ${c.version}`], ['source', c.source], ['review', c.review]]));
+}
+
+$('login').addEventListener('submit', doing(async () => {
+  token = $('token').value.trim();
+  await login();
+}));
+$('forget').addEventListener('click', doing(logout));
+$('case').addEventListener('change', doing(chooseCase));
+$('create').addEventListener('submit', doing(async () => {
+  const c = await post('/v1/cases', Object.fromEntries(new FormData($('create'))));
+  $('create').reset();
+  await loadCases(c.number);
+  await chooseCase();
+}));
+$('files').addEventListener('change', ready);
+$('upload').addEventListener('submit', doing(upload));
+$('cancel').addEventListener('click', doing(async () => { if (job && job.id) progress(await post(`/v1/jobs/${job.id}/cancel`, {})); }));
+$('show').addEventListener('click', doing(() => show($('exhibits').value)));
+$('more').addEventListener('click', doing(more));
+for (const [name, over] of [['dragover', true], ['dragleave', false], ['drop', false]]) {
+  $('drop').addEventListener(name, (e) => {
+    e.preventDefault();
+    $('drop').classList.toggle('over', over);
+    if (name === 'drop' && e.dataTransfer.files.length) {
+      $('files').files = e.dataTransfer.files;
+      ready();
+    }
+  });
+}
+
+if (token) doing(login)(); else logout();
