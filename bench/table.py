@@ -53,7 +53,7 @@ def go_run(package, *args):
     """Builds a Go program of bench/ and runs it on one core."""
     out = CACHE / pathlib.Path(package).name
     env = {"CGO_ENABLED": "1", "CXX": str(ROOT / "scripts" / "cxx")}
-    run("go", "build", "-o", out, package, **env)
+    run("go", "build", "-tags", "native", "-o", out, package, **env)
     return run(*ONE_CORE, out, *args, SEMBLANCE_MODELS_DIR=str(MODELS))
 
 

@@ -1,3 +1,5 @@
+//go:build cgo && native
+
 #include "kernel.h"
 
 // One copy for AVX2 and one for every CPU, chosen when the program is loaded.

@@ -1,3 +1,5 @@
+//go:build cgo && native
+
 package media
 
 /*
@@ -13,6 +15,10 @@ import (
 
 	"semblance"
 )
+
+// heifSlack is what libheif's own limit on a side gets above the header's: it
+// refuses a picture that has just the limit, and coded pictures are padded to whole blocks.
+const heifSlack = 64
 
 func heifVersion() string { return C.GoString(C.heif_get_version()) }
 
@@ -50,7 +56,7 @@ func openHEIF(p *picture) error {
 func (p *picture) probeHEIF(h *heifHead) error {
 	var out C.sem_heif
 	block := make([]byte, min(1<<20, len(p.data)))
-	C.sem_heif_probe((*C.uint8_t)(unsafe.SliceData(p.data)), C.size_t(len(p.data)), C.int(h.largest),
+	C.sem_heif_probe((*C.uint8_t)(unsafe.SliceData(p.data)), C.size_t(len(p.data)), C.int(h.largest+heifSlack),
 		(*C.uint8_t)(unsafe.SliceData(block)), C.size_t(len(block)), &out)
 	if err := heifError(&out); err != nil {
 		return err
@@ -100,7 +106,7 @@ func (p *picture) decodeHEIF(h heifHead) (*semblance.Frame, error) {
 	}
 	f := newFrame(0, w, ht)
 	var out C.sem_heif
-	C.sem_heif_decode((*C.uint8_t)(unsafe.SliceData(p.data)), C.size_t(len(p.data)), C.int(h.largest), stored,
+	C.sem_heif_decode((*C.uint8_t)(unsafe.SliceData(p.data)), C.size_t(len(p.data)), C.int(h.largest+heifSlack), stored,
 		(*C.uint8_t)(unsafe.SliceData(f.RGB)), C.int(w), C.int(ht), &out)
 	if err := heifError(&out); err != nil {
 		return nil, err

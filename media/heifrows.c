@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && native
 
 // Decoding of the primary image of a HEIC or AVIF file with libheif.
 

@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && native
 
 // Decoding of one JPEG with the libjpeg API of libjpeg-turbo instead of its
 // TurboJPEG one, because only the former says in which row the data ended.

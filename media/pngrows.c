@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && native
 
 // Decoding of one PNG with libpng, row by row, so that a file that breaks off
 // gives the rows before. Alpha is dropped, not multiplied in; 16 bits lose their

@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && native
 
 // Decoding of one page of a TIFF with libtiff's RGBA interface, strip by strip
 // or tile by tile, so that a damaged piece costs only itself.

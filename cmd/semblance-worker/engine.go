@@ -1,8 +1,9 @@
-//go:build cgo
+//go:build cgo && native
 
 package main
 
 import (
+	"os"
 	"path/filepath"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -18,6 +19,11 @@ import (
 func startRuntime(libPath string) error {
 	if ort.IsInitialized() {
 		return nil
+	}
+	// ONNX Runtime carries its maker's telemetry, which would look for a network. The
+	// cage refuses it and the pool switches it off; this is for tests and benchmarks.
+	if err := os.Setenv("ORT_DISABLE_TELEMETRY", "1"); err != nil {
+		return err
 	}
 	ort.SetSharedLibraryPath(libPath)
 	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {

@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && native
 
 package main
 
@@ -86,7 +86,7 @@ func (h *handler) finders(req *semblance.AnalyzeRequest) ([]semblance.FaceFinder
 }
 
 // check opens an engine and lets it look at a plain gray frame, in which there
-// must be no face.
+// must be no face; networks also give their known answers.
 func (h *handler) check(name semblance.EngineName) (map[string]string, error) {
 	e, err := h.finder(name)
 	if err != nil {
@@ -104,6 +104,11 @@ func (h *handler) check(name semblance.EngineName) (map[string]string, error) {
 	if len(faces) > 0 {
 		return nil, semblance.Errorf(semblance.Unavailable, "the engine %s finds %d faces in an empty picture; its models or libraries are broken", name, len(faces)).
 			WithHint("Run semblance models verify.")
+	}
+	if known, ok := e.(interface{ SelfCheck() error }); ok {
+		if err := known.SelfCheck(); err != nil {
+			return nil, err
+		}
 	}
 	_, sums := e.Spec()
 	return sums, nil

@@ -16,14 +16,15 @@ var errTests = errors.New("tests failed; they are listed at the end")
 // with a C compiler.
 func pure() []string { return []string{"CGO_ENABLED=0"} }
 
-// native sets the compiler wrapper that keeps workers portable (see scripts/cxx);
+// native sets the tag that lets the C libraries in, and the compiler wrapper that keeps workers portable (see scripts/cxx);
 // it must be the one `make build` used, or go-face is compiled a second time.
 func native() []string {
 	wrapper, err := filepath.Abs("scripts/cxx")
 	if err != nil {
 		wrapper = "scripts/cxx"
 	}
-	return []string{"CGO_ENABLED=1", "CXX=" + wrapper}
+	flags := strings.TrimSpace(os.Getenv("GOFLAGS") + " -tags=native")
+	return []string{"CGO_ENABLED=1", "CXX=" + wrapper, "GOFLAGS=" + flags}
 }
 
 // packages lists the import paths of the tree; the second list has those that
