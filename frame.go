@@ -24,7 +24,7 @@ type Picture interface {
 	// (not turned upright). It can be ranged over once. An error ends it; when a part
 	// of the picture could be decoded, that part is a frame and Partial says so.
 	Frames() iter.Seq2[*Frame, error]
-	// Close frees native memory.
+	// Close frees memory. No frame is used after it.
 	Close() error
 }
 

@@ -45,7 +45,9 @@ func openJPEG(p *picture) error {
 // decodeJPEG decodes as far as the data goes.
 func (p *picture) decodeJPEG(h jpegHead) (*semblance.Frame, error) {
 	denom := reduction(h.width, h.height, p.opts.MinSide)
-	f := newFrame(0, (h.width+denom-1)/denom, (h.height+denom-1)/denom)
+	f := &semblance.Frame{Width: (h.width + denom - 1) / denom, Height: (h.height + denom - 1) / denom}
+	p.pixels = borrow(3 * f.Width * f.Height) // every row is decoded or filled below
+	f.RGB = p.pixels
 	out := runJPEG(p.data, denom, f)
 	if out.error[0] != 0 && out.rows == 0 && out.offset > 0 && int(out.offset) < len(p.data) {
 		// The scans before the broken one may still make a picture.

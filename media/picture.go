@@ -31,7 +31,8 @@ type picture struct {
 	a      semblance.Analysis
 	limits semblance.Limits
 	opts   Options
-	data   []byte
+	data   []byte // borrowed
+	pixels []byte // borrowed for a frame; nil when the format's decoder allocates its own
 	decode func(p *picture, yield func(*semblance.Frame, error) bool)
 	read   bool
 }
@@ -55,10 +56,12 @@ func (p *picture) Frames() iter.Seq2[*semblance.Frame, error] {
 	}
 }
 
-// Close lets go of the file's bytes. Native memory lives only as long as the
-// range over Frames.
+// Close lets go of the file's bytes and of the frames, which the next picture's may
+// overwrite. Native memory lives only as long as the range over Frames.
 func (p *picture) Close() error {
-	p.data, p.read = nil, true
+	giveBack(p.data)
+	giveBack(p.pixels)
+	p.data, p.pixels, p.read = nil, nil, true
 	return nil
 }
 

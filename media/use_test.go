@@ -367,3 +367,44 @@ func benchmarkFaces(b *testing.B, o media.Options) {
 func BenchmarkJPEG(b *testing.B)          { benchmarkFaces(b, media.Options{}) }
 func BenchmarkJPEGFaces(b *testing.B)     { benchmarkFaces(b, media.Options{MinSide: 640}) }
 func BenchmarkJPEGThumbnail(b *testing.B) { benchmarkFaces(b, media.Options{MinSide: 256}) }
+
+// TestNoPictureShowsThroughAnother opens a picture, closes it, and opens the first
+// half of another one of the same size: the missing rows are gray, not the first's.
+func TestNoPictureShowsThroughAnother(t *testing.T) {
+	white := &semblance.Frame{Width: 640, Height: 480, RGB: bytes.Repeat([]byte{255}, 3*640*480)}
+	noise := &semblance.Frame{Width: 640, Height: 480, RGB: make([]byte, 3*640*480)}
+	for i := range noise.RGB {
+		noise.RGB[i] = byte(i * i / 7 % 90)
+	}
+	for range 20 {
+		for _, half := range []bool{false, true} {
+			f := white
+			if half {
+				f = noise
+			}
+			b, err := media.EncodeJPEG(f, 90)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if half {
+				b = b[:len(b)/2]
+			}
+			p, err := media.OpenReader(bytes.NewReader(b), int64(len(b)), semblance.Limits{}, media.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for frame, err := range p.Frames() {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if last := frame.RGB[len(frame.RGB)-1]; half && last != 128 {
+					t.Fatalf("the last pixel of half a picture is %d", last)
+				}
+			}
+			if half != (p.Describe().Partial != "") {
+				t.Fatalf("half %v: Partial is %q", half, p.Describe().Partial)
+			}
+			p.Close()
+		}
+	}
+}
