@@ -32,7 +32,7 @@ const (
 
 // Options are what the address of a server does not say.
 type Options struct {
-	APIKey   string      // sent with every call; needs TLS unless the server is this machine
+	APIKey   string      // sent with every call; needs TLS unless the server is this machine or the address says tls=0
 	TLS      *tls.Config // nil for the system's roots; used when the address says tls=1
 	Replicas uint32      // of each Qdrant collection that is created; 0 is the server's default
 }
@@ -62,9 +62,9 @@ func Open(ctx context.Context, address string, o Options) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.APIKey != "" && !a.tls && !loopback(a.host) {
+	if o.APIKey != "" && !a.tls && !a.plain && !loopback(a.host) {
 		return nil, semblance.Errorf(semblance.Invalid, "the API key of Qdrant at %s would be sent without encryption", a.hostPort()).
-			WithHint("Turn on TLS in Qdrant and write ?tls=1 at the end of the address.")
+			WithHint("Turn on TLS in Qdrant and write ?tls=1 at the end of the address; on a network that nobody else is on, write ?tls=0.")
 	}
 	client, err := api.NewClient(&api.Config{
 		Host: a.host, Port: a.port, APIKey: o.APIKey, UseTLS: a.tls, TLSConfig: o.TLS,
@@ -106,6 +106,7 @@ type address struct {
 	host, prefix string
 	port         int
 	tls          bool
+	plain        bool // tls=0 was written: no encryption, on purpose
 }
 
 func (a address) hostPort() string { return net.JoinHostPort(a.host, strconv.Itoa(a.port)) }
@@ -144,6 +145,7 @@ func parse(s string) (address, error) {
 			return wrong("only tls=0 or tls=1 may follow the question mark")
 		}
 		a.tls = values[0] == "1"
+		a.plain = !a.tls
 	}
 	return a, nil
 }
