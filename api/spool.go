@@ -69,6 +69,7 @@ func (s *Spool) Receive(r *http.Request, name string) (id string, files int, byt
 	if r.ContentLength > s.bytes+multipartSlack {
 		return "", 0, 0, s.tooMany()
 	}
+	r.Body = http.MaxBytesReader(nil, r.Body, s.bytes+multipartSlack) // fields that are no files count too
 	id = semblance.NewID()
 	if err := os.Mkdir(s.Path(id), 0o700); err != nil {
 		return "", 0, 0, spoolError(err)
@@ -91,6 +92,7 @@ func (s *Spool) tooMany() error {
 // is gone when it is closed. name is what the request calls it, or "".
 func (s *Spool) One(r *http.Request, limit int64) (f *os.File, name string, err error) {
 	limit = min(limit, s.bytes)
+	r.Body = http.MaxBytesReader(nil, r.Body, limit+multipartSlack)
 	if f, err = os.CreateTemp(s.dir, "one-*"); err != nil {
 		return nil, "", spoolError(err)
 	}
@@ -124,17 +126,17 @@ func firstFile(r *http.Request) (io.Reader, string, error) {
 	if !isMultipart(r) {
 		return r.Body, "", nil
 	}
-	parts, err := r.MultipartReader()
+	parts, err := openForm(r)
 	if err != nil {
-		return nil, "", badMultipart(err)
+		return nil, "", err
 	}
 	for {
-		p, err := parts.NextPart()
-		if errors.Is(err, io.EOF) {
+		p, err := parts.next()
+		if errors.Is(err, errFormEnd) {
 			return strings.NewReader(""), "", nil
 		}
 		if err != nil {
-			return nil, "", badMultipart(err)
+			return nil, "", err
 		}
 		if p.FileName() != "" {
 			return p, SafeName(p.FileName()), nil
@@ -145,13 +147,6 @@ func firstFile(r *http.Request) (io.Reader, string, error) {
 func isMultipart(r *http.Request) bool {
 	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && t == "multipart/form-data"
-}
-
-func badMultipart(err error) error {
-	if _, ok := errors.AsType[*semblance.Error](err); ok {
-		return err
-	}
-	return semblance.Errorf(semblance.Invalid, "the multipart body cannot be read").WithCause(err)
 }
 
 // An intake takes the files of one upload.
@@ -170,17 +165,17 @@ func (in *intake) all(r *http.Request, name string) error {
 		}
 		return in.some()
 	}
-	parts, err := r.MultipartReader()
+	parts, err := openForm(r)
 	if err != nil {
-		return badMultipart(err)
+		return err
 	}
 	for {
-		p, err := parts.NextPart()
-		if errors.Is(err, io.EOF) {
+		p, err := parts.next()
+		if errors.Is(err, errFormEnd) {
 			return in.some()
 		}
 		if err != nil {
-			return badMultipart(err)
+			return err
 		}
 		if p.FileName() == "" {
 			continue // a field: everything but the files is in the query

@@ -252,7 +252,7 @@ func multipartBody(t *testing.T, files ...sentFile) (contentType string, body io
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	for _, f := range files {
-		h := textproto.MIMEHeader{"Content-Disposition": {fmt.Sprintf(`form-data; name="file"; filename=%q`, f.name)}, "Content-Type": {"image/jpeg"}}
+		h := textproto.MIMEHeader{"Content-Disposition": {`form-data; name="file"; filename="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(f.name) + `"`}, "Content-Type": {"image/jpeg"}}
 		p, err := w.CreatePart(h)
 		if err == nil {
 			_, err = io.WriteString(p, f.content)
