@@ -165,6 +165,8 @@ func (r *result) events() []Event {
 	ev := Event{Event: EventItem, Path: it.Path, Status: r.status, Size: it.Size, Code: it.Code, Reason: it.Reason}
 	if it.SHA256 != nil {
 		ev.SHA256 = it.SHA256.String()
+	} else if r.known != (semblance.SHA256{}) {
+		ev.SHA256 = r.known.String()
 	}
 	if m := r.media; m != nil && m.Analysis != nil {
 		ev.Type, ev.Partial = m.Analysis.Type, m.Analysis.Partial

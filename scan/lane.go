@@ -20,8 +20,9 @@ type result struct {
 	status   semblance.ItemStatus // of this run
 	media    *semblance.Media
 	findings *semblance.Findings
-	write    bool // false: nothing to store (unchanged)
-	same     bool // the file is as an earlier run recorded it
+	write    bool             // false: nothing to store (unchanged)
+	known    semblance.SHA256 // of an unchanged item
+	same     bool             // the file is as an earlier run recorded it
 	read     int64
 	decoded  bool
 	err      error // about the run, not the item
@@ -55,7 +56,7 @@ func (r *run) item(ctx context.Context, j job) (res *result) {
 	default:
 		res.same = known && unchanged(prior, it)
 		if res.same && prior.Plan == r.Plan.Fingerprint && !again(prior.Code) {
-			res.status, res.write = semblance.ItemUnchanged, false
+			res.status, res.write, res.known = semblance.ItemUnchanged, false, prior.SHA256
 			return res
 		}
 		res.err = r.examine(ctx, j, prior, res)

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ import (
 func newAudit(e *env) *cobra.Command {
 	var after int64
 	var limit int
-	show := &cobra.Command{Use: "list", Short: "List events of the audit chain", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	show := &cobra.Command{Use: "list", Short: "List events of the audit chain", Args: none, RunE: func(cmd *cobra.Command, _ []string) error {
 		return e.stored(cmd.Context(), func(p *program) error {
 			events, err := p.store.AuditEvents(cmd.Context(), after, limit)
 			if err != nil {
@@ -33,7 +34,7 @@ func newAudit(e *env) *cobra.Command {
 					}
 					continue
 				}
-				t.row(ev.Seq, ev.Time.Format("2006-01-02 15:04:05"), ev.Actor.Name, ev.Action, ev.Case, fmt.Sprint(ev.Collections), fmt.Sprint(ev.Detail))
+				t.row(ev.Seq, ev.Time.Format("2006-01-02 15:04:05"), ev.Actor.Name, ev.Action, ev.Case, strings.Join(ev.Collections, ", "), details(ev.Detail))
 			}
 			if !e.json {
 				t.print(e.out)
@@ -46,8 +47,17 @@ func newAudit(e *env) *cobra.Command {
 	return group("audit", "The audit chain: every search, change, export and erasure", newAuditVerify(e), show)
 }
 
+// details are an event's, in the order of their names.
+func details(m map[string]any) string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, fmt.Sprintf("%s=%v", k, m[k]))
+	}
+	return strings.Join(out, " ")
+}
+
 func newAuditVerify(e *env) *cobra.Command {
-	return &cobra.Command{Use: "verify", Short: "Recompute the audit chain: nothing was changed, removed, reordered or cut off", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	return &cobra.Command{Use: "verify", Short: "Recompute the audit chain: nothing was changed, removed, reordered or cut off", Args: none, RunE: func(cmd *cobra.Command, _ []string) error {
 		return e.stored(cmd.Context(), func(p *program) error {
 			r, err := p.store.VerifyAudit(cmd.Context())
 			if err != nil {
@@ -105,7 +115,7 @@ func newToken(e *env) *cobra.Command {
 			return nil
 		})
 	}}
-	list := &cobra.Command{Use: "list", Short: "List tokens, without their secrets", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	list := &cobra.Command{Use: "list", Short: "List tokens, without their secrets", Args: none, RunE: func(cmd *cobra.Command, _ []string) error {
 		return e.stored(cmd.Context(), func(p *program) error { return e.listTokens(cmd.Context(), p) })
 	}}
 	return group("token", "Tokens of the API: create, rotate, revoke, list", create, rotate, revoke, list)
@@ -174,13 +184,18 @@ func newConfig(e *env) *cobra.Command {
 	for _, s := range settings() {
 		long += fmt.Sprintf("  %-22s %-32s %s\n", s.key, s.env, s.help)
 	}
-	return &cobra.Command{Use: "config", Short: "Print the effective configuration and where each value comes from", Long: long, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+	return &cobra.Command{Use: "config", Short: "Print the effective configuration and where each value comes from", Long: long, Args: none, RunE: func(*cobra.Command, []string) error {
 		all := settings()
 		slices.SortFunc(all, func(a, b setting) int { return strings.Compare(a.key, b.key) })
 		t := newTable("KEY", "VALUE", "FROM")
 		for _, s := range all {
 			v := e.cfg.values.String(s.key)
-			if s.secret && v != "" {
+			switch {
+			case s.key == "data":
+				v = e.cfg.Data
+			case s.key == "models.dir":
+				v = e.cfg.Models
+			case s.secret && v != "":
 				v = "***"
 			}
 			if e.json {

@@ -36,7 +36,7 @@ func newCaseCreate(e *env) *cobra.Command {
 }
 
 func newCaseList(e *env) *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List cases", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	return &cobra.Command{Use: "list", Short: "List cases", Args: none, RunE: func(cmd *cobra.Command, _ []string) error {
 		return e.stored(cmd.Context(), func(p *program) error {
 			cases, err := p.engine.Cases.Cases(cmd.Context())
 			if err != nil {

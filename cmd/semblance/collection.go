@@ -116,7 +116,14 @@ func (a *adding) all(ctx context.Context, paths []string) error {
 		return err
 	}
 	for _, path := range paths {
-		if err := a.walk(ctx, c, a.e.path(path)); err != nil {
+		root, err := filepath.EvalSymlinks(a.e.path(path)) // a link is followed only when it is what was named
+		if err != nil {
+			_, err = a.e.open(path)
+			err = a.failed(path, err)
+		} else {
+			err = a.walk(ctx, c, root)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -129,7 +136,7 @@ func (a *adding) all(ctx context.Context, paths []string) error {
 	case err != nil:
 		return err
 	case a.Failed > 0 && a.Added+a.There == 0:
-		return semblance.Errorf(semblance.Invalid, "nothing was added to %q: all %d files failed", a.name, a.Failed).WithHint("Each failure is told above.")
+		return semblance.Errorf(semblance.Invalid, "nothing was added to %q: every file failed", a.name).WithHint("Each failure is told above.")
 	case a.Failed > 0:
 		return errSomeFailed
 	case a.Added+a.There == 0:
@@ -216,7 +223,7 @@ func (a *adding) enroll(ctx context.Context, f *os.File, rel string) (int, error
 func (a *adding) failed(path string, err error) error {
 	a.Failed++
 	if a.e.json {
-		return a.e.emit(map[string]any{"event": "error", "path": path, "code": semblance.CodeOf(err), "reason": err.Error(), "hint": semblance.HintOf(err)})
+		return a.e.emit(fileError{Event: "error", Path: path, Code: semblance.CodeOf(err), Reason: err.Error(), Hint: semblance.HintOf(err)})
 	}
 	fmt.Fprintf(a.e.err, "%s: %s\n", printable(path), printable(message(err)))
 	if h := semblance.HintOf(err); h != "" {
@@ -248,7 +255,7 @@ reported.`,
 }
 
 func (e *env) importList(ctx context.Context, p *program, name, path string, def hashing.Algorithm) error {
-	var r io.Reader = e.in
+	var r io.Reader = e.stdin(ctx)
 	source := "standard input"
 	if path != "-" {
 		f, err := e.open(path)
@@ -263,7 +270,7 @@ func (e *env) importList(ctx context.Context, p *program, name, path string, def
 		if jerr := e.emit(res); err == nil {
 			err = jerr
 		}
-	} else {
+	} else if res.Lines > 0 || err == nil {
 		for _, b := range res.BadLines {
 			fmt.Fprintf(e.err, "line %d: %s\n", b.Line, printable(b.Reason))
 		}
@@ -285,7 +292,7 @@ func (e *env) importList(ctx context.Context, p *program, name, path string, def
 }
 
 func newCollectionList(e *env) *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List collections", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	return &cobra.Command{Use: "list", Short: "List collections", Args: none, RunE: func(cmd *cobra.Command, _ []string) error {
 		return e.stored(cmd.Context(), func(p *program) error {
 			cols, err := p.engine.Collections.Collections(cmd.Context())
 			if err != nil {

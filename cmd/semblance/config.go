@@ -103,7 +103,7 @@ func loadConfig(s streams, flags map[string]any) (*config, error) {
 		if v, ok := env[st.env]; ok && v != "" && st.key != "data" {
 			set(st.key, v, st.env)
 		}
-		if v, ok := flags[st.key]; ok {
+		if v, ok := flags[st.key]; ok && st.key != "data" {
 			set(st.key, v, "a flag")
 		}
 	}
@@ -139,6 +139,9 @@ func loadFile(k *koanf.Koanf, known []setting, set func(string, any, string), pa
 	err := fk.Load(file.Provider(path), toml.Parser())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return []error{fmt.Errorf("%s may not be read by this user", path)}
 	}
 	if err != nil {
 		return []error{fmt.Errorf("%s: %w", path, err)}

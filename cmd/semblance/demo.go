@@ -30,7 +30,7 @@ const (
 
 func newDemo(e *env) *cobra.Command {
 	var keep string
-	cmd := &cobra.Command{Use: "demo", Short: "The main job on real photographs: lay out a small device, scan it, and check everything that was planted", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "demo", Short: "The main job on real photographs: lay out a small device, scan it, and check everything that was planted", Args: none,
 		Long: `Portraits of two persons come from the tests of the Python package face_recognition
 (public domain), through pip. One person is enrolled; a picture of the other is
 registered as if it were known material. Everything is harmless. Nothing of yours is

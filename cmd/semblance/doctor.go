@@ -7,6 +7,7 @@ import (
 
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +28,7 @@ type diagnosis struct {
 }
 
 func newDoctor(e *env) *cobra.Command {
-	return &cobra.Command{Use: "doctor", Short: "Say what works here: engines, weights, store, index, workers and their cage; exit 1 with the mend when not", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "doctor", Short: "Say what works here: engines, weights, store, index, workers and their cage; exit 1 with the mend when not", Args: none,
 		Long: `Each thing is found out by trying. A caged worker really tries to open sockets, write,
 read elsewhere, execute and signal; targets are on the loopback and in a temporary
 folder. Nothing stored is changed.`,
@@ -66,7 +67,7 @@ func (e *env) diagnoseModels(ctx context.Context) []diagnosis {
 			d.Need = s.State == models.Altered
 		}
 		if len(s.Engines) > 0 {
-			d.Says += fmt.Sprintf(" (for %v)", s.Engines)
+			d.Says += " (for " + strings.Join(s.Engines, ", ") + ")"
 		}
 		out = append(out, d)
 	}

@@ -59,14 +59,27 @@ func newHash(e *env) *cobra.Command {
 		}}
 }
 
+// A fileError is what a file that failed gives.
+type fileError struct {
+	Event  string         `json:"event,omitempty"`
+	Path   string         `json:"path"`
+	Error  string         `json:"error,omitempty"`
+	Reason string         `json:"reason,omitempty"`
+	Code   semblance.Code `json:"code"`
+	Hint   string         `json:"hint,omitempty"`
+}
+
 // eachFile calls f for every file, tells of those that fail and goes on.
 func (e *env) eachFile(paths []string, f func(path string, file *os.File) error) error {
 	failed := 0
 	for _, path := range paths {
+		about := printable(path) + ": "
 		file, err := e.open(path)
 		if err == nil {
 			err = f(path, file)
 			file.Close()
+		} else {
+			about = "" // the error names the file
 		}
 		if err == nil {
 			continue
@@ -80,12 +93,12 @@ func (e *env) eachFile(paths []string, f func(path string, file *os.File) error)
 			continue
 		}
 		if e.json {
-			if err := e.emit(map[string]any{"path": path, "error": err.Error(), "code": semblance.CodeOf(err), "hint": semblance.HintOf(err)}); err != nil {
+			if err := e.emit(fileError{Path: path, Error: err.Error(), Code: semblance.CodeOf(err), Hint: semblance.HintOf(err)}); err != nil {
 				return err
 			}
 			continue
 		}
-		fmt.Fprintf(e.err, "semblance: error: %s: %s\n", printable(path), printable(message(err)))
+		fmt.Fprintf(e.err, "semblance: error: %s%s\n", about, printable(message(err)))
 		if h := semblance.HintOf(err); h != "" {
 			fmt.Fprintf(e.err, "semblance: hint: %s\n", h)
 		}

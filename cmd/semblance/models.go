@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -96,7 +97,7 @@ func (v *pullView) wait() {
 }
 
 func newModelsList(e *env) *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List weights: which are there, their license, which engines need them", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	return &cobra.Command{Use: "list", Short: "List weights: which are there, their license, which engines need them", Args: none, RunE: func(cmd *cobra.Command, _ []string) error {
 		lib, err := openModels(e.cfg)
 		if err != nil {
 			return err
@@ -118,7 +119,7 @@ func (e *env) printModels(list []models.Status) error {
 			}
 			continue
 		}
-		t.row(s.Name, s.State, size(s.Size), s.License, fmt.Sprint(s.Engines), s.SHA256[:16])
+		t.row(s.Name, s.State, size(s.Size), s.License, strings.Join(s.Engines, ", "), s.SHA256[:16])
 	}
 	if !e.json {
 		t.print(e.out)
@@ -127,7 +128,7 @@ func (e *env) printModels(list []models.Status) error {
 }
 
 func newModelsVerify(e *env) *cobra.Command {
-	return &cobra.Command{Use: "verify", Short: "Hash every weight anew and compare with the manifest", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	return &cobra.Command{Use: "verify", Short: "Hash every weight anew and compare with the manifest", Args: none, RunE: func(cmd *cobra.Command, _ []string) error {
 		lib, err := openModels(e.cfg)
 		if err != nil {
 			return err
@@ -193,7 +194,7 @@ func newModelsImport(e *env) *cobra.Command {
 }
 
 func (e *env) importModels(ctx context.Context, lib *models.Library, path string) error {
-	var r io.Reader = e.in
+	var r io.Reader = e.stdin(ctx)
 	if path != "-" {
 		f, err := e.open(path)
 		if err != nil {
@@ -209,6 +210,6 @@ func (e *env) importModels(ctx context.Context, lib *models.Library, path string
 	if e.json {
 		return e.emit(map[string]any{"imported": got})
 	}
-	e.say("imported: %v", got)
+	e.say("imported: %s", strings.Join(got, ", "))
 	return nil
 }

@@ -24,7 +24,7 @@ func samePerson(conn *net.UnixConn) error {
 		return cerr
 	}
 	if cred.Uid != 0 && int(cred.Uid) != os.Getuid() {
-		return semblance.Errorf(semblance.Forbidden, "another user's process")
+		return semblance.Errorf(semblance.Forbidden, "it came from another user's process")
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type program struct {
 	store   *store.Store
 	engine  *semblance.Engine
 	decoder *decoder
+	clients sync.WaitGroup // commands that a server runs for others
 	closers []io.Closer
 }
 
@@ -68,8 +69,10 @@ func openVectors(ctx context.Context, cfg *config) (semblance.VectorIndex, error
 	return qdrant.Open(ctx, cfg.Index, qdrant.Options{APIKey: cfg.IndexKey})
 }
 
-// Close closes what was opened, last first.
+// Close waits for the commands of others, whose context must have ended, and
+// closes what was opened, last first.
 func (p *program) Close() error {
+	p.clients.Wait()
 	var err error
 	for i := len(p.closers) - 1; i >= 0; i-- {
 		err = errors.Join(err, p.closers[i].Close())

@@ -42,7 +42,8 @@ type remoteRun struct {
 
 // A remoteEnd is the answer.
 type remoteEnd struct {
-	Exit int `json:"exit"`
+	Exit  int    `json:"exit"`
+	Error string `json:"error,omitempty"` // why the command was not run at all
 }
 
 // maxRemoteRun bounds a request: the longest command line Linux allows is 2 MiB.
@@ -67,12 +68,10 @@ func runRemotely(ctx context.Context, e *env) (code int, ran bool, err error) {
 		return 0, true, err
 	}
 	rights := unix.UnixRights(int(e.in.Fd()), int(e.out.Fd()), int(e.err.Fd()))
-	if _, _, err := conn.WriteMsgUnix([]byte{'{'}, rights, nil); err != nil {
-		return 0, true, fmt.Errorf("hand the command to the server: %w", err)
-	}
-	if _, err := conn.Write(append(b[1:], '\n')); err != nil {
-		return 0, true, fmt.Errorf("hand the command to the server: %w", err)
-	}
+	_, _, sent := conn.WriteMsgUnix([]byte{'{'}, rights, nil)
+	if sent == nil {
+		_, sent = conn.Write(append(b[1:], '\n'))
+	} // a server that refuses has answered already
 	stop := context.AfterFunc(ctx, func() { _ = conn.CloseWrite() }) // the server sees the end and cancels
 	defer stop()
 	var end remoteEnd
@@ -81,7 +80,11 @@ func runRemotely(ctx context.Context, e *env) (code int, ran bool, err error) {
 			return exitInterrupted, true, nil
 		}
 		return 0, true, semblance.Errorf(semblance.Unavailable, "the server of this data folder stopped while it ran the command").
-			WithHint("What was done is kept. Run the command again.").WithCause(err)
+			WithHint("What was done is kept. Run the command again.").WithCause(errors.Join(sent, err))
+	}
+	if end.Error != "" {
+		return 0, true, semblance.Errorf(semblance.Forbidden, "the server of this data folder refused the command: %s", end.Error).
+			WithHint("Run it as the user who runs the server.")
 	}
 	return end.Exit, true, nil
 }
@@ -127,12 +130,16 @@ func serveCommands(ctx context.Context, l *net.UnixListener, p *program) {
 		if err != nil {
 			return
 		}
-		go func() {
+		p.clients.Go(func() {
 			defer conn.Close()
-			if end, err := serveCommand(ctx, conn, p); err == nil {
-				_ = json.NewEncoder(conn).Encode(end) // a client that left needs no answer
+			stop := context.AfterFunc(ctx, func() { _ = conn.CloseRead() }) // one that says nothing holds nobody up
+			defer stop()
+			end, err := serveCommand(ctx, conn, p)
+			if err != nil {
+				end = remoteEnd{Exit: exitFailed, Error: err.Error()}
 			}
-		}()
+			_ = json.NewEncoder(conn).Encode(end) // a client that left needs no answer
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -22,7 +23,8 @@ func runWith(ctx context.Context, args []string, s streams, shared *program) int
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	err := root.ExecuteContext(ctx)
-	if err != nil && ctx.Err() != nil {
+	var remote errRemote // the server has told already
+	if err != nil && ctx.Err() != nil && !errors.As(err, &remote) {
 		err = semblance.Errorf(semblance.Canceled, "interrupted").WithCause(err)
 	}
 	return exitCode(err, s.err)
@@ -44,6 +46,7 @@ runs, the commands go through it.
 
 Exit codes: 0 done, 1 failed, 3 done but some items failed (each is reported), 130 interrupted.`,
 		SilenceUsage: true, SilenceErrors: true,
+		Args: cobra.ArbitraryArgs, RunE: subcommand,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			flags := map[string]any{}
@@ -80,13 +83,14 @@ Exit codes: 0 done, 1 failed, 3 done but some items failed (each is reported), 1
 			root.AddCommand(c)
 		}
 	}
+	root.SetHelpCommandGroupID("admin")
 	add("work", newCase(e), newCollection(e), newScan(e), newSearch(e), newLookup(e), newReport(e))
 	add("file", newHash(e), newFaces(e), newCompare(e), newEvaluate(e))
 	add("admin", newServe(e), newModels(e), newDoctor(e), newAudit(e), newToken(e), newConfig(e), newDemo(e), newVersion(e), newHealth(e))
 	return root
 }
 
-// exactly, atLeast are cobra.Args that speak in sentences.
+// exactly, atMost and atLeast are cobra.Args that speak in sentences.
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) == n {
@@ -95,6 +99,18 @@ func exactly(n int, what string) cobra.PositionalArgs {
 		return wrongArgs(c, what)
 	}
 }
+
+func atMost(n int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) <= n {
+			return nil
+		}
+		return semblance.Errorf(semblance.Invalid, "%s takes %s; %q is too much", c.CommandPath(), what, args[n]).WithHint("Usage: %s", c.UseLine())
+	}
+}
+
+// none takes no arguments.
+func none(c *cobra.Command, args []string) error { return atMost(0, "no arguments")(c, args) }
 
 func atLeast(n int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
@@ -111,14 +127,22 @@ func wrongArgs(c *cobra.Command, what string) error {
 
 // group is a command that only has others.
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, RunE: func(c *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return semblance.Errorf(semblance.Invalid, "%s has no command %q", c.CommandPath(), args[0]).WithHint("`%s --help` lists them.", c.CommandPath())
-		}
-		return c.Help()
-	}, Args: cobra.ArbitraryArgs}
+	c := &cobra.Command{Use: use, Short: short, RunE: subcommand, Args: cobra.ArbitraryArgs}
 	c.AddCommand(subs...)
 	return c
+}
+
+// subcommand is what runs when none of a command's commands was named.
+func subcommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return c.Help()
+	}
+	mean := ""
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		mean = "Is " + strings.Join(near, " or ") + " meant? "
+	}
+	return semblance.Errorf(semblance.Invalid, "%s has no command %q", c.CommandPath(), args[0]).WithHint("%s`%s --help` lists them.", mean, c.CommandPath())
 }
 
 // list splits a flag of names separated by commas.
@@ -135,7 +159,7 @@ func list(names []string) []string {
 }
 
 func newVersion(e *env) *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+	return &cobra.Command{Use: "version", Short: "Print the version", Args: none, RunE: func(*cobra.Command, []string) error {
 		if e.json {
 			return e.emit(map[string]string{"version": version})
 		}

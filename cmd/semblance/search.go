@@ -56,6 +56,20 @@ func newSearch(e *env) *cobra.Command {
 	return cmd
 }
 
+// An outcomeLine ends the candidates of a search.
+type outcomeLine struct {
+	Event       string               `json:"event"`
+	Outcome     semblance.Outcome    `json:"outcome"`
+	Reason      string               `json:"reason,omitempty"`
+	Request     string               `json:"request"`
+	Probe       semblance.SHA256     `json:"probe"`
+	Engine      semblance.EngineName `json:"engine"`
+	Faces       int                  `json:"faces"`
+	Candidates  int                  `json:"candidates"`
+	NotSearched []semblance.BadLine  `json:"not_searched,omitempty"`
+	Limits      string               `json:"limits"`
+}
+
 func (e *env) printSearch(res semblance.SearchResult) error {
 	r := res.Request
 	if e.json {
@@ -64,8 +78,7 @@ func (e *env) printSearch(res semblance.SearchResult) error {
 				return err
 			}
 		}
-		return e.emit(map[string]any{"event": "outcome", "outcome": r.Outcome, "reason": r.Reason, "request": r.ID, "probe": r.Probe, "faces": len(res.Faces),
-			"candidates": len(r.Candidates), "engine": r.Engine, "not_searched": res.NotSearched, "limits": res.Limits})
+		return e.emit(outcomeLine{"outcome", r.Outcome, r.Reason, r.ID, r.Probe, r.Engine, len(res.Faces), len(r.Candidates), res.NotSearched, res.Limits})
 	}
 	e.say("%s: %s, engine %s", printable(r.ProbeName), count(int64(len(res.Faces)), "face", "faces"), r.Engine)
 	for _, n := range res.NotSearched {
@@ -91,7 +104,7 @@ func newLookup(e *env) *cobra.Command {
 	var r semblance.LookupRequest
 	var def string
 	cmd := &cobra.Command{Use: "lookup --against NAME,... --case N [FILE|-]", Short: "Look hashes up, one a line: md5, sha1, sha256, or pdq:HEX and the like",
-		Args: cobra.MaximumNArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		Args: atMost(1, "at most one file"), RunE: func(cmd *cobra.Command, args []string) error {
 			r.Collections = list(r.Collections)
 			if def != "" {
 				alg, err := hashing.ParseAlgorithm(def)
@@ -103,7 +116,7 @@ func newLookup(e *env) *cobra.Command {
 			if r.Case == "" {
 				return semblance.Errorf(semblance.Invalid, "a lookup belongs to a case").WithHint("Give --case NUMBER; `semblance case list` shows them.")
 			}
-			var in io.Reader = e.in
+			var in io.Reader = e.stdin(cmd.Context())
 			if len(args) == 1 && args[0] != "-" {
 				f, err := e.open(args[0])
 				if err != nil {

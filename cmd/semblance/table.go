@@ -28,7 +28,7 @@ func (t *table) row(cells ...any) {
 }
 
 // maxCell is the widest a column gets; longer text is cut in the middle, so that
-// a path keeps its end.
+// a path keeps its end. The last column has nothing to align and is left whole.
 const maxCell = 60
 
 func (t *table) print(w io.Writer) {
@@ -36,7 +36,9 @@ func (t *table) print(w io.Writer) {
 	all := append([][]string{t.head}, t.rows...)
 	for _, r := range all {
 		for i := range r {
-			r[i] = shorten(r[i], maxCell)
+			if i < len(r)-1 {
+				r[i] = shorten(r[i], maxCell)
+			}
 			width[i] = max(width[i], utf8.RuneCountInString(r[i]))
 		}
 	}
