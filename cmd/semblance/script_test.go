@@ -165,8 +165,25 @@ func testPicture(kind string) ([]byte, error) {
 		return endlessGIF(200_000), nil
 	case "heic": // the beginning of one
 		return append([]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic\x00\x00\x01\x00meta\x00\x00\x00\x00"), make([]byte, 40)...), nil
+	case "two": // persons, side by side
+		return twoPersons()
 	}
 	return nil, fmt.Errorf("no picture is called %q", kind)
+}
+
+// twoPersons puts two of the demo's portraits beside each other.
+func twoPersons() ([]byte, error) {
+	var d device
+	var both []*image.NRGBA
+	for _, name := range []string{"obama.jpg", "biden.jpg"} {
+		b, err := os.ReadFile(filepath.Join(testPortraits(), name))
+		if err != nil {
+			return nil, err
+		}
+		both = append(both, resize(d.decode(b), 600))
+	}
+	b := d.jpeg(beside(both...), 90)
+	return b, d.err
 }
 
 // scene is a picture of rectangles, without a face; each n gives another.
