@@ -137,9 +137,9 @@ func (w *patientWriter) FlushError() error {
 // web page elsewhere could have its name point here.
 func (s *Server) withHost(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if s.opts.Local && !localHost(c.Request().Host) {
+		if host := c.Request().Host; s.opts.Local && !localHost(host) && (s.host == "" || !strings.EqualFold(host, s.host)) {
 			return semblance.Errorf(semblance.Forbidden, "this service answers to the names of this machine only").
-				WithHint("Use http://localhost or http://127.0.0.1 with the port, or start it with another --addr.")
+				WithHint("Use http://localhost or http://127.0.0.1 with the port, or name the proxy in front of it with --base-url.")
 		}
 		return next(c)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -21,8 +22,9 @@ import (
 type Options struct {
 	Version string // of the program
 	Base    string // what problem types begin with, such as "https://semblance.example"; "" makes them relative
-	// Local refuses requests whose Host header is not one of this machine's own names:
-	// set when the service listens on loopback only, against DNS rebinding.
+	// Local refuses requests whose Host header is neither one of this machine's own
+	// names nor Base's (a proxy's on this machine): set when the service listens on
+	// loopback only, against DNS rebinding.
 	Local      bool
 	MediaBytes int64 // of one picture; 0 is DefaultLimits'
 	// Heartbeat is the time between comments that keep a stream of events open; 0 is 15 s.
@@ -44,6 +46,7 @@ type Server struct {
 	fails   *failures
 	metrics *metrics
 	openapi []byte
+	host    string // of Base
 	stop    chan struct{}
 	stopped sync.Once
 }
@@ -60,6 +63,9 @@ func New(p Parts, o Options) (*Server, error) {
 		o.MediaBytes = semblance.DefaultLimits().Bytes
 	}
 	s := &Server{parts: p, opts: o, echo: echo.New(), open: map[string]bool{}, fails: newFailures(o.Now), stop: make(chan struct{})}
+	if u, err := url.Parse(o.Base); err == nil {
+		s.host = u.Host
+	}
 	s.metrics = newMetrics(s.countJobs)
 	s.echo.HTTPErrorHandler = s.handleError
 	s.echo.Use(s.middlewares()...)

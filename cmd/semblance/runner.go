@@ -228,6 +228,9 @@ func (r *runner) tell() {
 	r.changed = make(chan struct{})
 }
 
+// maxWaiting bounds the queue, and with it what the spool can take of the disk.
+const maxWaiting = 100
+
 // Check implements api.Jobs.
 func (r *runner) Check(ctx context.Context, u api.Upload) error {
 	c, err := r.p.store.Case(ctx, u.Case)
@@ -239,13 +242,16 @@ func (r *runner) Check(ctx context.Context, u api.Upload) error {
 		return err
 	}
 	taken := slices.ContainsFunc(list, func(x semblance.Exhibit) bool { return x.Label == u.Exhibit })
-	jobs, err := r.p.store.Jobs(ctx, c.ID, store.JobQueued, store.JobRunning)
+	jobs, err := r.p.store.Jobs(ctx, "", store.JobQueued, store.JobRunning)
 	if err != nil {
 		return err
 	}
+	if len(jobs) >= maxWaiting {
+		return semblance.Errorf(semblance.Busy, "%d uploads wait to be examined", len(jobs)).WithHint("Send it again when some of them are done; /v1/jobs lists them.")
+	}
 	taken = taken || slices.ContainsFunc(jobs, func(j store.Job) bool {
 		other, err := uploadOf(j)
-		return err == nil && other.Exhibit == u.Exhibit
+		return err == nil && j.Case == c.ID && other.Exhibit == u.Exhibit
 	})
 	if taken {
 		return semblance.Errorf(semblance.Conflict, "the case has an exhibit %q already", u.Exhibit).

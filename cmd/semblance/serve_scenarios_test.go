@@ -197,9 +197,11 @@ func TestServeLimitsUploads(t *testing.T) {
 	s.furnish()
 	big := strings.Repeat("secret-name ", 20_000)
 	for name, send := range map[string]func() (string, io.Reader){
-		"as the body":      func() (string, io.Reader) { return "image/jpeg", strings.NewReader(big) },
-		"of unknown size":  func() (string, io.Reader) { return "image/jpeg", io.MultiReader(strings.NewReader(big)) },
-		"in several files": func() (string, io.Reader) { return multipartBody(t, sentFile{"a", big[:60_000]}, sentFile{"b", big[:60_000]}) },
+		"as the body":     func() (string, io.Reader) { return "image/jpeg", strings.NewReader(big) },
+		"of unknown size": func() (string, io.Reader) { return "image/jpeg", io.MultiReader(strings.NewReader(big)) },
+		"in several files": func() (string, io.Reader) {
+			return multipartBody(t, sentFile{"a", big[:60_000]}, sentFile{"b", big[:60_000]})
+		},
 	} {
 		ct, body := send()
 		r := s.do("POST", "/v1/cases/A%2F1/uploads?against=wanted&exhibit=big", ct, body)
@@ -592,4 +594,3 @@ func TestServeHealth(t *testing.T) {
 		t.Errorf("a stopped service: %v", err)
 	}
 }
-
