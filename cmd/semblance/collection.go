@@ -18,7 +18,7 @@ import (
 
 func newCollection(e *env) *cobra.Command {
 	return group("collection", "Create, fill, list and delete reference collections",
-		newCollectionCreate(e), newCollectionAdd(e), newCollectionImport(e), newCollectionList(e), newCollectionShow(e), newCollectionDelete(e), newCollectionReenroll(e))
+		newCollectionCreate(e), newCollectionAdd(e), newCollectionImport(e), newCollectionExport(e), newCollectionList(e), newCollectionShow(e), newCollectionDelete(e), newCollectionReenroll(e))
 }
 
 func newCollectionCreate(e *env) *cobra.Command {

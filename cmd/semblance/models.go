@@ -142,19 +142,14 @@ func newModelsVerify(e *env) *cobra.Command {
 }
 
 func newModelsExport(e *env) *cobra.Command {
-	var out string
-	cmd := &cobra.Command{Use: "export -o FILE [NAME|ENGINE|all]...", Short: "Write weights as one bundle, for a machine without a network", RunE: func(cmd *cobra.Command, args []string) error {
-		if out == "" {
-			return semblance.Errorf(semblance.Invalid, "it is not said where to write the bundle").WithHint("Give -o FILE, or -o - for standard output.")
-		}
-		lib, err := openModels(e.cfg)
-		if err != nil {
-			return err
-		}
-		return e.writeFile(out, func(w io.Writer) error { return lib.Export(cmd.Context(), w, args...) })
-	}}
-	cmd.Flags().StringVarP(&out, "output", "o", "", "the file to write; - is standard output")
-	return cmd
+	return &cobra.Command{Use: "export FILE [NAME|ENGINE|all]...", Short: "Write weights as one bundle, for a machine without a network; FILE may be - for standard output",
+		Args: atLeast(1, "the file to write"), RunE: func(cmd *cobra.Command, args []string) error {
+			lib, err := openModels(e.cfg)
+			if err != nil {
+				return err
+			}
+			return e.writeFile(args[0], func(w io.Writer) error { return lib.Export(cmd.Context(), w, args[1:]...) })
+		}}
 }
 
 // writeFile writes a file that is whole or not there: through a temporary one

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"semblance"
+	"semblance/hashing"
+)
+
+func newCollectionExport(e *env) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{Use: "export NAME FILE [--format F]", Short: "Export the hashes of a collection as a plain list that import reads; FILE may be - for standard output",
+		Long: `Each line is ALGORITHM:HEX, followed by a comma and the note where there is one. With
+--format, only values of that algorithm, as bare digits. The export is audited before
+its first line is written.`,
+		Args: exactly(2, "the collection's name and a file"), RunE: func(cmd *cobra.Command, args []string) error {
+			var only hashing.Algorithm
+			if format != "" && format != "plain" {
+				var err error
+				if only, err = hashing.ParseAlgorithm(format); err != nil {
+					return semblance.Errorf(semblance.Invalid, "%v", err).WithHint("Formats of this version are plain lists: md5, sha1, sha256, pdq, phash, dhash, ahash.")
+				}
+			}
+			return e.stored(cmd.Context(), func(p *program) error { return e.exportList(cmd.Context(), p, args[0], args[1], only) })
+		}}
+	cmd.Flags().StringVar(&format, "format", "", "md5, sha1, sha256, pdq, phash, dhash or ahash; empty is all of them")
+	return cmd
+}
+
+func (e *env) exportList(ctx context.Context, p *program, name, path string, only hashing.Algorithm) error {
+	c, err := p.engine.Collections.Collection(ctx, name)
+	if err != nil {
+		return err
+	}
+	if c.Kind != semblance.Hashes && c.Kind != semblance.KnownGood {
+		return semblance.Errorf(semblance.Invalid, "collection %q holds %s; only hashes are exported as a list", c.Name, c.Kind)
+	}
+	ev := semblance.AuditEvent{Actor: e.who(), Action: "collection.export", Basis: c.Basis, Collections: []string{c.Name},
+		Detail: map[string]any{"format": string(only), "version": c.Version, "entries": c.Entries}}
+	if err := p.store.Append(ctx, ev); err != nil {
+		return err
+	}
+	n := 0
+	err = e.writeFile(path, func(w io.Writer) error {
+		out := bufio.NewWriter(w)
+		err := p.engine.Entries.EachEntry(ctx, c.ID, 0, func(h semblance.HashEntry) error {
+			if only != "" && h.Algorithm != only {
+				return nil
+			}
+			n++
+			_, err := fmt.Fprintln(out, exportLine(h, only != ""))
+			return err
+		})
+		return errors.Join(err, out.Flush())
+	})
+	if err == nil {
+		e.note("%s: %s exported", c.Name, count(int64(n), "entry", "entries"))
+	}
+	return err
+}
+
+// exportLine is an entry as import reads it. The size goes into the note, which is
+// where import looks for it.
+func exportLine(h semblance.HashEntry, bare bool) string {
+	line := fmt.Sprintf("%x", h.Value)
+	if !bare {
+		line = shortName(string(h.Algorithm)) + ":" + line
+	}
+	note := strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\r' {
+			return ' '
+		}
+		return r
+	}, h.Note)
+	if size := fmt.Sprintf("size=%d", h.Size); h.Size > 0 && !strings.Contains(note, size) {
+		note = strings.TrimSpace(note + " " + size)
+	}
+	if note != "" {
+		line += "," + note
+	}
+	return line
+}
