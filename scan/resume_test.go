@@ -236,4 +236,18 @@ func TestUnreadable(t *testing.T) {
 	if n := strings.Count(string(out), "may not be read by this user"); n != 4 { // an item and an error each
 		t.Errorf("%d reasons:\n%s", n, out)
 	}
+	// When it may be read, its failure is not kept for ever.
+	if err := os.Chmod(filepath.Join(root, "closed"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	again := childCommand(t, program, root, filepath.Join(dir, "data"))
+	again.SysProcAttr, again.Dir = c.SysProcAttr, dir
+	if out, err = again.Output(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"path":"closed/","reason":"the folder could not be read by an earlier run; it has been read since","status":"unsupported"`, `"path":"closed/inside.jpg","reason":"","status":"duplicate"`} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the second run does not say %s:\n%s", want, out)
+		}
+	}
 }

@@ -23,6 +23,8 @@ type found struct {
 	info fs.FileInfo
 	skip *semblance.Error // set when it is not a regular file
 	fail *semblance.Error // set when it cannot even be looked at
+
+	folder bool // it could be listed: an item only where an earlier run recorded that it could not
 }
 
 // walk calls f for every item below root in byte order of the recorded path,
@@ -67,6 +69,8 @@ func walkDir(ctx context.Context, dir, rel string, above []fs.FileInfo, f func(f
 			return ferr
 		}
 		// what ReadDir gave before the error is still walked
+	} else if err := f(found{path: rel, os: dir, info: above[len(above)-1], skip: errListed, folder: true}); err != nil {
+		return err
 	}
 	slices.SortFunc(entries, func(a, b os.DirEntry) int { return strings.Compare(sortKey(a), sortKey(b)) })
 	for _, e := range entries {
@@ -79,6 +83,9 @@ func walkDir(ctx context.Context, dir, rel string, above []fs.FileInfo, f func(f
 	}
 	return nil
 }
+
+// errListed replaces the failure of a folder that can be listed now.
+var errListed = semblance.Errorf(semblance.MediaUnsupported, "the folder could not be read by an earlier run; it has been read since")
 
 // sortKey makes the walk's order the byte order of whole paths: a folder's
 // entries sort as if its name ended in a slash.

@@ -51,6 +51,9 @@ func (r *run) run(ctx context.Context) error {
 func (r *run) feed(ctx context.Context, jobs chan<- job, slots chan<- struct{}) error {
 	var seq int64
 	return walk(ctx, r.Root, func(f found) error {
+		if _, failed := r.prior[f.path]; f.folder && !failed {
+			return nil
+		}
 		if r.First > 0 && r.now().Sub(r.started) > r.First {
 			return errFirst
 		}
@@ -72,6 +75,9 @@ func (r *run) feed(ctx context.Context, jobs chan<- job, slots chan<- struct{}) 
 // count walks ahead only to know the totals.
 func (r *run) count(ctx context.Context) {
 	err := walk(ctx, r.Root, func(f found) error {
+		if f.folder {
+			return nil
+		}
 		r.totals.items.Add(1)
 		if f.info != nil && f.info.Mode().IsRegular() {
 			r.totals.bytes.Add(f.info.Size())
