@@ -38,10 +38,9 @@ func browser(t *testing.T) context.Context {
 		chromedp.UserDataDir(profile), chromedp.WindowSize(1200, 1000), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true))
 	t.Cleanup(stop)
-	ctx, stopTab := chromedp.NewContext(alloc)
+	tab, stopTab := chromedp.NewContext(alloc)
 	t.Cleanup(stopTab)
-	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // ends the browser, and waits for it
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(tab, 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

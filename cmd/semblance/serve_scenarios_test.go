@@ -594,3 +594,61 @@ func TestServeHealth(t *testing.T) {
 		t.Errorf("a stopped service: %v", err)
 	}
 }
+
+// TestServePages reads lists one item a page and compares them with the whole, over
+// two exhibits whose labels and paths sort in different ways.
+func TestServePages(t *testing.T) {
+	t.Parallel()
+	s := startService(t, t.TempDir(), &fakeAnalyzer{}, nil)
+	s.furnish()
+	s.finished(s.upload("E2", sentFile{"a.jpg", "face bona-1"}, sentFile{"z.jpg", "face bona-2"}, sentFile{"m.jpg", "face stranger"}))
+	s.finished(s.upload("E10", sentFile{"b.jpg", "face joy-1"}, sentFile{"y.jpg", "faces bona-3 joy-2"}))
+	for list, want := range map[string]int{"items": 5, "candidates": 5} {
+		for _, filter := range []string{"", "&exhibit=E2"} {
+			whole := s.pages(list, filter+"&limit=500")
+			if filter == "" && len(whole) != want {
+				t.Errorf("%s: %d rows, want %d", list, len(whole), want)
+			}
+			for limit := 1; limit <= 3; limit++ {
+				if got := s.pages(list, fmt.Sprintf("%s&limit=%d", filter, limit)); !slices.Equal(got, whole) {
+					t.Errorf("%s%s by %d: %v, want %v", list, filter, limit, got, whole)
+				}
+			}
+		}
+	}
+}
+
+// pages follows a list to its end and names its rows.
+func (s *service) pages(list, query string) (rows []string) {
+	s.t.Helper()
+	after := ""
+	for range 100 {
+		var page struct {
+			Items []struct {
+				Exhibit string
+				Item    struct{ Path string }
+			}
+			Findings []struct {
+				Exhibit, Path string
+				Finding       struct {
+					Face, Rank int
+					Subject    string
+				}
+			}
+			Next string
+		}
+		s.ok("GET", "/v1/cases/A%2F1/"+list+"?"+query+"&after="+after, "", nil, &page)
+		for _, i := range page.Items {
+			rows = append(rows, i.Exhibit+"/"+i.Item.Path)
+		}
+		for _, f := range page.Findings {
+			rows = append(rows, fmt.Sprint(f))
+		}
+		if page.Next == "" {
+			return rows
+		}
+		after = page.Next
+	}
+	s.t.Fatalf("%s has no end", list)
+	return nil
+}
