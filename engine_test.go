@@ -723,4 +723,3 @@ func TestMetricsAreDistances(t *testing.T) {
 		}
 	}
 }
-

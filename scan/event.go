@@ -179,21 +179,30 @@ func (r *result) events() []Event {
 	if r.status == semblance.ItemFailed {
 		out = append(out, Event{Event: EventError, Path: it.Path, Code: it.Code, Reason: it.Reason})
 	}
-	f := r.findings
-	if f == nil {
+	if r.findings == nil {
 		return out
 	}
+	return append(out, findingEvents(it.Path, ev.SHA256, r.findings)...)
+}
+
+// Findings are the events that tell what was found in one item.
+func Findings(path string, sum semblance.SHA256, f *semblance.Findings) []Event {
+	return findingEvents(path, sum.String(), f)
+}
+
+func findingEvents(path, sum string, f *semblance.Findings) []Event {
+	var out []Event
 	for i := range f.Hits {
-		out = append(out, Event{Event: EventHit, Path: it.Path, SHA256: ev.SHA256, Hit: &f.Hits[i]})
+		out = append(out, Event{Event: EventHit, Path: path, SHA256: sum, Hit: &f.Hits[i]})
 	}
 	for i := range f.NearMatches {
-		out = append(out, Event{Event: EventNearMatch, Path: it.Path, SHA256: ev.SHA256, NearMatch: &f.NearMatches[i]})
+		out = append(out, Event{Event: EventNearMatch, Path: path, SHA256: sum, NearMatch: &f.NearMatches[i]})
 	}
 	for i := range f.Candidates {
-		out = append(out, Event{Event: EventCandidate, Path: it.Path, SHA256: ev.SHA256, Candidate: &f.Candidates[i]})
+		out = append(out, Event{Event: EventCandidate, Path: path, SHA256: sum, Candidate: &f.Candidates[i]})
 	}
 	for i := range f.Contradictions {
-		out = append(out, Event{Event: EventContradiction, Path: it.Path, SHA256: ev.SHA256, Contradiction: &f.Contradictions[i]})
+		out = append(out, Event{Event: EventContradiction, Path: path, SHA256: sum, Contradiction: &f.Contradictions[i]})
 	}
 	return out
 }

@@ -57,6 +57,9 @@ func (r *run) item(ctx context.Context, j job) (res *result) {
 		res.same = known && unchanged(prior, it)
 		if res.same && prior.Plan == r.Plan.Fingerprint && !again(prior.Code) {
 			res.status, res.write, res.known = semblance.ItemUnchanged, false, prior.SHA256
+			if prior.Status == semblance.ItemFailed {
+				res.err = r.stillFailed(ctx, prior, res)
+			}
 			return res
 		}
 		res.err = r.examine(ctx, j, prior, res)
@@ -65,6 +68,21 @@ func (r *run) item(ctx context.Context, j job) (res *result) {
 		res.write = false // what was recorded when it could be read, with what was found in it, is kept
 	}
 	return res
+}
+
+// stillFailed says again what an earlier run recorded of a file that has not
+// changed: a failure is told by every run until it is mended.
+func (r *run) stillFailed(ctx context.Context, prior semblance.ItemState, res *result) error {
+	known, err := r.Scanner.Media.Media(ctx, prior.SHA256)
+	if err != nil {
+		return err
+	}
+	reason := "it failed in an earlier run"
+	if known[0] != nil && known[0].Reason != "" {
+		reason = known[0].Reason
+	}
+	res.set(semblance.ItemFailed, prior.Code, reason)
+	return nil
 }
 
 // set says what became of the item, now and in the record.

@@ -1,7 +1,9 @@
 package scan_test
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,7 +30,9 @@ func TestDirectoryLoop(t *testing.T) {
 	var stderr strings.Builder
 	c.Stderr = &stderr
 	out, err := c.Output()
-	if strings.Contains(stderr.String(), "bind mount") || os.IsPermission(err) {
+	var ended *exec.ExitError
+	started := err == nil || errors.As(err, &ended) // a container or a chroot may not have mount namespaces
+	if !started || strings.Contains(stderr.String(), "bind mount") {
 		t.Skipf("no bind mounts here: %v %s", err, &stderr)
 	}
 	if err != nil {

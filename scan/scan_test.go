@@ -91,7 +91,7 @@ func TestSecondRun(t *testing.T) {
 	first := r.done(t, root)
 	before, decoded := r.report(t), r.analyzer.decoded.Load()
 	second := r.done(t, root)
-	if second.Unchanged != second.Seen || second.Seen != first.Seen || second.Bytes != 0 || r.analyzer.decoded.Load() != decoded {
+	if second.Unchanged+second.Failed != second.Seen || second.Failed != first.Failed || second.Seen != first.Seen || second.Bytes != 0 || r.analyzer.decoded.Load() != decoded {
 		t.Errorf("second run: %+v, %d decoded", second.Summary, r.analyzer.decoded.Load()-decoded)
 	}
 	if second.Hits != first.Hits || second.Media != first.Media || second.Faces != first.Faces || second.Candidates != first.Candidates || second.NearMatches != first.NearMatches {
@@ -335,4 +335,19 @@ func FuzzEscape(f *testing.F) {
 			t.Errorf("%q is recorded as %q", a, x)
 		}
 	})
+}
+
+// TestAFailureIsToldByEveryRun: a file that failed and has not changed is not
+// decoded again, and not silently counted as unchanged either.
+func TestAFailureIsToldByEveryRun(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	root := t.TempDir()
+	put(t, root, "broken", picture{Fail: string(semblance.MediaDamaged)}.bytes())
+	put(t, root, "whole", picture{Salt: "x"}.bytes())
+	first := r.done(t, root)
+	second := r.done(t, root)
+	if first.Failed != 1 || second.Failed != 1 || second.Unchanged != 1 || second.Decoded != 0 || second.Errors[string(semblance.MediaDamaged)] != 1 {
+		t.Errorf("first %+v, second %+v", first.Summary, second.Summary)
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"semblance"
 	"semblance/scan"
+	"semblance/store"
 )
 
 func newScan(e *env) *cobra.Command {
@@ -74,6 +75,12 @@ func (e *env) runScan(ctx context.Context, p *program, o scan.Options) error {
 	view := newScanView(e)
 	o.Event, o.Progress = view.event, view.progress
 	sum, err := p.scanner().Run(ctx, o)
+	if err == nil && sum.Unchanged > 0 && !e.json {
+		// What earlier runs found was not told in this one, and a person wants the whole.
+		if view.findings, err = p.recorded(ctx, o.Plan.Case.ID, o.Label); err != nil {
+			return err
+		}
+	}
 	view.done(sum, err)
 	switch {
 	case err != nil:
@@ -82,6 +89,22 @@ func (e *env) runScan(ctx context.Context, p *program, o scan.Options) error {
 		return errSomeFailed
 	}
 	return nil
+}
+
+// mostRecorded is how many files with findings a second run lists; the report has all.
+const mostRecorded = 1000
+
+// recorded are the findings of a whole exhibit as events.
+func (p *program) recorded(ctx context.Context, id semblance.CaseID, exhibit string) ([]scan.Event, error) {
+	rows, err := p.store.FindingRows(ctx, id, store.FindingFilter{Exhibit: exhibit, Limit: mostRecorded})
+	if err != nil {
+		return nil, err
+	}
+	var out []scan.Event
+	for _, r := range rows {
+		out = append(out, scan.Findings(r.Path, r.Media, &r.Findings)...)
+	}
+	return out, nil
 }
 
 // A scanView shows a scan to a person, or as NDJSON to a program.
