@@ -1,5 +1,7 @@
 //go:build cgo && native
 
+#include <string.h>
+
 #include "kernel.h"
 
 // One copy for AVX2 and one for every CPU, chosen when the program is loaded.
@@ -34,7 +36,42 @@ void semblance_sum_rows(uint32_t *restrict sums, const uint8_t *restrict rows, s
 	}
 }
 
-void semblance_squeeze(uint64_t *restrict out, const uint32_t *restrict sums, const semblance_column *restrict columns, size_t n) {
+// Four values at once: a pixel's three and the next one's first, which is dropped.
+typedef uint32_t four __attribute__((vector_size(16)));
+
+static inline four load(const uint32_t *p) {
+	four v;
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
+// narrow says that every result fits 32 bits and that four values can be read from
+// every pixel's first one on.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__)
+__attribute__((target_clones("avx2", "default")))
+#endif
+static void squeeze_narrow(uint64_t *restrict out, const uint32_t *restrict sums, const semblance_column *restrict columns, size_t n) {
+	for (size_t i = 0; i < n; i++, out += 3) {
+		semblance_column c = columns[i];
+		four r = {0, 0, 0, 0};
+		if (c.n > 0) {
+			const uint32_t *p = sums + 3 * (size_t)c.first;
+			const uint32_t *last = p + 3 * (size_t)(c.n - 1);
+			for (const uint32_t *q = p + 3; q < last; q += 3) r += load(q);
+			r = (r << 8) + c.head * load(p);
+			if (c.n > 1) r += c.tail * load(last);
+		}
+		out[0] = r[0];
+		out[1] = r[1];
+		out[2] = r[2];
+	}
+}
+
+void semblance_squeeze(uint64_t *restrict out, const uint32_t *restrict sums, const semblance_column *restrict columns, size_t n, int narrow) {
+	if (narrow) {
+		squeeze_narrow(out, sums, columns, n);
+		return;
+	}
 	for (size_t i = 0; i < n; i++, out += 3) {
 		semblance_column c = columns[i];
 		uint64_t r = 0, g = 0, b = 0;

@@ -10,4 +10,4 @@ typedef struct {
 	uint32_t head, tail;
 } semblance_column;
 
-void semblance_squeeze(uint64_t *out, const uint32_t *sums, const semblance_column *columns, size_t n);
+void semblance_squeeze(uint64_t *out, const uint32_t *sums, const semblance_column *columns, size_t n, int narrow);

@@ -21,12 +21,17 @@ func sumRows(sums []uint32, rows []byte, stride int, n int32, head, tail uint32)
 }
 
 // squeeze is squeezeGo in C. Columns must lie within sums; resample sees to it.
-func squeeze(out []uint64, sums []uint32, columns []span) {
+// narrow says that no result exceeds 32 bits.
+func squeeze(out []uint64, sums []uint32, columns []span, narrow bool) {
 	if len(columns) == 0 || len(sums) == 0 {
 		clear(out)
 		return
 	}
 	out = out[:3*len(columns)]
+	var n C.int
+	if narrow && cap(sums) > len(sums) { // pixels are read by four values: there must be one behind the last
+		n = 1
+	}
 	C.semblance_squeeze((*C.uint64_t)(unsafe.Pointer(&out[0])), (*C.uint32_t)(unsafe.Pointer(&sums[0])),
-		(*C.semblance_column)(unsafe.Pointer(&columns[0])), C.size_t(len(columns)))
+		(*C.semblance_column)(unsafe.Pointer(&columns[0])), C.size_t(len(columns)), n)
 }

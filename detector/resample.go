@@ -96,10 +96,12 @@ func resample(f *semblance.Frame, v *view, planes []float32) {
 	if hi <= lo {
 		return
 	}
+	widest := int32(1)
 	for i := range columns {
 		columns[i].first -= lo
+		widest = max(widest, columns[i].n)
 	}
-	sums, line := make([]uint32, 3*(hi-lo)), make([]uint64, 3*v.outW)
+	sums, line := make([]uint32, 3*(hi-lo), 3*(hi-lo)+1), make([]uint64, 3*v.outW) // one more: C reads pixels by four values
 	size, norm := v.planeW*v.planeH, normX*normY
 	for oy := range rows {
 		r := &rows[oy]
@@ -108,11 +110,14 @@ func resample(f *semblance.Frame, v *view, planes []float32) {
 		} else {
 			sumRows(sums, f.RGB[3*(int(r.first)*f.Width+int(lo)):], 3*f.Width, r.n, r.head, r.tail)
 		}
-		squeeze(line, sums, columns)
+		// 255 is the most a byte is, and rows and columns are weighted with at most whole.
+		narrow := 255*whole*whole*int64(max(r.n, 1))*int64(widest) <= math.MaxUint32
+		squeeze(line, sums, columns, narrow)
 		blue := planes[oy*v.planeW:]
 		green, red := blue[size:], blue[2*size:]
 		for i := range v.outW {
-			red[i], green[i], blue[i] = float32(float64(line[3*i])*norm), float32(float64(line[3*i+1])*norm), float32(float64(line[3*i+2])*norm)
+			// int64, because converting it takes one instruction; no sum reaches its sign
+			red[i], green[i], blue[i] = float32(float64(int64(line[3*i]))*norm), float32(float64(int64(line[3*i+1]))*norm), float32(float64(int64(line[3*i+2]))*norm)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -49,6 +50,57 @@ func BenchmarkGoFace(b *testing.B) {
 		}
 		return len(found)
 	})
+}
+
+// BenchmarkBeside goes through the pictures with an engine and go-face in turn, one
+// picture of each, so that both see the same machine. ratio is how many times as
+// long go-face took: the medians of every picture's rounds, added up. Seven rounds:
+//
+//	go test -tags native ./cmd/semblance-worker -run '^$' -bench Beside -cpu 1 -benchtime 238x
+func BenchmarkBeside(b *testing.B) {
+	if _, _, err := testModels("dlib-mmod"); err != nil {
+		b.Skipf("SEMBLANCE_MODELS_DIR has no dlib models: %v", err)
+	}
+	for _, name := range []semblance.EngineName{semblance.YuNetMobileFaceNet, semblance.YuNetDlib} {
+		b.Run(string(name), func(b *testing.B) { beside(b, name) })
+	}
+}
+
+func beside(b *testing.B, name semblance.EngineName) {
+	e := open(b, name)
+	r, err := face.NewRecognizer(modelsDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	files := pictures(b, "faces/*.jpg")
+	ours, theirs := make([][]float64, len(files)), make([][]float64, len(files))
+	for i := 0; b.Loop(); i++ {
+		k := i % len(files)
+		start := cpuTime()
+		findIn(b, files[k], e)
+		middle := cpuTime()
+		if _, err := r.RecognizeFile(files[k]); err != nil {
+			b.Fatal(err)
+		}
+		ours[k], theirs[k] = append(ours[k], middle-start), append(theirs[k], cpuTime()-middle)
+	}
+	o, t := medians(ours), medians(theirs)
+	b.ReportMetric(o, "ours-ms/op")
+	b.ReportMetric(t, "goface-ms/op")
+	b.ReportMetric(t/o, "ratio")
+}
+
+// medians is the mean over the pictures of the median of each one's rounds.
+func medians(rounds [][]float64) float64 {
+	sum, n := 0.0, 0
+	for _, r := range rounds {
+		if len(r) > 0 {
+			slices.Sort(r)
+			sum, n = sum+r[len(r)/2], n+1
+		}
+	}
+	return sum / float64(max(n, 1))
 }
 
 // rounds goes through the pictures again and again and reports the mean of each
