@@ -64,13 +64,6 @@ type list[T any] struct {
 type listOutput[T any] struct{ Body list[T] }
 
 type (
-	hitList           = listOutput[semblance.Hit]
-	nearMatchList     = listOutput[semblance.NearMatch]
-	candidateList     = listOutput[semblance.Candidate]
-	contradictionList = listOutput[semblance.Contradiction]
-)
-
-type (
 	itemsBody struct {
 		Items []ItemRow `json:"items"`
 		Next  string    `json:"next,omitempty" doc:"after of the next page; absent on the last"`

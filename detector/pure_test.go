@@ -367,7 +367,7 @@ func TestDecode(t *testing.T) {
 	if len(got) != 1 {
 		t.Fatalf("%d faces, want 1: %+v", len(got), got)
 	}
-	want := semblance.Box{X: 24 - 24, Y: 28 - 32, W: 48, H: 64}
+	want := semblance.Box{X: 0, Y: -4, W: 48, H: 64}
 	b := got[0].Box
 	if math.Abs(float64(got[0].Score)-0.9) > 1e-5 || math.Abs(float64(b.X-want.X))+math.Abs(float64(b.Y-want.Y))+math.Abs(float64(b.W-want.W))+math.Abs(float64(b.H-want.H)) > 1e-3 {
 		t.Errorf("got %+v, want score 0.9 and %+v", got[0], want)

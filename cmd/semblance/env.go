@@ -50,7 +50,6 @@ type env struct {
 	json   bool
 	quiet  bool
 	shared *program // the server's, inside one
-	owned  *program // opened by this command
 }
 
 func (e *env) who() semblance.Actor { return semblance.Actor{Name: e.actor, Via: "cli"} }

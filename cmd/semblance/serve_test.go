@@ -118,15 +118,14 @@ func fakeJPEG(name string) []byte {
 
 // A service is a running server over a data folder, for tests.
 type service struct {
-	t      *testing.T
-	data   string
-	url    string
-	token  string
-	log    *os.File
-	config func(*config)
-	fake   *fakeAnalyzer
-	prog   *program
-	stop   func()
+	t     *testing.T
+	data  string
+	url   string
+	token string
+	log   *os.File
+	fake  *fakeAnalyzer
+	prog  *program
+	stop  func()
 }
 
 // startService serves a data folder on port 0 until the test ends or stop is called.

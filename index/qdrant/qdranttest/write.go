@@ -119,7 +119,8 @@ func dense(v *api.Vector) []float32 {
 	if d := v.GetDense(); d != nil {
 		return d.GetData()
 	}
-	return v.GetData() // the older spelling
+	//lint:ignore SA1019 a client may use the older spelling, and the real server takes it
+	return v.GetData()
 }
 
 // tooShortToNormalize is below which length the real server leaves a vector as it is.
