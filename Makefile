@@ -29,6 +29,7 @@ build: setup semblance worker weights ## all set-up, then bin/semblance and bin/
 
 .PHONY: test
 test: build ## all set-up, then every test: what CI runs
+	@scripts/setup browser
 	@SEMBLANCE_MODELS="$$SEMBLANCE_MODELS_DIR" SEMBLANCE_WORKER=$(CURDIR)/bin/semblance-worker go run ./scripts/runtests all
 
 .PHONY: demo

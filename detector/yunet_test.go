@@ -22,7 +22,7 @@ import (
 )
 
 var startRuntime = sync.OnceValue(func() error {
-	ort.SetSharedLibraryPath(filepath.Join(modelsDir(), "libonnxruntime.so"))
+	ort.SetSharedLibraryPath(runtimeLibrary())
 	return ort.InitializeEnvironment(ort.WithLogLevelError())
 })
 
@@ -277,4 +277,14 @@ func mustJSON(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+// runtimeLibrary is ONNX Runtime in the folder of weights, whatever version and
+// platform its name says.
+func runtimeLibrary() string {
+	found, _ := filepath.Glob(filepath.Join(modelsDir(), "libonnxruntime*.so"))
+	if len(found) == 0 {
+		return filepath.Join(modelsDir(), "libonnxruntime.so")
+	}
+	return found[0]
 }

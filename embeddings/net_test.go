@@ -19,7 +19,7 @@ import (
 )
 
 var startRuntime = sync.OnceValue(func() error {
-	ort.SetSharedLibraryPath(filepath.Join(modelsDir(), "libonnxruntime.so"))
+	ort.SetSharedLibraryPath(runtimeLibrary())
 	return ort.InitializeEnvironment(ort.WithLogLevelError())
 })
 
@@ -284,4 +284,14 @@ func readFrame(t testing.TB, path string) *semblance.Frame {
 		}
 	}
 	return f
+}
+
+// runtimeLibrary is ONNX Runtime in the folder of weights, whatever version and
+// platform its name says.
+func runtimeLibrary() string {
+	found, _ := filepath.Glob(filepath.Join(modelsDir(), "libonnxruntime*.so"))
+	if len(found) == 0 {
+		return filepath.Join(modelsDir(), "libonnxruntime.so")
+	}
+	return found[0]
 }

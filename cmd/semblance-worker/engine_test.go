@@ -19,7 +19,7 @@ import (
 
 // runtimeOnce guards the one start of ONNX Runtime in the test process.
 var runtimeOnce = sync.OnceValue(func() error {
-	return startRuntime(filepath.Join(modelsDir(), "libonnxruntime.so"))
+	return startRuntime(runtimeLibrary())
 })
 
 func modelsDir() string {
@@ -269,4 +269,14 @@ func TestOpenEngineSaysWhatIsWrong(t *testing.T) {
 	if err := startRuntime(filepath.Join(t.TempDir(), "none.so")); semblance.CodeOf(err) != semblance.Unavailable && err != nil {
 		t.Errorf("no runtime: %v", err)
 	}
+}
+
+// runtimeLibrary is ONNX Runtime in the folder of weights, whatever version and
+// platform its name says.
+func runtimeLibrary() string {
+	found, _ := filepath.Glob(filepath.Join(modelsDir(), "libonnxruntime*.so"))
+	if len(found) == 0 {
+		return filepath.Join(modelsDir(), "libonnxruntime.so")
+	}
+	return found[0]
 }
