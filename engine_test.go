@@ -723,3 +723,21 @@ func TestMetricsAreDistances(t *testing.T) {
 		}
 	}
 }
+
+func TestCompareFindsTheTurn(t *testing.T) {
+	r := newRig(t)
+	mirrored := picture{PDQ: bits(t, somePDQ, 120), Turned: bits(t, somePDQ, 2)}
+	c, err := r.Compare(t.Context(), "", r.file(mirrored.bytes(t)), r.file(picture{PDQ: somePDQ}.bytes(t)), nil, nil)
+	if err != nil || *c.PDQDistance != 2 || c.Transform != "flipy" || c.Distance != nil || c.Why == "" {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestSearchRefusesAnAbsurdDistance(t *testing.T) {
+	r := newRig(t)
+	r.collection("g", semblance.Faces)
+	for _, d := range []float64{-1, 5} {
+		_, err := r.Search(t.Context(), tester, semblance.SearchRequest{Case: "C1", Collections: []string{"g"}, Distance: &d, File: r.file(picture{Faces: [][]float32{{1}}}.bytes(t))})
+		wantCode(t, err, semblance.Invalid)
+	}
+}

@@ -354,6 +354,7 @@ type ImportResult struct {
 	Lines     int       `json:"lines"`
 	Added     int       `json:"added"`
 	Duplicate int       `json:"duplicate"`           // there already
+	Blank     int       `json:"blank"`               // empty lines and comments
 	Trivial   int       `json:"trivial"`             // digests of nothing, all zeros, all ones: dropped
 	Bad       int       `json:"bad"`                 // left out
 	BadLines  []BadLine `json:"bad_lines,omitempty"` // the first thousand of them
@@ -395,6 +396,7 @@ func (e *Engine) ImportHashes(ctx context.Context, who Actor, collection, source
 		entry, err := importLine(c, lines.Text(), def)
 		switch {
 		case errors.Is(err, hashing.ErrBlank):
+			res.Blank++
 			continue
 		case err != nil:
 			res.bad(lines.Text(), err)

@@ -52,9 +52,10 @@ type Comparison struct {
 	FaceB       *int       `json:"face_b,omitempty"`
 	QualityA    float32    `json:"quality_a"`
 	QualityB    float32    `json:"quality_b"`
-	Threshold   float64    `json:"threshold"` // the engine's default for collections
-	PDQDistance *int       `json:"pdq_distance"`
-	Why         string     `json:"why,omitempty"` // why there is no distance
+	Threshold   float64    `json:"threshold"`               // the engine's default for collections
+	PDQDistance *int       `json:"pdq_distance"`            // of the nearest of the eight turns and mirrors of a
+	Transform   string     `json:"pdq_transform,omitempty"` // that one: "original", "flipy", ...
+	Why         string     `json:"why,omitempty"`           // why there is no distance
 }
 
 // Compare compares a face of a with a face of b, and the two pictures by PDQ.
@@ -79,8 +80,8 @@ func (e *Engine) Compare(ctx context.Context, engine EngineName, a, b *os.File, 
 		return c, fmt.Errorf("the second picture: %w", err)
 	}
 	if len(sa.Hashes) > 0 && len(sb.Hashes) > 0 {
-		d := sa.Hashes[0].PDQ.Hash.Distance(sb.Hashes[0].PDQ.Hash)
-		c.PDQDistance = &d
+		d, t := nearestTurn(sa.Hashes[0].PDQ, sb.Hashes[0].PDQ.Hash)
+		c.PDQDistance, c.Transform = &d, t.String()
 	}
 	fa, fb := first(sa.Faces(spec.Name)).Faces, first(sb.Faces(spec.Name)).Faces
 	c.FacesA, c.FacesB = len(fa), len(fb)
@@ -90,11 +91,11 @@ func (e *Engine) Compare(ctx context.Context, engine EngineName, a, b *os.File, 
 	}
 	ia, err := chooseFace(fa, faceA)
 	if err != nil {
-		return c, fmt.Errorf("the first picture: %w", err)
+		return c, Errorf(CodeOf(err), "the first picture: %v", err).WithHint("Choose with --face-a N, numbered from 0 by detector score; `semblance faces` lists them.")
 	}
 	ib, err := chooseFace(fb, faceB)
 	if err != nil {
-		return c, fmt.Errorf("the second picture: %w", err)
+		return c, Errorf(CodeOf(err), "the second picture: %v", err).WithHint("Choose with --face-b N, numbered from 0 by detector score; `semblance faces` lists them.")
 	}
 	c.FaceA, c.FaceB, c.QualityA, c.QualityB = &ia, &ib, fa[ia].Quality, fb[ib].Quality
 	if !fa[ia].Searchable() || !fb[ib].Searchable() {
@@ -104,6 +105,17 @@ func (e *Engine) Compare(ctx context.Context, engine EngineName, a, b *os.File, 
 	d := RoundDistance(spec.Metric.Distance(fa[ia].Embedding, fb[ib].Embedding))
 	c.Distance = &d
 	return c, nil
+}
+
+// nearestTurn is the smallest distance of a turned or mirrored picture from another.
+func nearestTurn(a *hashing.PDQResult, b hashing.PDQ) (int, hashing.Transform) {
+	best, turn := a.Hash.Distance(b), hashing.Original
+	for t, h := range a.Turned {
+		if d := h.Distance(b); t != int(hashing.Original) && d < best {
+			best, turn = d, hashing.Transform(t)
+		}
+	}
+	return best, turn
 }
 
 func first[A, B any](a A, _ B) A { return a }
@@ -126,6 +138,7 @@ type SearchResult struct {
 	Faces       []Face    `json:"faces"`                  // of the probe, with crops, without embeddings
 	Limits      string    `json:"limits"`                 // of the engine, in a sentence
 	NotSearched []BadLine `json:"not_searched,omitempty"` // faces too poor; Line is the face's index
+	Only        *int      `json:"only,omitempty"`         // the one face that was asked for
 }
 
 // Search searches the faces of a probe in faces collections. The request is kept
@@ -158,6 +171,9 @@ func (e *Engine) Search(ctx context.Context, who Actor, r SearchRequest) (Search
 		}
 	}
 	if r.Distance != nil {
+		if *r.Distance < 0 || *r.Distance > 2 {
+			return res, Errorf(Invalid, "distance %g is outside 0 to 2", *r.Distance).WithHint("Leave it away to use the collections' own.")
+		}
 		for i := range cols {
 			cols[i].FaceDistance = *r.Distance
 		}
@@ -170,7 +186,7 @@ func (e *Engine) Search(ctx context.Context, who Actor, r SearchRequest) (Search
 	if err != nil {
 		return res, err
 	}
-	res.Limits = spec.Limits
+	res.Limits, res.Only = spec.Limits, r.Face
 	res.Request = Request{ID: NewID(), Case: c.ID, Actor: who, Probe: d.SHA256, ProbeName: r.Name, Purpose: c.Purpose, Basis: c.Basis,
 		Collections: names(cols), Engine: spec.Name, Version: spec.Version, Candidates: cands, Created: e.now()}
 	res.NotSearched = notSearched(probe, r.Face)

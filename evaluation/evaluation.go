@@ -40,12 +40,17 @@ type Result struct {
 	AUC      float64 `json:"auc"`
 	AUCLow   float64 `json:"auc_low"` // 95% interval, bootstrap over persons
 	AUCHigh  float64 `json:"auc_high"`
+	Note     string  `json:"note,omitempty"` // what the interval cannot say
 	Rates    []Rate  `json:"rates"`
 }
 
 // rounds is how many bootstrap samples are drawn: the ends of a 95% interval then
 // rest on 25 draws each.
 const rounds = 1000
+
+// fewPersons is under how many persons a bootstrap over persons is not to be
+// trusted: too few different draws.
+const fewPersons = 10
 
 // A pair is a comparison of two persons by index.
 type pair struct {
@@ -87,6 +92,9 @@ func Verify(samples []Sample, metric semblance.Metric) (Result, error) {
 	}
 	r.AUC, _ = auc(pairs, all)
 	r.AUCLow, r.AUCHigh = interval(pairs, len(persons))
+	if len(persons) < fewPersons {
+		r.Note = "with " + strconv.Itoa(len(persons)) + " persons the interval says little: it is of these persons, not of others"
+	}
 	for _, fpr := range []float64{0.01, 0.001} {
 		r.Rates = append(r.Rates, rate(pairs, r, fpr))
 	}

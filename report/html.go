@@ -28,6 +28,7 @@ type page struct {
 	Contradictions []found[semblance.Contradiction]
 	Failed         []Row
 	Partial        []Row
+	NotExamined    []Row
 	Limits         []semblance.EngineSpec
 	Most           int
 }
@@ -126,6 +127,7 @@ func (p *page) add(r Row, seen map[semblance.SHA256]bool) {
 		c.KnownGood++
 	case semblance.ItemUnsupported:
 		c.Unsupported++
+		p.NotExamined = capped(p.NotExamined, r)
 	case semblance.ItemFailed:
 		c.Failed++
 		p.Failed = capped(p.Failed, r)

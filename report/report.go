@@ -69,6 +69,8 @@ type itemLine struct {
 	Size     int64                `json:"size"`
 	Modified string               `json:"modified,omitempty"`
 	Status   semblance.ItemStatus `json:"status"`
+	Code     semblance.Code       `json:"code,omitempty"`   // why it was not examined, or failed
+	Reason   string               `json:"reason,omitempty"` // the same as a sentence
 	SHA256   string               `json:"sha256,omitempty"`
 	SHA1     string               `json:"sha1,omitempty"`
 	MD5      string               `json:"md5,omitempty"`
@@ -173,7 +175,7 @@ func rowLines(r Row) []any {
 }
 
 func lineOf(r Row) itemLine {
-	l := itemLine{Event: "item", Exhibit: r.Exhibit, Path: r.Item.Path, Size: r.Item.Size, Status: r.Item.Status}
+	l := itemLine{Event: "item", Exhibit: r.Exhibit, Path: r.Item.Path, Size: r.Item.Size, Status: r.Item.Status, Code: r.Item.Code, Reason: r.Item.Reason}
 	if !r.Item.Modified.IsZero() {
 		l.Modified = r.Item.Modified.UTC().Format(time.RFC3339Nano)
 	}

@@ -104,7 +104,7 @@ Into a hashes or known-good collection: each PATH is a media file or a folder of
 		}}
 	f := cmd.Flags()
 	f.StringVar(&a.subj, "subject", "", "the person all pictures are of")
-	f.IntVar(&face, "face", 0, "which face of the picture, from 0; `semblance faces` lists them")
+	f.IntVar(&face, "face", 0, "which face of the picture, from 0; the command faces lists them")
 	f.BoolVar(&a.force, "force", false, "enroll faces that are too poor as well; audited")
 	f.StringSliceVar(&extra, "hashes", nil, "further hashes of media files: phash, dhash, ahash (PDQ is always made)")
 	return cmd
@@ -277,8 +277,8 @@ func (e *env) importList(ctx context.Context, p *program, name, path string, def
 		if more := res.Bad - len(res.BadLines); more > 0 {
 			fmt.Fprintf(e.err, "and %d more lines that cannot be read\n", more)
 		}
-		e.say("%s: %s read, %d added, %d there already, %d of nothing (empty file, all zeros) dropped, %d left out",
-			name, count(int64(res.Lines), "line", "lines"), res.Added, res.Duplicate, res.Trivial, res.Bad)
+		e.say("%s: %s read, %d added, %d there already, %d of nothing (empty file, all zeros) dropped, %d empty lines and comments, %d left out",
+			name, count(int64(res.Lines), "line", "lines"), res.Added, res.Duplicate, res.Trivial, res.Blank, res.Bad)
 	}
 	switch {
 	case err != nil:

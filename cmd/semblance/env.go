@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/term"
 
@@ -65,11 +66,15 @@ func (e *env) path(p string) string {
 // open opens a file of the caller for reading, with a clear sentence when that
 // fails.
 func (e *env) open(p string) (*os.File, error) {
-	f, err := os.Open(e.path(p))
+	f, err := os.OpenFile(e.path(p), os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe nobody writes to must not stop everything
 	if err == nil {
 		var info os.FileInfo
-		if info, err = f.Stat(); err == nil && info.IsDir() {
+		switch info, err = f.Stat(); {
+		case err != nil:
+		case info.IsDir():
 			err = semblance.Errorf(semblance.Invalid, "%q is a folder; a file is needed", p)
+		case !info.Mode().IsRegular():
+			err = semblance.Errorf(semblance.Invalid, "%q is not a regular file", p).WithHint("Pipes and devices are copied into a file first.")
 		}
 		if err != nil {
 			f.Close()

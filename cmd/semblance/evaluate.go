@@ -145,6 +145,9 @@ func (e *env) printEvaluation(l evaluationLine) error {
 	e.say("engine %s, %s, %s, %d of %d pictures used", l.Engine, count(int64(l.Persons), "person", "persons"), count(int64(l.Samples), "face", "faces"), l.Samples, l.Pictures)
 	e.say("%d mated and %d non-mated pairs", l.Mated, l.NonMated)
 	e.say("AUC %.4f (95%% interval %.4f to %.4f, bootstrap over persons)", l.AUC, l.AUCLow, l.AUCHigh)
+	if l.Note != "" {
+		e.say("%s", l.Note)
+	}
 	for _, r := range l.Rates {
 		note := ""
 		if r.Note != "" {

@@ -270,7 +270,7 @@ func (e *env) printComparison(c semblance.Comparison) error {
 		e.say("no face distance: %s (%d and %d faces)", c.Why, c.FacesA, c.FacesB)
 	}
 	if c.PDQDistance != nil {
-		e.say("PDQ distance %d of 256 bits (near up to %d; unrelated pictures are about 128 apart)", *c.PDQDistance, semblance.DefaultPDQDistance)
+		e.say("PDQ distance %d of 256 bits, A %s (the nearest of its turns and mirrors; near up to %d, unrelated pictures are about 128 apart)", *c.PDQDistance, c.Transform, semblance.DefaultPDQDistance)
 	}
 	return nil
 }

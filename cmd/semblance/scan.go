@@ -115,6 +115,10 @@ type scanView struct {
 	last      time.Time
 	failures  []scan.Event
 	findings  []scan.Event
+	partial   []scan.Event
+
+	unsupported map[string]int // by reason
+	faceless    int            // pictures of this run in which no face was found
 }
 
 func newScanView(e *env) *scanView {
@@ -139,6 +143,25 @@ func (v *scanView) event(ev scan.Event) {
 		v.findings = append(v.findings, ev)
 	case scan.EventError:
 		v.failures = append(v.failures, ev)
+	case scan.EventItem:
+		v.item(ev)
+	}
+}
+
+// item remembers what was not wholly examined: a person must not take silence about
+// it for an answer.
+func (v *scanView) item(ev scan.Event) {
+	switch {
+	case ev.Status == semblance.ItemUnsupported:
+		if v.unsupported == nil {
+			v.unsupported = map[string]int{}
+		}
+		v.unsupported[ev.Reason]++
+	case ev.Partial != "":
+		v.partial = append(v.partial, ev)
+	}
+	if ev.Faces != nil && *ev.Faces == 0 {
+		v.faceless++
 	}
 }
 
@@ -188,9 +211,9 @@ func (v *scanView) print(s scan.Summary) {
 		n := x.NearMatch
 		t.row(x.Path, n.Collection, fmt.Sprintf("%d of %d (%s)", n.Distance, n.Threshold, shortName(string(n.Algorithm))), n.Transform, fmt.Sprintf("%d/%d", n.Quality, n.EntryQuality), note(n.Note, n.Source))
 	})
-	v.section("Candidates (leads for an examiner, not identifications)", scan.EventCandidate, []string{"FILE", "FACE", "RANK", "SUBJECT", "COLLECTION", "DISTANCE", "THRESHOLD", "BAND"}, func(t *table, x scan.Event) {
+	v.section("Candidates (leads for an examiner, not identifications)", scan.EventCandidate, []string{"FILE", "FACE", "QUALITY", "RANK", "SUBJECT", "COLLECTION", "DISTANCE", "THRESHOLD", "BAND"}, func(t *table, x scan.Event) {
 		c := x.Candidate
-		t.row(x.Path, c.Face, c.Rank, c.Subject, c.Collection, fmt.Sprintf("%.4f", c.Distance), fmt.Sprintf("%.4f", c.Threshold), c.Band)
+		t.row(x.Path, c.Face, fmt.Sprintf("%.0f", c.Quality), c.Rank, c.Subject, c.Collection, fmt.Sprintf("%.4f", c.Distance), fmt.Sprintf("%.4f", c.Threshold), c.Band)
 	})
 	v.section("Contradictions (a person has to decide)", scan.EventContradiction, []string{"FILE", "KNOWN-GOOD IN", "BUT ALSO IN", "AS"}, func(t *table, x scan.Event) {
 		t.row(x.Path, x.Contradiction.KnownGood, x.Contradiction.Other, x.Contradiction.Because)
@@ -200,6 +223,14 @@ func (v *scanView) print(s scan.Summary) {
 		t := newTable("FILE", "WHY")
 		for _, x := range v.failures {
 			t.row(x.Path, x.Reason)
+		}
+		t.print(e.out)
+	}
+	if len(v.partial) > 0 {
+		e.say("\nDecoded only in part: the rest was not compared")
+		t := newTable("FILE", "WHY")
+		for _, x := range v.partial {
+			t.row(x.Path, x.Partial)
 		}
 		t.print(e.out)
 	}
@@ -214,6 +245,12 @@ func (v *scanView) print(s scan.Summary) {
 		count(s.NearMatches, "near match", "near matches"), count(s.Candidates, "candidate", "candidates"), count(s.Contradictions, "contradiction", "contradictions"))
 	if s.Partial > 0 || s.Missing > 0 {
 		e.say("  %d decoded only in part, %d recorded earlier and not there now", s.Partial, s.Missing)
+	}
+	if v.faceless > 0 {
+		e.say("  no face was found in %s of this run", count(int64(v.faceless), "picture", "pictures"))
+	}
+	if len(v.unsupported) > 0 {
+		e.say("  not examined, digests compared where there are any: %s", printable(reasons(v.unsupported)))
 	}
 	if len(s.Errors) > 0 {
 		e.say("  failed by reason: %s", reasons(s.Errors))

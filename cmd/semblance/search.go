@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -85,11 +86,14 @@ func (e *env) printSearch(res semblance.SearchResult) error {
 		e.say("  not searched: %s %s", n.Text, n.Reason)
 	}
 	if len(r.Candidates) > 0 {
-		t := newTable("FACE", "RANK", "SUBJECT", "COLLECTION", "DISTANCE", "THRESHOLD", "BAND", "REFERENCE")
+		t := newTable("FACE", "QUALITY", "RANK", "SUBJECT", "COLLECTION", "DISTANCE", "THRESHOLD", "BAND", "REFERENCE")
 		for _, c := range r.Candidates {
-			t.row(c.Face, c.Rank, c.Subject, c.Collection, fmt.Sprintf("%.4f", c.Distance), fmt.Sprintf("%.4f", c.Threshold), c.Band, c.Source)
+			t.row(c.Face, fmt.Sprintf("%.0f", c.Quality), c.Rank, c.Subject, c.Collection, fmt.Sprintf("%.4f", c.Distance), fmt.Sprintf("%.4f", c.Threshold), c.Band, c.Source)
 		}
 		t.print(e.out)
+	}
+	if n := len(withoutCandidate(res)); n > 0 && len(r.Candidates) > 0 {
+		e.say("searched, no candidate: face %v", withoutCandidate(res))
 	}
 	why := ""
 	if r.Reason != "" {
@@ -98,6 +102,19 @@ func (e *env) printSearch(res semblance.SearchResult) error {
 	e.say("outcome: %s%s", r.Outcome, why)
 	e.say("%s", res.Limits)
 	return nil
+}
+
+// withoutCandidate lists the faces that were searched and have none.
+func withoutCandidate(res semblance.SearchResult) []int {
+	var out []int
+	for i := range res.Faces {
+		poor := slices.ContainsFunc(res.NotSearched, func(n semblance.BadLine) bool { return n.Line == i })
+		has := slices.ContainsFunc(res.Request.Candidates, func(c semblance.Candidate) bool { return c.Face == i })
+		if !poor && !has && (res.Only == nil || *res.Only == i) {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 func newLookup(e *env) *cobra.Command {
