@@ -11,8 +11,6 @@ import (
 	"semblance/hashing"
 )
 
-func compareStrings(a, b string) int { return strings.Compare(a, b) }
-
 // digestOrder is from weak to strong.
 var digestOrder = [...]hashing.Algorithm{hashing.AlgorithmMD5, hashing.AlgorithmSHA1, hashing.AlgorithmSHA256}
 
@@ -189,8 +187,8 @@ func threshold(c Collection, alg hashing.Algorithm) int {
 // notes which other algorithms agree, and drops records that are hits.
 func mergeNear(all []NearMatch, hits []Hit) []NearMatch {
 	slices.SortStableFunc(all, func(a, b NearMatch) int {
-		return cmp.Or(compareStrings(a.Collection, b.Collection), compareStrings(a.recordKey(), b.recordKey()),
-			-boolCompare(a.Algorithm == hashing.AlgorithmPDQ, b.Algorithm == hashing.AlgorithmPDQ), compareStrings(string(a.Algorithm), string(b.Algorithm)),
+		return cmp.Or(strings.Compare(a.Collection, b.Collection), strings.Compare(a.recordKey(), b.recordKey()),
+			-boolCompare(a.Algorithm == hashing.AlgorithmPDQ, b.Algorithm == hashing.AlgorithmPDQ), strings.Compare(string(a.Algorithm), string(b.Algorithm)),
 			cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Frame, b.Frame), cmp.Compare(a.Entry, b.Entry))
 	})
 	var out []NearMatch
@@ -209,7 +207,7 @@ func mergeNear(all []NearMatch, hits []Hit) []NearMatch {
 		out = append(out, n)
 	}
 	slices.SortStableFunc(out, func(a, b NearMatch) int {
-		return cmp.Or(compareStrings(a.Collection, b.Collection), cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Entry, b.Entry))
+		return cmp.Or(strings.Compare(a.Collection, b.Collection), cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Entry, b.Entry))
 	})
 	return out
 }
@@ -290,7 +288,7 @@ func (e *Engine) rank(ctx context.Context, spec EngineSpec, cols []Collection, f
 			Band: NotCalibrated, Engine: spec.Name, Version: spec.Version, RefQuality: r.Face.Quality, Review: Unreviewed})
 	}
 	slices.SortStableFunc(out, func(a, b Candidate) int {
-		return cmp.Or(cmp.Compare(a.Distance, b.Distance), compareStrings(a.Collection, b.Collection), compareStrings(string(a.Reference), string(b.Reference)))
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.Collection, b.Collection), strings.Compare(string(a.Reference), string(b.Reference)))
 	})
 	return out, nil
 }

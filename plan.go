@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"slices"
+	"strings"
 
 	"semblance/hashing"
 )
@@ -93,7 +94,7 @@ func (e *Engine) planSignals(ctx context.Context, p *Plan) error {
 		}
 	}
 	slices.Sort(p.Hashes)
-	slices.SortFunc(p.Engines, func(a, b EngineSpec) int { return compareStrings(string(a.Name), string(b.Name)) })
+	slices.SortFunc(p.Engines, func(a, b EngineSpec) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	return nil
 }
 
