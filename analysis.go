@@ -60,6 +60,8 @@ type AnalyzeRequest struct {
 	Engine    EngineName          `json:"engine,omitempty"`    // empty: no faces are looked for
 	Engines   []EngineName        `json:"engines,omitempty"`   // further engines, where collections of one plan differ
 	NoEmbed   bool                `json:"no_embed,omitempty"`  // detect only
+	MinFace   int                 `json:"min_face,omitempty"`  // smallest face to look for, pixels of the upright picture; 0: what one reduced look shows
+	MinScore  float32             `json:"min_score,omitempty"` // least detector score, above 0 to 1; 0: the engine's own
 	Crops     bool                `json:"crops,omitempty"`     // a JPEG of each face, at most 256 pixels
 	Thumbnail int                 `json:"thumbnail,omitempty"` // longer side of an upright JPEG; 0 for none
 	Limits    Limits              `json:"limits"`
@@ -104,11 +106,13 @@ type FrameHashes struct {
 
 // A FaceSet is what one engine found in one media.
 type FaceSet struct {
-	Engine  EngineName        `json:"engine"`
-	Version int               `json:"version"`
-	Models  map[string]string `json:"models,omitempty"` // model name to sha256, as loaded
-	Faces   []Face            `json:"faces"`            // frame by frame, highest score first
-	Dropped int               `json:"dropped,omitempty"`
+	Engine   EngineName        `json:"engine"`
+	Version  int               `json:"version"`
+	Models   map[string]string `json:"models,omitempty"`    // model name to sha256, as loaded
+	MinFace  int               `json:"min_face,omitempty"`  // as asked for; sets of different values are not the same answer
+	MinScore float32           `json:"min_score,omitempty"` // as asked for
+	Faces    []Face            `json:"faces"`               // frame by frame, highest score first
+	Dropped  int               `json:"dropped,omitempty"`
 }
 
 // A Point is a position in pixels of the upright picture.
@@ -128,14 +132,33 @@ type Box struct {
 
 // A Face is one face found in a frame.
 type Face struct {
-	Frame     int       `json:"frame"`
-	Box       Box       `json:"box"`
-	Landmarks []Point   `json:"landmarks,omitempty"` // eye, eye, nose, mouth corner, mouth corner; left to right in the picture
-	Score     float32   `json:"score"`               // the detector's, 0 to 1: that this is a face
-	Quality   float32   `json:"quality"`             // 0 to 100: how far a comparison can be relied on
-	Reasons   []string  `json:"reasons,omitempty"`   // what lowers the quality: "small: 18 pixels between the eyes"
-	Embedding []float32 `json:"embedding,omitempty"` // nil when it was not asked for or the face is not searchable
-	Crop      []byte    `json:"crop,omitempty"`      // JPEG
+	Frame      int         `json:"frame"`
+	Box        Box         `json:"box"`
+	Landmarks  []Point     `json:"landmarks,omitempty"`   // eye, eye, nose, mouth corner, mouth corner; left to right in the picture
+	Score      float32     `json:"score"`                 // the detector's, 0 to 1: that this is a face
+	Quality    float32     `json:"quality"`               // 0 to 100: how far a comparison can be relied on
+	Reasons    []string    `json:"reasons,omitempty"`     // what lowers the quality: "small: 18 pixels between the eyes"
+	Components *Components `json:"components,omitempty"`  // what the quality is made of
+	Labels     []string    `json:"reliability,omitempty"` // what makes a distance of this face less reliable; it ranks and warns and never hides
+	Turn       int         `json:"turn,omitempty"`        // degrees clockwise by which the upright picture was turned to find it: 0, 90, 180, 270
+	Embedding  []float32   `json:"embedding,omitempty"`   // nil when it was not asked for or the face is not searchable
+	Crop       []byte      `json:"crop,omitempty"`        // JPEG
+}
+
+// Components are the quality components of ISO/IEC 29794-5 that need no model, each
+// 0 (worthless) to 100; docs/engines.md has the formulas and where they differ.
+type Components struct {
+	InterEyeDistance float32 `json:"inter_eye_distance"`
+	Sharpness        float32 `json:"sharpness"`
+	UnderExposure    float32 `json:"under_exposure"` // prevention of it: 100 is none
+	OverExposure     float32 `json:"over_exposure"`  // prevention of it: 100 is none
+	DynamicRange     float32 `json:"dynamic_range"`
+	Illumination     float32 `json:"illumination"` // uniformity of left and right
+	Yaw              float32 `json:"yaw"`
+	Pitch            float32 `json:"pitch"`
+	Roll             float32 `json:"roll"`
+	Crop             float32 `json:"crop"`  // 100: all of the face lies within the picture
+	Score            float32 `json:"score"` // the detector's
 }
 
 // MinSearchableQuality is the quality under which a face is shown but not

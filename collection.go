@@ -31,10 +31,11 @@ type Collection struct {
 	Review        string         `json:"review,omitempty"` // review date, YYYY-MM-DD
 	Engine        EngineName     `json:"engine,omitempty"` // faces only; fixed at creation, changed by reenroll
 	EngineVersion int            `json:"engine_version,omitempty"`
-	FaceDistance  float64        `json:"face_distance,omitempty"` // inclusive
-	PDQDistance   int            `json:"pdq_distance"`            // inclusive; 0 to 31 is complete, more is refused
-	PDQQuality    int            `json:"pdq_quality"`             // a PDQ below this quality is not compared
-	HashDistance  int            `json:"hash_distance"`           // of pHash, dHash and aHash, inclusive
+	FaceDistance  float64        `json:"face_distance,omitempty"`  // inclusive
+	EnrollQuality float32        `json:"enroll_quality,omitempty"` // faces of less quality are not enrolled without an audited override; 0: MinSearchableQuality
+	PDQDistance   int            `json:"pdq_distance"`             // inclusive; 0 to 31 is complete, more is refused
+	PDQQuality    int            `json:"pdq_quality"`              // a PDQ below this quality is not compared
+	HashDistance  int            `json:"hash_distance"`            // of pHash, dHash and aHash, inclusive
 	Created       time.Time      `json:"created"`
 	Version       int64          `json:"version"` // raised by every change of its content; indexes follow it
 	Subjects      int64          `json:"subjects"`
@@ -64,6 +65,8 @@ type Reference struct {
 	Engine     EngineName   `json:"engine"`
 	Version    int          `json:"version"`
 	Decoder    string       `json:"decoder"`
+	Captured   string       `json:"captured,omitempty"`       // when the picture was taken, as far as known: YYYY, YYYY-MM or YYYY-MM-DD
+	Age        *int         `json:"age_at_capture,omitempty"` // years, when known
 	Created    time.Time    `json:"created"`
 	Seq        int64        `json:"-"` // position in the store's order of changes
 }

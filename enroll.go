@@ -199,7 +199,7 @@ func (e *Engine) Enroll(ctx context.Context, who Actor, r EnrollRequest) (ref Re
 		return ref, false, err
 	}
 	return ref, n > 0, e.follow(ctx, c, func(version int64) error {
-		return e.Vectors.Add(ctx, spec, c.ID, version, vectorOf(ref))
+		return e.Vectors.Update(ctx, spec, c.ID, version, VectorChange{Add: []VectorEntry{vectorOf(ref)}})
 	}, func() (int64, error) { return e.Vectors.Version(ctx, spec, c.ID) })
 }
 

@@ -74,7 +74,10 @@ type Candidate struct {
 	Engine     EngineName  `json:"engine"`
 	Version    int         `json:"version"`
 	RefQuality float32     `json:"reference_quality"`
-	Review     string      `json:"review"` // "unreviewed" until it is
+	Captured   string      `json:"captured,omitempty"`       // of the reference
+	Age        *int        `json:"age_at_capture,omitempty"` // of the subject in the reference, years
+	Margin     *float64    `json:"margin,omitempty"`         // distance to the next subject's, minus this one; nil for the last
+	Review     string      `json:"review"`                   // "unreviewed" until it is
 }
 
 // NotCalibrated is the band of a candidate of a collection without calibration.

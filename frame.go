@@ -28,14 +28,22 @@ type Picture interface {
 	Close() error
 }
 
+// FindOptions say how a FaceFinder looks at a frame. The zero value is the
+// engine's default with embeddings.
+type FindOptions struct {
+	DetectOnly bool    // no embeddings
+	MinFace    int     // as in AnalyzeRequest
+	MinScore   float32 // as in AnalyzeRequest
+}
+
 // A FaceFinder is an engine at work: frame to faces with landmarks, quality and,
-// unless detectOnly, embeddings. The frame is upright. It is used by one goroutine
+// unless DetectOnly, embeddings. The frame is upright. It is used by one goroutine
 // at a time. No face is an empty slice and a nil error.
 type FaceFinder interface {
 	// Spec returns the engine's spec and the sha256 of each model loaded.
 	Spec() (EngineSpec, map[string]string)
 	// Find returns the faces of a frame, highest score first.
-	Find(f *Frame, detectOnly bool) ([]Face, error)
+	Find(f *Frame, o FindOptions) ([]Face, error)
 	// Close frees native memory.
 	Close() error
 }

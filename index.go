@@ -9,9 +9,17 @@ import (
 
 // A VectorEntry is one reference as a vector index holds it.
 type VectorEntry struct {
-	ID      ReferenceID
-	Subject string
-	Vector  []float32
+	ID       ReferenceID
+	Subject  string
+	Vector   []float32
+	Captured int32 // day the picture was taken, counted from 1970-01-01; 0 unknown
+}
+
+// A VectorChange is what changes at once in what an index holds of a collection.
+// What is removed is removed first; an ID that is not held is no error.
+type VectorChange struct {
+	Remove []ReferenceID
+	Add    []VectorEntry // an entry whose ID is held is replaced
 }
 
 // A VectorQuery asks for the nearest subjects of several vectors at once.
@@ -20,6 +28,11 @@ type VectorQuery struct {
 	Collections []CollectionID
 	Vectors     [][]float32
 	Subjects    int // at most this many subjects a vector, over all collections
+	// From and To bound the day a reference was captured, inclusive, counted from
+	// 1970-01-01; 0 is no bound. With a bound, references of unknown day are left
+	// out unless Undated is set.
+	From, To int32
+	Undated  bool
 }
 
 // A Neighbor is the nearest reference of one subject.
@@ -42,9 +55,9 @@ type VectorIndex interface {
 	// Replace drops what is held of a collection and holds entries instead. When
 	// entries yields an error, it is returned and version is not recorded.
 	Replace(ctx context.Context, space EngineSpec, c CollectionID, version int64, entries iter.Seq2[VectorEntry, error]) error
-	// Add adds entries to what is held and records version. An entry whose ID is held is replaced.
-	// Vectors of the wrong length, zero vectors and ones that are not finite are refused with Invalid.
-	Add(ctx context.Context, space EngineSpec, c CollectionID, version int64, entries ...VectorEntry) error
+	// Update removes and adds entries and records version, all or nothing. Vectors of the
+	// wrong length, zero vectors and ones that are not finite are refused with Invalid.
+	Update(ctx context.Context, space EngineSpec, c CollectionID, version int64, change VectorChange) error
 	// Drop forgets a collection in every space. One that is not held is no error.
 	Drop(ctx context.Context, c CollectionID) error
 	// Search returns, for each vector, the nearest subjects, each once with its

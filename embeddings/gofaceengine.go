@@ -103,10 +103,10 @@ func (d *DlibHOG) Close() error {
 }
 
 // Find returns the faces of a frame, the largest first, with box, eyes and nose,
-// and unless detectOnly embeddings. Quality is left 0. go-face always computes
-// embeddings, so detectOnly is no faster. No face is an empty slice and a nil
+// and unless DetectOnly embeddings. Quality is left 0. go-face always computes
+// embeddings, so DetectOnly is no faster. No face is an empty slice and a nil
 // error.
-func (d *DlibHOG) Find(f *semblance.Frame, detectOnly bool) ([]semblance.Face, error) {
+func (d *DlibHOG) Find(f *semblance.Frame, o semblance.FindOptions) ([]semblance.Face, error) {
 	if f == nil || f.Width < 1 || f.Height < 1 || len(f.RGB)/3/f.Width < f.Height {
 		return nil, semblance.Errorf(semblance.Invalid, "the frame has no pixels or fewer than its size says")
 	}
@@ -125,7 +125,7 @@ func (d *DlibHOG) Find(f *semblance.Frame, detectOnly bool) ([]semblance.Face, e
 	faces := make([]semblance.Face, 0, len(found))
 	sx, sy := float32(f.Width)/float32(w), float32(f.Height)/float32(h)
 	for i := range found {
-		one, err := convert(&found[i], sx, sy, detectOnly)
+		one, err := convert(&found[i], sx, sy, o.DetectOnly)
 		if err != nil {
 			return nil, err
 		}

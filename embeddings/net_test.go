@@ -206,11 +206,11 @@ func TestDlibHOG(t *testing.T) {
 	d := openHOG(t)
 	for _, size := range [][2]int{{1, 1}, {1, 300}, {3000, 2}, {400, 400}} {
 		f := &semblance.Frame{Width: size[0], Height: size[1], RGB: make([]byte, 3*size[0]*size[1])}
-		if faces, err := d.Find(f, false); err != nil || len(faces) != 0 || faces == nil {
+		if faces, err := d.Find(f, semblance.FindOptions{}); err != nil || len(faces) != 0 || faces == nil {
 			t.Errorf("%v black pixels: %v, %v", size, faces, err)
 		}
 	}
-	if _, err := d.Find(&semblance.Frame{Width: 10, Height: 10, RGB: make([]byte, 20)}, false); semblance.CodeOf(err) != semblance.Invalid {
+	if _, err := d.Find(&semblance.Frame{Width: 10, Height: 10, RGB: make([]byte, 20)}, semblance.FindOptions{}); semblance.CodeOf(err) != semblance.Invalid {
 		t.Errorf("a short frame: %v", err)
 	}
 	dir := os.Getenv("SEMBLANCE_TESTDATA")
@@ -218,7 +218,7 @@ func TestDlibHOG(t *testing.T) {
 		t.Skip("SEMBLANCE_TESTDATA is not set: no group photograph to test with")
 	}
 	f := readFrame(t, filepath.Join(dir, "faces", "pristin.jpg"))
-	faces, err := d.Find(f, false)
+	faces, err := d.Find(f, semblance.FindOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestDlibHOG(t *testing.T) {
 			}
 		}
 	}
-	bare, err := d.Find(f, true)
+	bare, err := d.Find(f, semblance.FindOptions{DetectOnly: true})
 	if err != nil || len(bare) != len(faces) || bare[0].Embedding != nil || bare[0].Box != faces[0].Box {
 		t.Errorf("detect only: %d faces, %v", len(bare), err)
 	}

@@ -14,12 +14,12 @@ func ExampleFlat() {
 	ctx := context.Background()
 	space := semblance.EngineSpec{Name: "example", Version: 1, Dimensions: 2, Metric: semblance.Euclid}
 	flat := index.NewFlat()
-	err := flat.Add(ctx, space, "missing", 1,
-		semblance.VectorEntry{ID: "r1", Subject: "Ada", Vector: []float32{1, 0}},
-		semblance.VectorEntry{ID: "r2", Subject: "Ada", Vector: []float32{1, 1}},
-		semblance.VectorEntry{ID: "r3", Subject: "Emmy", Vector: []float32{0, 2}},
-		semblance.VectorEntry{ID: "r4", Subject: "Sofja", Vector: []float32{-3, 0}},
-	)
+	err := flat.Update(ctx, space, "missing", 1, semblance.VectorChange{Add: []semblance.VectorEntry{
+		{ID: "r1", Subject: "Ada", Vector: []float32{1, 0}},
+		{ID: "r2", Subject: "Ada", Vector: []float32{1, 1}},
+		{ID: "r3", Subject: "Emmy", Vector: []float32{0, 2}},
+		{ID: "r4", Subject: "Sofja", Vector: []float32{-3, 0}},
+	}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -63,11 +63,12 @@ func (f *Flat) Replace(ctx context.Context, space semblance.EngineSpec, c sembla
 	return nil
 }
 
-// Add implements [semblance.VectorIndex]. Either all entries are added or none.
-func (f *Flat) Add(_ context.Context, space semblance.EngineSpec, c semblance.CollectionID, version int64, entries ...semblance.VectorEntry) error {
+// Update implements [semblance.VectorIndex].
+func (f *Flat) Update(_ context.Context, space semblance.EngineSpec, c semblance.CollectionID, version int64, change semblance.VectorChange) error {
 	if err := checkChange(space, version); err != nil {
 		return err
 	}
+	entries := change.Add
 	for _, e := range entries {
 		if err := CheckVector(space, e.Vector); err != nil {
 			return err

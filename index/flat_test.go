@@ -57,7 +57,7 @@ func compareFlat(t *testing.T, space semblance.EngineSpec, entries []semblance.V
 		}
 	})
 	if err == nil {
-		err = f.Add(t.Context(), space, "c", 2, entries[half:]...)
+		err = f.Update(t.Context(), space, "c", 2, semblance.VectorChange{Add: entries[half:]})
 	}
 	if err != nil {
 		t.Fatal(err)

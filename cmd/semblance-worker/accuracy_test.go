@@ -29,7 +29,7 @@ func singers(t testing.TB, e semblance.FaceFinder) []sample {
 		if slices.Contains(groupNames(), person) {
 			continue
 		}
-		faces, err := e.Find(load(t, path), false)
+		faces, err := e.Find(load(t, path), semblance.FindOptions{})
 		if err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}

@@ -146,7 +146,7 @@ func (a *analysis) thumbnail(f *semblance.Frame) error {
 // find adds the faces of one engine in one frame, at most as many as the limit
 // allows, the best first.
 func (a *analysis) find(set *semblance.FaceSet, e semblance.FaceFinder, f *semblance.Frame) error {
-	faces, err := e.Find(f, a.req.NoEmbed)
+	faces, err := e.Find(f, semblance.FindOptions{DetectOnly: a.req.NoEmbed, MinFace: a.req.MinFace, MinScore: a.req.MinScore})
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (e *fakeEngine) Spec() (semblance.EngineSpec, map[string]string) {
 	return s, map[string]string{"m": "00"}
 }
 
-func (e *fakeEngine) Find(f *semblance.Frame, detectOnly bool) ([]semblance.Face, error) {
+func (e *fakeEngine) Find(f *semblance.Frame, o semblance.FindOptions) ([]semblance.Face, error) {
 	e.width, e.height = f.Width, f.Height
 	faces := make([]semblance.Face, e.n)
 	for i := range faces {

@@ -117,7 +117,7 @@ func (e *yunetEngine) SelfCheck() error {
 }
 
 // Find detects, and embeds the faces that are good enough to search.
-func (e *yunetEngine) Find(f *semblance.Frame, detectOnly bool) ([]semblance.Face, error) {
+func (e *yunetEngine) Find(f *semblance.Frame, o semblance.FindOptions) ([]semblance.Face, error) {
 	faces, err := e.detector.Detect(f)
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (e *yunetEngine) Find(f *semblance.Frame, detectOnly bool) ([]semblance.Fac
 	for i := range faces {
 		face := &faces[i]
 		chip := judge(f, face)
-		if detectOnly || face.Quality < semblance.MinSearchableQuality {
+		if o.DetectOnly || face.Quality < semblance.MinSearchableQuality {
 			continue
 		}
 		if e.template.Size != chip.Size {
@@ -181,8 +181,8 @@ func openDlibEngine(models modelSource) (semblance.FaceFinder, error) {
 
 // Find adds the quality, and drops the embeddings of faces too poor to search, as
 // the other engines do.
-func (e dlibEngine) Find(f *semblance.Frame, detectOnly bool) ([]semblance.Face, error) {
-	faces, err := e.DlibHOG.Find(f, detectOnly)
+func (e dlibEngine) Find(f *semblance.Frame, o semblance.FindOptions) ([]semblance.Face, error) {
+	faces, err := e.DlibHOG.Find(f, o)
 	for i := range faces {
 		judge(f, &faces[i])
 		if faces[i].Quality < semblance.MinSearchableQuality {

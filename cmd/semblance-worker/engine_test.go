@@ -156,7 +156,7 @@ func TestEnginesKeepTheContract(t *testing.T) {
 			e := open(t, spec.Name)
 			f := load(t, pictures(t, "faces/pristin.jpg")[0])
 			f.Index = 3
-			faces, err := e.Find(f, false)
+			faces, err := e.Find(f, semblance.FindOptions{})
 			if err != nil || len(faces) != 10 {
 				t.Fatalf("%d faces in a group of ten, %v", len(faces), err)
 			}
@@ -186,11 +186,11 @@ func TestEnginesKeepTheContract(t *testing.T) {
 			if searchable < 8 {
 				t.Errorf("only %d of the ten faces are searchable", searchable)
 			}
-			bare, err := e.Find(f, true)
+			bare, err := e.Find(f, semblance.FindOptions{DetectOnly: true})
 			if err != nil || len(bare) != len(faces) || bare[0].Embedding != nil || bare[0].Box != faces[0].Box || bare[0].Quality != faces[0].Quality {
 				t.Errorf("detect only differs: %d faces, %v", len(bare), err)
 			}
-			again, err := e.Find(f, false)
+			again, err := e.Find(f, semblance.FindOptions{})
 			if err != nil || !slices.EqualFunc(again, faces, func(a, b semblance.Face) bool { return slices.Equal(a.Embedding, b.Embedding) }) {
 				t.Errorf("a second run gives other embeddings (%v)", err)
 			}
@@ -226,11 +226,11 @@ func checkVector(t *testing.T, spec semblance.EngineSpec, v []float32) {
 func TestDlibEnginesAgree(t *testing.T) {
 	ours, theirs := open(t, semblance.YuNetDlib), open(t, semblance.DlibHOG)
 	f := load(t, pictures(t, "faces/pristin.jpg")[0])
-	a, err := ours.Find(f, false)
+	a, err := ours.Find(f, semblance.FindOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := theirs.Find(f, false)
+	b, err := theirs.Find(f, semblance.FindOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

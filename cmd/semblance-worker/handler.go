@@ -97,7 +97,7 @@ func (h *handler) check(name semblance.EngineName) (map[string]string, error) {
 	for i := range gray.RGB {
 		gray.RGB[i] = 128
 	}
-	faces, err := e.Find(gray, false)
+	faces, err := e.Find(gray, semblance.FindOptions{})
 	if err != nil {
 		return nil, err
 	}

@@ -146,7 +146,7 @@ func findIn(b *testing.B, path string, e semblance.FaceFinder) int {
 		if e == nil {
 			continue
 		}
-		found, err := e.Find(media.Upright(frame, p.Describe().Orientation), false)
+		found, err := e.Find(media.Upright(frame, p.Describe().Orientation), semblance.FindOptions{})
 		if err != nil {
 			b.Fatal(err)
 		}

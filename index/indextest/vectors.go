@@ -92,7 +92,7 @@ func (k *kit) replaceWith(c semblance.CollectionID, version int64, entries ...se
 
 func (k *kit) addTo(c semblance.CollectionID, version int64, entries ...semblance.VectorEntry) {
 	k.Helper()
-	k.ok(k.index.Add(k.Context(), k.space, c, version, entries...))
+	k.ok(k.index.Update(k.Context(), k.space, c, version, semblance.VectorChange{Add: entries}))
 	k.want.put(c, entries...)
 	k.version(c, version)
 }
@@ -375,7 +375,7 @@ func (k *kit) refused() {
 	for name, v := range bad {
 		good := semblance.VectorEntry{ID: "good", Subject: "good", Vector: k.unit()}
 		e := semblance.VectorEntry{ID: "bad", Subject: "bad", Vector: v}
-		if err := k.index.Add(k.Context(), k.space, "a", 6, good, e); semblance.CodeOf(err) != semblance.Invalid {
+		if err := k.index.Update(k.Context(), k.space, "a", 6, semblance.VectorChange{Add: []semblance.VectorEntry{good, e}}); semblance.CodeOf(err) != semblance.Invalid {
 			k.Fatalf("adding a vector that is %s gave %v, want invalid", name, err)
 		}
 		err := k.index.Replace(k.Context(), k.space, "new", 6, each([]semblance.VectorEntry{good, e}, nil))
@@ -401,7 +401,7 @@ func (k *kit) ownership() {
 		mine[i].Vector = slices.Clone(e[i].Vector)
 	}
 	k.ok(k.index.Replace(k.Context(), k.space, "a", 1, each(mine[:2], nil)))
-	k.ok(k.index.Add(k.Context(), k.space, "a", 2, mine[2:]...))
+	k.ok(k.index.Update(k.Context(), k.space, "a", 2, semblance.VectorChange{Add: mine[2:]}))
 	for i := range mine {
 		clear(mine[i].Vector)
 	}
@@ -445,7 +445,7 @@ func (k *kit) concurrent() {
 	}
 	wg.Go(func() { // and another collection grows meanwhile
 		for i := range rounds {
-			if err := k.index.Add(k.Context(), k.space, "b", int64(i+1), semblance.VectorEntry{ID: semblance.ReferenceID(fmt.Sprint("b", i)), Subject: fmt.Sprint(i), Vector: probe}); err != nil {
+			if err := k.index.Update(k.Context(), k.space, "b", int64(i+1), semblance.VectorChange{Add: []semblance.VectorEntry{semblance.VectorEntry{ID: semblance.ReferenceID(fmt.Sprint("b", i)), Subject: fmt.Sprint(i), Vector: probe}}}); err != nil {
 				k.Errorf("add: %v", err)
 			}
 		}

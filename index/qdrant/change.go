@@ -74,9 +74,10 @@ func (x *Index) Replace(ctx context.Context, space semblance.EngineSpec, c sembl
 	return x.erase(ctx, name, others(c, next.generation))
 }
 
-// Add implements semblance.VectorIndex. Up to 256 entries become visible at once,
+// Update implements semblance.VectorIndex. Up to 256 entries become visible at once,
 // more of them batch by batch; the version is recorded when all are in.
-func (x *Index) Add(ctx context.Context, space semblance.EngineSpec, c semblance.CollectionID, version int64, entries ...semblance.VectorEntry) error {
+func (x *Index) Update(ctx context.Context, space semblance.EngineSpec, c semblance.CollectionID, version int64, change semblance.VectorChange) error {
+	entries := change.Add
 	for _, e := range entries {
 		if err := index.CheckVector(space, e.Vector); err != nil {
 			return err

@@ -133,14 +133,14 @@ func TestInterruptedAdd(t *testing.T) {
 	old, more := entries(euclid, "old", 10), entries(euclid, "more", 600)
 	replace(t, x, euclid, "a", 1, old)
 	s.Fail(down(2, "Upsert"))
-	if err := x.Add(t.Context(), euclid, "a", 2, more...); semblance.CodeOf(err) != semblance.Internal {
+	if err := x.Update(t.Context(), euclid, "a", 2, semblance.VectorChange{Add: more}); semblance.CodeOf(err) != semblance.Internal {
 		t.Fatalf("error %v", err)
 	}
 	s.Fail(nil)
 	if v, err := x.Version(t.Context(), euclid, "a"); v != 1 || err != nil {
 		t.Fatalf("version %d, %v after an addition that broke off", v, err)
 	}
-	if err := x.Add(t.Context(), euclid, "a", 2, more...); err != nil {
+	if err := x.Update(t.Context(), euclid, "a", 2, semblance.VectorChange{Add: more}); err != nil {
 		t.Fatal(err)
 	}
 	holds(t, x, euclid, "a", 2, append(old, more...))
@@ -157,7 +157,7 @@ func TestAcknowledgedIsNotDone(t *testing.T) {
 	if err := x.Replace(t.Context(), euclid, "a", 2, each(entries(euclid, "new", 5))); semblance.CodeOf(err) != semblance.Unavailable {
 		t.Fatalf("error %v, want unavailable", err)
 	}
-	if err := x.Add(t.Context(), euclid, "a", 2, entries(euclid, "new", 5)...); semblance.CodeOf(err) != semblance.Unavailable {
+	if err := x.Update(t.Context(), euclid, "a", 2, semblance.VectorChange{Add: entries(euclid, "new", 5)}); semblance.CodeOf(err) != semblance.Unavailable {
 		t.Fatalf("error %v, want unavailable", err)
 	}
 	if err := x.Drop(t.Context(), "a"); semblance.CodeOf(err) != semblance.Unavailable {
@@ -245,7 +245,7 @@ func TestUnnormalized(t *testing.T) {
 	cosine.Metric = semblance.Cosine
 	v := make([]float32, cosine.Dimensions)
 	v[0] = 1.01
-	err := x.Add(t.Context(), cosine, "a", 1, semblance.VectorEntry{ID: "a", Subject: "a", Vector: v})
+	err := x.Update(t.Context(), cosine, "a", 1, semblance.VectorChange{Add: []semblance.VectorEntry{semblance.VectorEntry{ID: "a", Subject: "a", Vector: v}}})
 	if semblance.CodeOf(err) != semblance.Invalid {
 		t.Fatalf("error %v, want invalid", err)
 	}
@@ -265,7 +265,7 @@ func TestLargeMessages(t *testing.T) {
 	long := semblance.EngineSpec{Name: "long", Version: 1, Dimensions: 16_384, Metric: semblance.Euclid}
 	replace(t, x, long, "a", 1, entries(long, "l", 150))
 	s.Fail(nil)
-	if err := x.Add(t.Context(), long, "a", 2, entries(long, "m", 150)...); err != nil {
+	if err := x.Update(t.Context(), long, "a", 2, semblance.VectorChange{Add: entries(long, "m", 150)}); err != nil {
 		t.Fatal(err)
 	}
 	if n := s.Calls("Upsert"); n != 4 { // 9.8 MB in three, and the state
