@@ -35,6 +35,17 @@ type VectorQuery struct {
 	Undated  bool
 }
 
+// Covers reports whether a reference captured on a day is searched.
+func (q VectorQuery) Covers(captured int32) bool {
+	switch {
+	case q.From == 0 && q.To == 0:
+		return true
+	case captured == 0:
+		return q.Undated
+	}
+	return (q.From == 0 || captured >= q.From) && (q.To == 0 || captured <= q.To)
+}
+
 // A Neighbor is the nearest reference of one subject.
 type Neighbor struct {
 	ID         ReferenceID

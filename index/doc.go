@@ -3,7 +3,7 @@
 // within a radius of a hash.
 //
 // Both are derived from the store. They start empty and say so (Version is 0),
-// are filled with Replace, follow with Add, and can be thrown away. Nothing is
+// are filled with Replace, follow with Update, and can be thrown away. Nothing is
 // lost to speed: a fast pass only decides what cannot be in the answer, by a bound
 // that is proved where it is computed, and what remains is ranked by the
 // definition ([semblance.Metric.Distance], [hashing.PDQ.Distance]). The package

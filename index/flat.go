@@ -68,8 +68,7 @@ func (f *Flat) Update(_ context.Context, space semblance.EngineSpec, c semblance
 	if err := checkChange(space, version); err != nil {
 		return err
 	}
-	entries := change.Add
-	for _, e := range entries {
+	for _, e := range change.Add {
 		if err := CheckVector(space, e.Vector); err != nil {
 			return err
 		}
@@ -80,7 +79,7 @@ func (f *Flat) Update(_ context.Context, space semblance.EngineSpec, c semblance
 	if s == nil {
 		s = newShelf(space)
 	}
-	s, err := s.with(space, entries)
+	s, err := s.with(space, change)
 	if err != nil {
 		return err
 	}

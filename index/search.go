@@ -93,8 +93,8 @@ func (s heldShelf) collect(ctx context.Context, w *workspace, q semblance.Vector
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		t := s.bound(w, i, q.Subjects)
-		out[i] = s.rank(w, i, v, t, out[i])
+		t := s.bound(w, i, q)
+		out[i] = s.rank(w, i, v, t, q, out[i])
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func (s *shelf) fill(keys []float32, q *codedQuery, sums []int32, from int) {
 
 // bound fills the ups of all subjects for the i-th query and returns the k-th
 // smallest.
-func (s *shelf) bound(w *workspace, i, k int) float32 {
+func (s *shelf) bound(w *workspace, i int, asked semblance.VectorQuery) float32 {
 	w.ups = slices.Grow(w.ups[:0], len(s.names))[:len(s.names)]
 	for j := range w.ups {
 		w.ups[j] = float32(math.Inf(1))
@@ -143,12 +143,15 @@ func (s *shelf) bound(w *workspace, i, k int) float32 {
 	q, keys := &w.queries[i], w.keys[i]
 	rests, subjects := s.coded.rests[:len(keys)], s.subjects[:len(keys)]
 	for j, key := range keys {
+		if !asked.Covers(s.days[j]) {
+			continue
+		}
 		up := max(key+(q.perRest*rests[j]+q.base), lowest)
 		if p := &w.ups[subjects[j]]; up < *p {
 			*p = up
 		}
 	}
-	return w.smallest(k)
+	return w.smallest(asked.Subjects)
 }
 
 // smallest returns the k-th smallest of the ups, infinity when there are fewer.
@@ -173,13 +176,13 @@ func (w *workspace) smallest(k int) float32 {
 
 // rank appends, of the rows that are not ruled out for the i-th query, each
 // subject's nearest by the definition.
-func (s heldShelf) rank(w *workspace, i int, v []float32, t float32, out []semblance.Neighbor) []semblance.Neighbor {
+func (s heldShelf) rank(w *workspace, i int, v []float32, t float32, asked semblance.VectorQuery, out []semblance.Neighbor) []semblance.Neighbor {
 	q, keys := &w.queries[i], w.keys[i]
 	rests := s.coded.rests[:len(keys)]
 	at := map[int32]int{} // subject -> position in out
 	for j, key := range keys {
 		low := key - (q.perRest*rests[j] + q.base)
-		if low > t || low > w.ups[s.subjects[j]] { // false for what is not a number
+		if low > t || low > w.ups[s.subjects[j]] || !asked.Covers(s.days[j]) { // false for what is not a number
 			continue
 		}
 		subject := s.subjects[j]

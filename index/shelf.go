@@ -17,6 +17,7 @@ type shelf struct {
 	ids      []semblance.ReferenceID
 	subjects []int32 // of each row, an index of names
 	names    []string
+	days     []int32   // of each row, when it was captured, 0 unknown
 	vectors  []float32 // rows of dims, as they were given
 	coded    coded     // the same rows, for the first pass
 	longest  float64   // length of the longest row that ever was
@@ -33,16 +34,18 @@ func newShelf(space semblance.EngineSpec) *shelf {
 	}
 }
 
-// with returns a successor that holds entries too. Entries whose IDs are held are
-// replaced in a copy, so that searches under way keep the old ones.
-func (s *shelf) with(space semblance.EngineSpec, entries []semblance.VectorEntry) (*shelf, error) {
+// with returns a successor after a change. Entries whose IDs are held are replaced
+// in a copy, so that searches under way keep the old ones.
+func (s *shelf) with(space semblance.EngineSpec, change semblance.VectorChange) (*shelf, error) {
 	if s.dims != space.Dimensions || s.metric != space.Metric {
 		return nil, mixed(space)
 	}
+	s, entries := s.without(change.Remove), change.Add
 	next := *s
 	for _, e := range entries {
 		if _, ok := s.rows[e.ID]; ok {
 			next.subjects = slices.Clone(s.subjects)
+			next.days = slices.Clone(s.days)
 			next.vectors = slices.Clone(s.vectors)
 			next.coded = coded{slices.Clone(s.coded.codes), slices.Clone(s.coded.scales), slices.Clone(s.coded.rests), slices.Clone(s.coded.bias)}
 			break
@@ -52,6 +55,27 @@ func (s *shelf) with(space semblance.EngineSpec, entries []semblance.VectorEntry
 		next.put(e)
 	}
 	return &next, nil
+}
+
+// without returns the shelf itself when it holds none of the IDs, or a copy of what
+// is left.
+func (s *shelf) without(ids []semblance.ReferenceID) *shelf {
+	gone := map[semblance.ReferenceID]bool{}
+	for _, id := range ids {
+		if _, ok := s.rows[id]; ok {
+			gone[id] = true
+		}
+	}
+	if len(gone) == 0 {
+		return s
+	}
+	left := &shelf{dims: s.dims, metric: s.metric, rows: map[semblance.ReferenceID]int32{}, named: map[string]int32{}}
+	for i, id := range s.ids {
+		if !gone[id] {
+			left.put(semblance.VectorEntry{ID: id, Subject: s.names[s.subjects[i]], Vector: s.row(i), Captured: s.days[i]})
+		}
+	}
+	return left
 }
 
 // put adds a row, or overwrites the row of an ID that is held. Overwriting is
@@ -65,14 +89,14 @@ func (s *shelf) put(e semblance.VectorEntry) {
 	}
 	s.longest = max(s.longest, math.Sqrt(squaredLength(e.Vector)))
 	if row, ok := s.rows[e.ID]; ok {
-		s.subjects[row] = subject
+		s.subjects[row], s.days[row] = subject, e.Captured
 		copy(s.row(int(row)), e.Vector)
 		s.coded.set(int(row), e.Vector, s.metric)
 		return
 	}
 	s.rows[e.ID] = int32(len(s.ids))
 	s.ids = append(s.ids, e.ID)
-	s.subjects = append(s.subjects, subject)
+	s.subjects, s.days = append(s.subjects, subject), append(s.days, e.Captured)
 	s.vectors = append(s.vectors, e.Vector...)
 	s.coded.append(e.Vector, s.metric)
 }

@@ -16,14 +16,22 @@ type oracle map[semblance.CollectionID][]semblance.VectorEntry
 
 // search is the definition of a search of one vector.
 func (o oracle) search(space semblance.EngineSpec, v []float32, subjects int, in ...semblance.CollectionID) []semblance.Neighbor {
+	return o.answer(semblance.VectorQuery{Space: space, Collections: in, Subjects: subjects}, v)
+}
+
+// answer is the definition of a query's answer to one vector.
+func (o oracle) answer(q semblance.VectorQuery, v []float32) []semblance.Neighbor {
 	type person struct {
 		c semblance.CollectionID
 		s string
 	}
 	best := map[person]semblance.Neighbor{}
-	for _, c := range in {
+	for _, c := range q.Collections {
 		for _, e := range o[c] {
-			n := semblance.Neighbor{ID: e.ID, Collection: c, Subject: e.Subject, Distance: space.Metric.Distance(e.Vector, v)}
+			if !dated(q, e.Captured) {
+				continue
+			}
+			n := semblance.Neighbor{ID: e.ID, Collection: c, Subject: e.Subject, Distance: q.Space.Metric.Distance(e.Vector, v)}
 			if b, ok := best[person{c, e.Subject}]; !ok || byDistance(n, b) < 0 {
 				best[person{c, e.Subject}] = n
 			}
@@ -34,7 +42,22 @@ func (o oracle) search(space semblance.EngineSpec, v []float32, subjects int, in
 		out = append(out, n)
 	}
 	slices.SortFunc(out, byDistance)
-	return out[:min(subjects, len(out))]
+	return out[:min(q.Subjects, len(out))]
+}
+
+// dated is the definition of a query's bounds on days.
+func dated(q semblance.VectorQuery, day int32) bool {
+	from, to := int64(q.From), int64(q.To)
+	if from == 0 && to == 0 {
+		return true
+	}
+	if from == 0 {
+		from = math.MinInt64
+	}
+	if to == 0 {
+		to = math.MaxInt64
+	}
+	return day == 0 && q.Undated || day != 0 && from <= int64(day) && int64(day) <= to
 }
 
 func byDistance(a, b semblance.Neighbor) int {
@@ -52,6 +75,11 @@ func (o oracle) put(c semblance.CollectionID, entries ...semblance.VectorEntry) 
 			o[c][i] = e
 		}
 	}
+}
+
+// remove takes entries away.
+func (o oracle) remove(c semblance.CollectionID, ids ...semblance.ReferenceID) {
+	o[c] = slices.DeleteFunc(slices.Clone(o[c]), func(e semblance.VectorEntry) bool { return slices.Contains(ids, e.ID) })
 }
 
 // A hashOracle is what a hash index should hold, by collection.

@@ -74,8 +74,9 @@ func (x *Index) Replace(ctx context.Context, space semblance.EngineSpec, c sembl
 	return x.erase(ctx, name, others(c, next.generation))
 }
 
-// Update implements semblance.VectorIndex. Up to 256 entries become visible at once,
-// more of them batch by batch; the version is recorded when all are in.
+// Update implements semblance.VectorIndex. What is removed goes first. Up to 256
+// entries become visible at once, more of them batch by batch; the version is recorded
+// when all are in.
 func (x *Index) Update(ctx context.Context, space semblance.EngineSpec, c semblance.CollectionID, version int64, change semblance.VectorChange) error {
 	entries := change.Add
 	for _, e := range entries {
@@ -92,6 +93,9 @@ func (x *Index) Update(ctx context.Context, space semblance.EngineSpec, c sembla
 	if s.generation == "" {
 		s.generation = uuid.NewString()
 	}
+	if err := x.remove(ctx, space, c, s, change.Remove); err != nil {
+		return err
+	}
 	for batch := range batches(entries) {
 		if err := x.upload(ctx, space, c, s.generation, batch); err != nil {
 			return err
@@ -103,6 +107,31 @@ func (x *Index) Update(ctx context.Context, space semblance.EngineSpec, c sembla
 		return err
 	}
 	return x.write(ctx, space.Signal(), c, s)
+}
+
+// remove deletes references. The state says first that fewer points will be there, so
+// that a search that misses some knows that they were not lost.
+func (x *Index) remove(ctx context.Context, space semblance.EngineSpec, c semblance.CollectionID, s state, ids []semblance.ReferenceID) error {
+	if len(ids) == 0 || s.version == 0 {
+		return nil
+	}
+	s.count = max(0, s.count-int64(len(ids)))
+	if err := x.write(ctx, space.Signal(), c, s); err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(ids, 4*batchPoints) {
+		points := make([]*api.PointId, len(chunk))
+		for i, id := range chunk {
+			points[i] = pointID(space.Signal(), string(c), s.generation, string(id))
+		}
+		r, err := x.client.Delete(ctx, &api.DeletePoints{
+			CollectionName: x.vectors(space.Signal()), Wait: api.PtrOf(true), Points: api.NewPointsSelector(points...), Ordering: strong(),
+		})
+		if err := x.done(ctx, "delete points", r, err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Drop implements semblance.VectorIndex. It proves by counting that nothing is left.
@@ -211,6 +240,9 @@ func (x *Index) upload(ctx context.Context, space semblance.EngineSpec, c sembla
 				fieldCollection: api.NewValueString(string(c)), fieldGeneration: api.NewValueString(generation),
 				fieldSubject: api.NewValueString(e.Subject), fieldReference: api.NewValueString(string(e.ID)),
 			},
+		}
+		if e.Captured != 0 {
+			p.Payload[fieldCaptured] = api.NewValueInt(int64(e.Captured))
 		}
 		if i, ok := at[e.ID]; ok {
 			points[i] = p

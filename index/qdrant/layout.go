@@ -19,6 +19,7 @@ const (
 	fieldGeneration = "generation" // of the replacement it came with
 	fieldSubject    = "subject"
 	fieldReference  = "reference" // its ID; the point's own is derived from it
+	fieldCaptured   = "captured"  // the day, counted from 1970-01-01; missing when it is not known
 	fieldSignal     = "signal"    // state points only
 	fieldVersion    = "version"   // state points only
 	fieldCount      = "count"     // state points only
@@ -63,7 +64,7 @@ func distance(m semblance.Metric) api.Distance {
 // ensure makes the Qdrant collection of a space unless it is there, and checks it.
 func (x *Index) ensure(ctx context.Context, s semblance.EngineSpec) error {
 	params := &api.VectorParams{Size: uint64(s.Dimensions), Distance: distance(s.Metric)}
-	return x.create(ctx, x.vectors(s.Signal()), params, fieldCollection, fieldGeneration, fieldSubject)
+	return x.create(ctx, x.vectors(s.Signal()), params, fieldCollection, fieldGeneration, fieldSubject, fieldCaptured)
 }
 
 // ensureStates makes the Qdrant collection of state points unless it is there. Its
@@ -100,16 +101,26 @@ func (x *Index) create(ctx context.Context, name string, params *api.VectorParam
 		return err
 	}
 	for _, f := range fields {
-		r, err := x.client.CreateFieldIndex(ctx, &api.CreateFieldIndexCollection{
-			CollectionName: name, Wait: api.PtrOf(true), FieldName: f, FieldType: api.FieldType_FieldTypeKeyword.Enum(),
-			FieldIndexParams: api.NewPayloadIndexParamsKeyword(&api.KeywordIndexParams{IsTenant: api.PtrOf(f == fieldCollection)}),
-		})
+		r, err := x.client.CreateFieldIndex(ctx, payloadIndex(name, f))
 		if err := x.done(ctx, "make an index of "+f, r, err); err != nil {
 			return err
 		}
 	}
 	x.ready[name] = true
 	return nil
+}
+
+// payloadIndex describes the index of a field of the payload.
+func payloadIndex(name, field string) *api.CreateFieldIndexCollection {
+	r := &api.CreateFieldIndexCollection{CollectionName: name, Wait: api.PtrOf(true), FieldName: field}
+	if field == fieldCaptured {
+		r.FieldType = api.FieldType_FieldTypeInteger.Enum()
+		r.FieldIndexParams = api.NewPayloadIndexParamsInt(&api.IntegerIndexParams{Lookup: api.PtrOf(false), Range: api.PtrOf(true)})
+		return r
+	}
+	r.FieldType = api.FieldType_FieldTypeKeyword.Enum()
+	r.FieldIndexParams = api.NewPayloadIndexParamsKeyword(&api.KeywordIndexParams{IsTenant: api.PtrOf(field == fieldCollection)})
+	return r
 }
 
 // check refuses a Qdrant collection that is made for other vectors.

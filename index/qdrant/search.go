@@ -49,6 +49,11 @@ func (x *Index) Search(ctx context.Context, q semblance.VectorQuery) ([][]sembla
 	if err != nil {
 		return nil, err
 	}
+	if q.From != 0 || q.To != 0 { // a collection made by an earlier version has no index of days
+		if err := x.ensure(ctx, q.Space); err != nil {
+			return nil, err
+		}
+	}
 	for range attempts {
 		whole, err := x.attempt(ctx, q, held, out)
 		if err != nil && code(err) != codes.NotFound {
@@ -67,8 +72,10 @@ func (x *Index) Search(ctx context.Context, q semblance.VectorQuery) ([][]sembla
 		if same && whole {
 			return out, nil
 		}
-		if same && !whole {
-			return nil, lost(x.server)
+		if same && !whole { // or removed meanwhile
+			if err := x.complete(ctx, q.Space, now); err != nil {
+				return nil, err
+			}
 		}
 		held = now
 	}
@@ -80,6 +87,20 @@ func (x *Index) Search(ctx context.Context, q semblance.VectorQuery) ([][]sembla
 func lost(server string) error {
 	return semblance.Errorf(semblance.Internal, "Qdrant at %s has lost points of a collection", server).
 		WithHint("The index is made again from the store when the collection is next opened.")
+}
+
+// complete returns an error when there are fewer points than the states say.
+func (x *Index) complete(ctx context.Context, space semblance.EngineSpec, held map[semblance.CollectionID]state) error {
+	for c, s := range held {
+		n, err := x.count(ctx, x.vectors(space.Signal()), &api.Filter{Must: []*api.Condition{ofCollection(c), ofGeneration(s.generation)}})
+		if err != nil {
+			return err
+		}
+		if n < s.count {
+			return lost(x.server)
+		}
+	}
+	return nil
 }
 
 // held returns the states of a query's collections. One that is not held is an error.
@@ -114,7 +135,7 @@ func (x *Index) attempt(ctx context.Context, q semblance.VectorQuery, held map[s
 		for _, v := range q.Vectors[first:last] {
 			quests = append(quests, newQuest(q, v))
 		}
-		if err := x.settle(ctx, q, scope(held), quests); err != nil {
+		if err := x.settle(ctx, q, scope(q, held), quests); err != nil {
 			return false, err
 		}
 		vectors, err := x.fetch(ctx, q, quests)
@@ -132,13 +153,28 @@ func (x *Index) attempt(ctx context.Context, q semblance.VectorQuery, held map[s
 }
 
 // scope is the filter of what is searched.
-func scope(held map[semblance.CollectionID]state) []*api.Condition {
+func scope(q semblance.VectorQuery, held map[semblance.CollectionID]state) []*api.Condition {
 	var collections, generations []string
 	for c, s := range held {
 		collections = append(collections, string(c))
 		generations = append(generations, s.generation)
 	}
-	return []*api.Condition{api.NewMatchKeywords(fieldCollection, collections...), api.NewMatchKeywords(fieldGeneration, generations...)}
+	out := []*api.Condition{api.NewMatchKeywords(fieldCollection, collections...), api.NewMatchKeywords(fieldGeneration, generations...)}
+	if q.From == 0 && q.To == 0 {
+		return out
+	}
+	days := &api.Range{}
+	if q.From != 0 {
+		days.Gte = api.PtrOf(float64(q.From))
+	}
+	if q.To != 0 {
+		days.Lte = api.PtrOf(float64(q.To))
+	}
+	captured := api.NewRange(fieldCaptured, days) // fails where the field is missing
+	if q.Undated {
+		captured = api.NewFilterAsCondition(&api.Filter{Should: []*api.Condition{captured, api.NewIsEmpty(fieldCaptured)}})
+	}
+	return append(out, captured)
 }
 
 // settle asks until every quest is done.

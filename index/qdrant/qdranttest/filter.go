@@ -9,30 +9,46 @@ import (
 )
 
 // check refuses conditions that are not implemented, and those on fields without
-// an index where strict mode forbids them.
+// an index that serves them where strict mode forbids them.
 func (c *collection) check(f *api.Filter) error {
 	if f.GetMinShould() != nil {
 		return status.Error(codes.Unimplemented, "qdranttest: min_should")
 	}
 	for _, cond := range slices.Concat(f.GetMust(), f.GetShould(), f.GetMustNot()) {
-		switch o := cond.GetConditionOneOf().(type) {
-		case *api.Condition_Filter:
-			if err := c.check(o.Filter); err != nil {
+		if inner := cond.GetFilter(); inner != nil {
+			if err := c.check(inner); err != nil {
 				return err
 			}
-		case *api.Condition_Field:
-			m := o.Field.GetMatch()
-			if _, ok := m.GetMatchValue().(*api.Match_Keyword); !ok && m.GetKeywords() == nil {
-				return status.Errorf(codes.Unimplemented, "qdranttest: condition %v", cond)
-			}
-			if _, ok := c.indexed[o.Field.GetKey()]; c.strict() && !ok {
-				return invalid("Bad request: Index required but not found for %q of one of the following types: [keyword]. Help: Create an index for this key or use a different filter.", o.Field.GetKey())
-			}
-		default:
+			continue
+		}
+		key, types := target(cond)
+		if key == "" {
 			return status.Errorf(codes.Unimplemented, "qdranttest: condition %v", cond)
+		}
+		t, ok := c.indexed[key]
+		if c.strict() && (!ok || types != nil && !slices.Contains(types, t)) {
+			return invalid("Bad request: Index required but not found for %q of one of the following types: %v. Help: Create an index for this key or use a different filter.", key, types)
 		}
 	}
 	return nil
+}
+
+// target returns the field of a condition and the types of index that serve it, any
+// type when there are none. The field is "" when the condition is not implemented.
+func target(c *api.Condition) (string, []api.FieldType) {
+	switch o := c.GetConditionOneOf().(type) {
+	case *api.Condition_IsEmpty:
+		return o.IsEmpty.GetKey(), nil
+	case *api.Condition_Field:
+		m := o.Field.GetMatch()
+		switch _, one := m.GetMatchValue().(*api.Match_Keyword); {
+		case one || m.GetKeywords() != nil:
+			return o.Field.GetKey(), []api.FieldType{api.FieldType_FieldTypeKeyword}
+		case o.Field.GetRange() != nil && m == nil:
+			return o.Field.GetKey(), []api.FieldType{api.FieldType_FieldTypeInteger, api.FieldType_FieldTypeFloat}
+		}
+	}
+	return "", nil
 }
 
 // holds reports whether a payload fulfills a filter that was checked.
@@ -53,7 +69,16 @@ func condition(c *api.Condition, payload map[string]*api.Value) bool {
 	if f := c.GetFilter(); f != nil {
 		return holds(f, payload)
 	}
-	v, ok := payload[c.GetField().GetKey()].GetKind().(*api.Value_StringValue)
+	if e := c.GetIsEmpty(); e != nil {
+		_, null := payload[e.GetKey()].GetKind().(*api.Value_NullValue)
+		return null || payload[e.GetKey()] == nil
+	}
+	kind := payload[c.GetField().GetKey()].GetKind()
+	if r := c.GetField().GetRange(); r != nil {
+		v, ok := kind.(*api.Value_IntegerValue)
+		return ok && within(r, float64(v.IntegerValue))
+	}
+	v, ok := kind.(*api.Value_StringValue)
 	if !ok {
 		return false
 	}
@@ -61,4 +86,9 @@ func condition(c *api.Condition, payload map[string]*api.Value) bool {
 		return slices.Contains(m.GetKeywords().GetStrings(), v.StringValue)
 	}
 	return c.GetField().GetMatch().GetKeyword() == v.StringValue
+}
+
+func within(r *api.Range, v float64) bool {
+	return (r.Lt == nil || v < r.GetLt()) && (r.Gt == nil || v > r.GetGt()) &&
+		(r.Gte == nil || v >= r.GetGte()) && (r.Lte == nil || v <= r.GetLte())
 }

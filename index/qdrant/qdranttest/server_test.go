@@ -132,6 +132,26 @@ func strictness(t *testing.T, addr string) {
 	vector(t, got[0], 0.6, 0, 0.8)
 	vector(t, got[1], 0, 0, 1)
 
+	days := &api.Filter{Must: []*api.Condition{api.NewRange("day", &api.Range{Gte: api.PtrOf(-3.0), Lte: api.PtrOf(4.0)})}}
+	undated := &api.Filter{Must: []*api.Condition{api.NewIsEmpty("day")}}
+	_, err = query(euclid, 5, days, 1, 2, 3)
+	refuses("a range without an index", err, codes.InvalidArgument)
+	_, err = c.CreateFieldIndex(ctx, &api.CreateFieldIndexCollection{CollectionName: euclid, Wait: api.PtrOf(true), FieldName: "day", FieldType: api.FieldType_FieldTypeInteger.Enum()})
+	ok("index", err)
+	_, err = c.Upsert(ctx, &api.UpsertPoints{CollectionName: euclid, Wait: api.PtrOf(true), Points: []*api.PointStruct{
+		{Id: api.NewIDNum(8), Vectors: api.NewVectors(0, 0, 9), Payload: map[string]*api.Value{"day": api.NewValueInt(4)}},
+		{Id: api.NewIDNum(9), Vectors: api.NewVectors(0, 0, 9), Payload: map[string]*api.Value{"day": api.NewValueInt(5)}},
+	}})
+	ok("upsert", err)
+	got, err = query(euclid, 5, days, 0, 0, 9)
+	ok("query", err)
+	scores(t, got, 0)
+	got, err = query(euclid, 5, undated, 0, 0, 2)
+	ok("query", err)
+	scores(t, got, 0, math.Sqrt(9+4))
+	_, err = c.Delete(ctx, &api.DeletePoints{CollectionName: euclid, Wait: api.PtrOf(true), Points: api.NewPointsSelector(api.NewIDNum(8), api.NewIDNum(9), api.NewIDNum(10))})
+	ok("delete by ID", err)
+
 	n, err := c.Count(ctx, &api.CountPoints{CollectionName: euclid, Filter: filter, Exact: api.PtrOf(true)})
 	ok("count", err)
 	if n != 2 {
