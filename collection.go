@@ -132,6 +132,13 @@ type ReferenceStore interface {
 	EachReference(ctx context.Context, c CollectionID, f func(Reference) error) error
 }
 
+// A SubjectStore tells what is enrolled of one subject.
+type SubjectStore interface {
+	// SubjectReferences returns the references of a subject in the order of ids, with
+	// embeddings. None is no error: the subject may have been removed a moment ago.
+	SubjectReferences(ctx context.Context, c CollectionID, subject string) ([]Reference, error)
+}
+
 // EntryStore keeps the content of hashes and known-good collections.
 type EntryStore interface {
 	// AddEntries stores new entries and raises the collection's version. A value

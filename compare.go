@@ -93,7 +93,7 @@ func (e *Engine) compareSignals(ctx context.Context, p *Plan, a *Analysis, out *
 				cols = append(cols, c)
 			}
 		}
-		cands, err := e.candidates(ctx, spec, cols, set.Faces, p.Top)
+		cands, err := e.candidates(ctx, faceQuery{spec: spec, cols: cols, top: p.Top}, set.Faces)
 		if err != nil {
 			return err
 		}
@@ -228,69 +228,6 @@ func boolCompare(a, b bool) int {
 		return 1
 	}
 	return -1
-}
-
-// candidates searches faces in the collections of one engine. Distances are
-// recomputed from the stored vectors with the metric's definition, so that every
-// index gives the same answer, and rounded before they are compared with the
-// threshold, so that what is read is what decided.
-func (e *Engine) candidates(ctx context.Context, spec EngineSpec, cols []Collection, faces []Face, top int) ([]Candidate, error) {
-	q := VectorQuery{Space: spec, Collections: idsOf(cols), Subjects: top}
-	var which []int
-	for i := range faces {
-		if faces[i].Searchable() {
-			q.Vectors = append(q.Vectors, faces[i].Embedding)
-			which = append(which, i)
-		}
-	}
-	if len(which) == 0 || len(cols) == 0 {
-		return nil, nil
-	}
-	res, err := e.Vectors.Search(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	var out []Candidate
-	for k, neighbors := range res {
-		got, err := e.rank(ctx, spec, cols, faces[which[k]], neighbors)
-		if err != nil {
-			return nil, err
-		}
-		for r := range got {
-			got[r].Face, got[r].Rank = which[k], r+1
-		}
-		out = append(out, got...)
-	}
-	return out, nil
-}
-
-func (e *Engine) rank(ctx context.Context, spec EngineSpec, cols []Collection, face Face, neighbors []Neighbor) ([]Candidate, error) {
-	ids := make([]ReferenceID, len(neighbors))
-	for i, n := range neighbors {
-		ids[i] = n.ID
-	}
-	refs, err := e.References.References(ctx, ids...)
-	if err != nil {
-		return nil, err
-	}
-	var out []Candidate
-	for _, r := range refs {
-		i := slices.IndexFunc(cols, func(c Collection) bool { return c.ID == r.Collection })
-		if i < 0 {
-			return nil, Errorf(Internal, "the index answered with a collection that was not asked for")
-		}
-		c, d := cols[i], RoundDistance(spec.Metric.Distance(face.Embedding, r.Face.Embedding))
-		if d > c.FaceDistance {
-			continue
-		}
-		out = append(out, Candidate{Frame: face.Frame, Box: face.Box, Quality: face.Quality, Collection: c.Name, Owner: c.Owner,
-			Subject: r.Subject, Reference: r.ID, Source: r.Source, Distance: d, Metric: spec.Metric, Threshold: c.FaceDistance,
-			Band: NotCalibrated, Engine: spec.Name, Version: spec.Version, RefQuality: r.Face.Quality, Review: Unreviewed})
-	}
-	slices.SortStableFunc(out, func(a, b Candidate) int {
-		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.Collection, b.Collection), strings.Compare(string(a.Reference), string(b.Reference)))
-	})
-	return out, nil
 }
 
 // contradict adds a contradiction for every known-good collection and other

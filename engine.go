@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Parts are what an Engine is made of. Cases, Collections, References, Entries,
+// Parts are what an Engine is made of. Cases, Collections, References, Subjects, Entries,
 // Media, Requests and Audit are usually one store. Analyzer may be nil: then
 // digests, lookups and imports of hash lists work, and what needs pixels is
 // Unavailable.
@@ -19,6 +19,7 @@ type Parts struct {
 	Cases       CaseStore
 	Collections CollectionStore
 	References  ReferenceStore
+	Subjects    SubjectStore
 	Entries     EntryStore
 	Media       MediaStore
 	Requests    RequestStore
@@ -121,7 +122,7 @@ func (e *Engine) readyHashes(ctx context.Context, c Collection) error {
 }
 
 func vectorOf(r Reference) VectorEntry {
-	return VectorEntry{ID: r.ID, Subject: r.Subject, Vector: r.Face.Embedding}
+	return VectorEntry{ID: r.ID, Subject: r.Subject, Vector: r.Face.Embedding, Captured: indexDay(r.Captured)}
 }
 
 // errStop ends a walk whose consumer has had enough.

@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"semblance"
@@ -28,8 +30,10 @@ type picture struct {
 	Turned  string      `json:"turned,omitempty"` // the hash of the mirrored picture
 	Quality int         `json:"quality,omitempty"`
 	PHash   *uint64     `json:"phash,omitempty"`
-	Faces   [][]float32 `json:"faces,omitempty"` // embeddings
-	Poor    []int       `json:"poor,omitempty"`  // faces too poor to search
+	Faces   [][]float32 `json:"faces,omitempty"`  // embeddings
+	Second  [][]float32 `json:"second"`           // embeddings of engine yunet-dlib, where they differ
+	Poor    []int       `json:"poor,omitempty"`   // faces too poor to search
+	Broken  []int       `json:"broken,omitempty"` // faces whose embedding is not a number
 	Fail    string      `json:"fail,omitempty"`
 	Salt    string      `json:"salt,omitempty"`
 }
@@ -44,12 +48,17 @@ func (p picture) bytes(t *testing.T) []byte {
 }
 
 // A fakeAnalyzer is an Analyzer that counts what it decodes.
-type fakeAnalyzer struct{ decoded int }
+type fakeAnalyzer struct {
+	mu      sync.Mutex
+	decoded int
+}
 
 var _ semblance.Analyzer = (*fakeAnalyzer)(nil)
 
 func (f *fakeAnalyzer) Analyze(_ context.Context, file *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) {
+	f.mu.Lock()
 	f.decoded++
+	f.mu.Unlock()
 	info, err := file.Stat()
 	if err != nil {
 		return semblance.Analysis{}, err
@@ -102,9 +111,16 @@ func (p picture) hashes(algs []hashing.Algorithm) semblance.FrameHashes {
 
 func (p picture) faces(spec semblance.EngineSpec) semblance.FaceSet {
 	set := semblance.FaceSet{Engine: spec.Name, Version: spec.Version, Faces: []semblance.Face{}}
-	for i, v := range p.Faces {
+	vectors := p.Faces
+	if p.Second != nil && spec.Name == semblance.YuNetDlib {
+		vectors = p.Second
+	}
+	for i, v := range vectors {
 		e := make([]float32, spec.Dimensions)
 		copy(e, v)
+		if slices.Contains(p.Broken, i) {
+			e[0] = float32(math.NaN())
+		}
 		f := semblance.Face{Box: semblance.Box{X: float32(10 * i), W: 10, H: 10}, Score: 0.9, Quality: 80, Embedding: e, Crop: []byte("jpeg")}
 		if slices.Contains(p.Poor, i) {
 			f.Quality, f.Reasons = 5, []string{"small"}
@@ -139,7 +155,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, store: s, analyzer: &fakeAnalyzer{}, missing: map[semblance.EngineName]bool{}}
-	r.Engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Entries: s, Media: s, Requests: s, Audit: s, Objects: folder,
+	r.Engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Entries: s, Media: s, Requests: s, Audit: s, Objects: folder,
 		Vectors: index.NewFlat(), Hashes: index.NewHashes(), Analyzer: r.analyzer,
 		CheckEngine: func(_ context.Context, n semblance.EngineName) error {
 			if r.missing[n] {
@@ -737,7 +753,7 @@ func TestSearchRefusesAnAbsurdDistance(t *testing.T) {
 	r := newRig(t)
 	r.collection("g", semblance.Faces)
 	for _, d := range []float64{-1, 5} {
-		_, err := r.Search(t.Context(), tester, semblance.SearchRequest{Case: "C1", Collections: []string{"g"}, Distance: &d, File: r.file(picture{Faces: [][]float32{{1}}}.bytes(t))})
+		_, err := r.Search(t.Context(), tester, semblance.SearchRequest{Case: "C1", Collections: []string{"g"}, Terms: semblance.Terms{Distance: &d}, File: r.file(picture{Faces: [][]float32{{1}}}.bytes(t))})
 		wantCode(t, err, semblance.Invalid)
 	}
 }

@@ -259,6 +259,7 @@ func (e *Engine) analyze(ctx context.Context, p *Plan, prior *Media, f *os.File,
 		return errNoAnalyzer()
 	}
 	a, err := e.Analyzer.Analyze(ctx, f, p.request(prior))
+	a.sound()
 	if err == nil {
 		x.Decoded = true
 		x.Media.Analysis = &a

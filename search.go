@@ -2,132 +2,19 @@ package semblance
 
 import (
 	"context"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
+	"math"
 	"os"
 	"slices"
-
-	"semblance/hashing"
+	"strings"
 )
-
-// Signals makes digests and the signals asked for of one file. It stores nothing.
-func (e *Engine) Signals(ctx context.Context, f *os.File, req AnalyzeRequest) (hashing.Digests, Analysis, error) {
-	d, err := e.digest(ctx, f)
-	if err != nil {
-		return d, Analysis{}, err
-	}
-	if d.Size == 0 {
-		return d, Analysis{}, Errorf(MediaDamaged, "the file is empty")
-	}
-	a, err := e.analyzeOnly(ctx, f, req)
-	return d, a, err
-}
-
-// digest reads a file once from its start, wherever its offset stands.
-func (e *Engine) digest(ctx context.Context, f *os.File) (hashing.Digests, error) {
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return hashing.Digests{}, err
-	}
-	return hashing.Digest(ctx, f)
-}
-
-func (e *Engine) analyzeOnly(ctx context.Context, f *os.File, req AnalyzeRequest) (Analysis, error) {
-	if e.Analyzer == nil {
-		return Analysis{}, errNoAnalyzer()
-	}
-	req.Limits = e.Limits
-	return e.Analyzer.Analyze(ctx, f, req)
-}
-
-// A Comparison is what comparing two pictures gives: 1:1, nothing stored.
-type Comparison struct {
-	Distance    *float64   `json:"distance"` // of the two faces chosen; nil when there are none to compare
-	Metric      Metric     `json:"metric"`
-	Engine      EngineName `json:"engine"`
-	FacesA      int        `json:"faces_a"`
-	FacesB      int        `json:"faces_b"`
-	FaceA       *int       `json:"face_a,omitempty"`
-	FaceB       *int       `json:"face_b,omitempty"`
-	QualityA    float32    `json:"quality_a"`
-	QualityB    float32    `json:"quality_b"`
-	Threshold   float64    `json:"threshold"`               // the engine's default for collections
-	PDQDistance *int       `json:"pdq_distance"`            // of the nearest of the eight turns and mirrors of a
-	Transform   string     `json:"pdq_transform,omitempty"` // that one: "original", "flipy", ...
-	Why         string     `json:"why,omitempty"`           // why there is no distance
-}
-
-// Compare compares a face of a with a face of b, and the two pictures by PDQ.
-// Where a picture has several faces, faceA and faceB say which; nil means its
-// only one.
-func (e *Engine) Compare(ctx context.Context, engine EngineName, a, b *os.File, faceA, faceB *int) (Comparison, error) {
-	spec, err := EngineByName(engine)
-	if err != nil {
-		return Comparison{}, err
-	}
-	if err := e.CheckEngine(ctx, spec.Name); err != nil {
-		return Comparison{}, err
-	}
-	req := AnalyzeRequest{Engines: []EngineName{spec.Name}, Hashes: []hashing.Algorithm{hashing.AlgorithmPDQ}}
-	c := Comparison{Engine: spec.Name, Metric: spec.Metric, Threshold: spec.Distance}
-	sa, err := e.analyzeOnly(ctx, a, req)
-	if err != nil {
-		return c, fmt.Errorf("the first picture: %w", err)
-	}
-	sb, err := e.analyzeOnly(ctx, b, req)
-	if err != nil {
-		return c, fmt.Errorf("the second picture: %w", err)
-	}
-	if len(sa.Hashes) > 0 && len(sb.Hashes) > 0 {
-		d, t := nearestTurn(sa.Hashes[0].PDQ, sb.Hashes[0].PDQ.Hash)
-		c.PDQDistance, c.Transform = &d, t.String()
-	}
-	fa, fb := first(sa.Faces(spec.Name)).Faces, first(sb.Faces(spec.Name)).Faces
-	c.FacesA, c.FacesB = len(fa), len(fb)
-	if len(fa) == 0 || len(fb) == 0 {
-		c.Why = "a picture has no face that was found"
-		return c, nil
-	}
-	ia, err := chooseFace(fa, faceA)
-	if err != nil {
-		return c, Errorf(CodeOf(err), "the first picture: %v", err).WithHint("Choose with --face-a N, numbered from 0 by detector score; `semblance faces` lists them.")
-	}
-	ib, err := chooseFace(fb, faceB)
-	if err != nil {
-		return c, Errorf(CodeOf(err), "the second picture: %v", err).WithHint("Choose with --face-b N, numbered from 0 by detector score; `semblance faces` lists them.")
-	}
-	c.FaceA, c.FaceB, c.QualityA, c.QualityB = &ia, &ib, fa[ia].Quality, fb[ib].Quality
-	if !fa[ia].Searchable() || !fb[ib].Searchable() {
-		c.Why = "a face is too poor to compare"
-		return c, nil
-	}
-	d := RoundDistance(spec.Metric.Distance(fa[ia].Embedding, fb[ib].Embedding))
-	c.Distance = &d
-	return c, nil
-}
-
-// nearestTurn is the smallest distance of a turned or mirrored picture from another.
-func nearestTurn(a *hashing.PDQResult, b hashing.PDQ) (int, hashing.Transform) {
-	best, turn := a.Hash.Distance(b), hashing.Original
-	for t, h := range a.Turned {
-		if d := h.Distance(b); t != int(hashing.Original) && d < best {
-			best, turn = d, hashing.Transform(t)
-		}
-	}
-	return best, turn
-}
-
-func first[A, B any](a A, _ B) A { return a }
 
 // A SearchRequest asks for the nearest subjects of a probe.
 type SearchRequest struct {
+	Terms
 	Case        string
 	Collections []string   // faces collections of one engine
 	Engine      EngineName // empty: the collections'
-	Face        *int       // nil: every face of the probe
-	Top         int        // 0: DefaultTop
-	Distance    *float64   // instead of the collections' thresholds; audited
 	Name        string     // the probe's file name, for people
 	File        *os.File
 }
@@ -138,333 +25,370 @@ type SearchResult struct {
 	Faces       []Face    `json:"faces"`                  // of the probe, with crops, without embeddings
 	Limits      string    `json:"limits"`                 // of the engine, in a sentence
 	NotSearched []BadLine `json:"not_searched,omitempty"` // faces too poor; Line is the face's index
-	Only        *int      `json:"only,omitempty"`         // the one face that was asked for
+	Only        []int     `json:"only,omitempty"`         // the faces that were asked for; none is every one
+	Excluded    []string  `json:"excluded,omitempty"`     // named collections of other countries than those asked for
+	TogetherIn  []string  `json:"together_in,omitempty"`  // collections in which every chosen face has a candidate, where that was asked
+	Warnings    []string  `json:"warnings,omitempty"`
 }
 
 // Search searches the faces of a probe in faces collections. The request is kept
 // and audited whatever its outcome; a probe without a face that can be searched
 // is inconclusive, never "no candidate".
 func (e *Engine) Search(ctx context.Context, who Actor, r SearchRequest) (SearchResult, error) {
-	var res SearchResult
+	s, err := e.newSearch(ctx, who, r)
+	if err != nil {
+		return SearchResult{}, err
+	}
+	d, a, err := e.Signals(ctx, r.File, AnalyzeRequest{Engines: s.engines(), Crops: true})
+	if err != nil {
+		return SearchResult{}, err
+	}
+	set, _ := a.Faces(s.spec.Name)
+	res := s.result()
+	res.Request.Probe, res.Request.ProbeName = d.SHA256, r.Name
+	probe, err := onlyFaces(set.Faces, r.Faces)
+	if err != nil {
+		return res, err
+	}
+	res.Faces = shownFaces(set.Faces)
+	if err := s.answer(ctx, probe, &res); err != nil {
+		return res, err
+	}
+	if err := s.rerank(ctx, &res, a.embeddingsOf(s.second, probe)); err != nil {
+		return res, err
+	}
+	return res, s.keep(ctx, &res)
+}
+
+// A search is a SearchRequest that has been checked.
+type search struct {
+	e        *Engine
+	who      Actor
+	c        Case
+	terms    Terms
+	spec     EngineSpec
+	second   EngineSpec // that ranks again; without name when none does
+	query    faceQuery
+	excluded []string
+}
+
+// newSearch checks what is asked, finds the collections and brings their indexes up
+// to date, so that a search fails before its pictures are read.
+func (e *Engine) newSearch(ctx context.Context, who Actor, r SearchRequest) (*search, error) {
 	c, err := e.Cases.Case(ctx, r.Case)
 	if err != nil {
-		return res, err
+		return nil, err
 	}
-	cols, spec, err := e.searchable(ctx, r)
+	s := &search{e: e, who: who, c: c, terms: r.Terms}
+	if s.query.when, err = newPeriod(r.From, r.To, r.Dated); err != nil {
+		return nil, err
+	}
+	cols, err := e.resolve(ctx, r.Collections)
 	if err != nil {
-		return res, err
+		return nil, err
 	}
-	d, a, err := e.Signals(ctx, r.File, AnalyzeRequest{Engines: []EngineName{spec.Name}, Crops: true})
-	if err != nil {
-		return res, err
+	if cols, s.excluded, err = ofCountries(cols, r.Countries); err != nil {
+		return nil, err
 	}
-	set, _ := a.Faces(spec.Name)
-	probe := slices.Clone(set.Faces)
-	if r.Face != nil {
-		if _, err := chooseFace(probe, r.Face); err != nil {
-			return res, err
-		}
-		for i := range probe {
-			if i != *r.Face {
-				probe[i].Embedding = nil // keeps the numbering
-			}
+	if s.spec, err = e.searchable(ctx, cols, r.Engine); err != nil {
+		return nil, err
+	}
+	if r.Rerank != "" {
+		if s.second, err = e.reranker(ctx, s.spec, r.Rerank); err != nil {
+			return nil, err
 		}
 	}
 	if r.Distance != nil {
-		if *r.Distance < 0 || *r.Distance > 2 {
-			return res, Errorf(Invalid, "distance %g is outside 0 to 2", *r.Distance).WithHint("Leave it away to use the collections' own.")
+		if !(*r.Distance >= 0 && *r.Distance <= 2) {
+			return nil, Errorf(Invalid, "distance %g is outside 0 to 2", *r.Distance).WithHint("Leave it away to use the collections' own.")
 		}
 		for i := range cols {
 			cols[i].FaceDistance = *r.Distance
 		}
 	}
-	top := r.Top
-	if top <= 0 {
-		top = DefaultTop
+	s.query.spec, s.query.cols, s.query.top = s.spec, cols, r.Top
+	if s.query.top <= 0 {
+		s.query.top = DefaultTop
 	}
-	cands, err := e.candidates(ctx, spec, cols, probe, top)
-	if err != nil {
-		return res, err
-	}
-	res.Limits, res.Only = spec.Limits, r.Face
-	res.Request = Request{ID: NewID(), Case: c.ID, Actor: who, Probe: d.SHA256, ProbeName: r.Name, Purpose: c.Purpose, Basis: c.Basis,
-		Collections: names(cols), Engine: spec.Name, Version: spec.Version, Candidates: cands, Created: e.now()}
-	res.NotSearched = notSearched(probe, r.Face)
-	res.Request.Outcome, res.Request.Reason = outcome(set.Faces, len(res.NotSearched), r.Face, cands)
-	for _, f := range set.Faces {
-		f.Embedding = nil
-		res.Faces = append(res.Faces, f)
-	}
-	ev := e.event(who, "search", &c, names(cols)...)
-	ev.Detail["probe"], ev.Detail["request"], ev.Detail["engine"], ev.Detail["faces"] = res.Request.Probe, res.Request.ID, spec.Signal(), len(set.Faces)
-	ev.Detail["candidates"], ev.Detail["outcome"] = len(cands), res.Request.Outcome
-	if r.Distance != nil {
-		ev.Detail["distance"] = *r.Distance
-	}
-	return res, e.Requests.AddRequest(ctx, res.Request, ev)
+	return s, e.ready(ctx, cols...)
 }
 
-// searchable resolves the collections of a search and their one engine.
-func (e *Engine) searchable(ctx context.Context, r SearchRequest) ([]Collection, EngineSpec, error) {
-	cols, err := e.resolve(ctx, r.Collections)
-	if err != nil {
-		return nil, EngineSpec{}, err
+// ofCountries keeps the collections of the countries, all when none is named. It
+// narrows what was named and never adds to it.
+func ofCountries(cols []Collection, countries []string) (kept []Collection, excluded []string, err error) {
+	if len(countries) == 0 {
+		return cols, nil, nil
 	}
-	var spec EngineSpec
+	var wanted, have []string
+	for _, c := range countries {
+		if err := checkCountry(&c); err != nil {
+			return nil, nil, err
+		}
+		wanted = append(wanted, c)
+	}
+	for _, c := range cols {
+		have = append(have, c.Country)
+		if slices.Contains(wanted, c.Country) {
+			kept = append(kept, c)
+		} else {
+			excluded = append(excluded, c.Name)
+		}
+	}
+	slices.Sort(have)
+	for _, w := range wanted {
+		if !slices.Contains(have, w) {
+			return nil, nil, Errorf(Invalid, "none of the collections named is of %s; they are of %s", w, strings.Join(slices.Compact(have), ", ")).
+				WithHint("Countries only narrow the collections that are named; name one of that country too, or leave the country away.")
+		}
+	}
+	return kept, excluded, nil
+}
+
+// searchable checks the collections of a search and returns their one engine.
+func (e *Engine) searchable(ctx context.Context, cols []Collection, engine EngineName) (spec EngineSpec, err error) {
 	for i, c := range cols {
 		if c.Kind != Faces {
-			return nil, spec, Errorf(Invalid, "collection %q holds %s; a face is searched in faces collections", c.Name, c.Kind)
+			return spec, Errorf(Invalid, "collection %q holds %s; a face is searched in faces collections", c.Name, c.Kind)
 		}
 		s, err := e.usable(ctx, c)
 		if err != nil {
-			return nil, spec, err
+			return spec, err
 		}
 		if i > 0 && s != spec {
-			return nil, spec, Errorf(ModelMismatch, "collections %q (%s) and %q (%s) have different engines, and their distances cannot be ranked together", cols[0].Name, spec.Name, c.Name, s.Name).
+			return spec, Errorf(ModelMismatch, "collections %q (%s) and %q (%s) have different engines, and their distances cannot be ranked together", cols[0].Name, spec.Name, c.Name, s.Name).
 				WithHint("Search them one at a time, or bring one to the other's engine with `semblance collection reenroll`.")
 		}
 		spec = s
 	}
-	if r.Engine != "" && r.Engine != spec.Name {
-		return nil, spec, Errorf(ModelMismatch, "collection %q was enrolled with engine %s and cannot be searched with %s", cols[0].Name, spec.Name, r.Engine).
-			WithHint("Leave --engine away, or run `semblance collection reenroll %s --engine %s`.", cols[0].Name, r.Engine)
+	if engine != "" && engine != spec.Name {
+		return spec, Errorf(ModelMismatch, "collection %q was enrolled with engine %s and cannot be searched with %s", cols[0].Name, spec.Name, engine).
+			WithHint("Leave --engine away, or run `semblance collection reenroll %s --engine %s`.", cols[0].Name, engine)
 	}
-	return cols, spec, e.ready(ctx, cols...)
+	return spec, nil
+}
+
+// engines are those the probe is looked at with.
+func (s *search) engines() []EngineName {
+	out := []EngineName{s.spec.Name}
+	if s.second.Name != "" {
+		out = append(out, s.second.Name)
+	}
+	return out
+}
+
+// result begins an answer.
+func (s *search) result() SearchResult {
+	return SearchResult{Limits: s.spec.Limits, Only: s.terms.Faces, Excluded: s.excluded,
+		Request: Request{ID: NewID(), Case: s.c.ID, Actor: s.who, Purpose: s.c.Purpose, Basis: s.c.Basis,
+			Collections: names(s.query.cols), Engine: s.spec.Name, Version: s.spec.Version, Terms: s.terms, Created: s.e.now()}}
+}
+
+// answer searches the faces of a probe and says the outcome.
+func (s *search) answer(ctx context.Context, probe []Face, res *SearchResult) error {
+	var err error
+	asked := askedOf(probe, s.terms.Faces)
+	if s.terms.Together {
+		res.Request.Candidates, res.TogetherIn, err = s.together(ctx, probe, asked)
+	} else {
+		res.Request.Candidates, err = s.e.candidates(ctx, s.query, probe)
+	}
+	if err != nil {
+		return err
+	}
+	res.NotSearched = notSearched(probe, asked)
+	res.Request.Outcome, res.Request.Reason = outcome(asked, res.NotSearched, res.Request.Candidates, s.terms.Together)
+	return nil
+}
+
+// together searches every collection for itself, so that it is known of each
+// whether all of the faces have a candidate there.
+func (s *search) together(ctx context.Context, probe []Face, asked []int) (cands []Candidate, in []string, err error) {
+	which, vectors := searchableOf(probe)
+	if len(which) == 0 {
+		return nil, nil, nil
+	}
+	res, err := s.e.rankings(ctx, s.query, s.query.each(), vectors)
+	if err != nil {
+		return nil, nil, err
+	}
+	with := make([]int, len(s.query.cols)) // faces with a candidate, by collection
+	for k, i := range which {
+		cands = append(cands, s.query.candidates(i, &probe[i], merge(res[k]))...)
+		for g := range res[k] {
+			if len(s.query.candidates(i, &probe[i], res[k][g])) > 0 {
+				with[g]++
+			}
+		}
+	}
+	for g, c := range s.query.cols {
+		if with[g] == len(asked) {
+			in = append(in, c.Name)
+		}
+	}
+	return cands, in, nil
+}
+
+// keep stores the request with its audit event.
+func (s *search) keep(ctx context.Context, res *SearchResult) error {
+	r := &res.Request
+	ev := s.e.event(s.who, "search", &s.c, r.Collections...)
+	ev.Detail["probe"], ev.Detail["request"], ev.Detail["engine"], ev.Detail["faces"] = r.Probe, r.ID, s.spec.Signal(), len(res.Faces)
+	ev.Detail["candidates"], ev.Detail["outcome"] = len(r.Candidates), r.Outcome
+	s.detail(ev.Detail)
+	if len(r.Pictures) > 0 {
+		var sums []SHA256
+		for _, p := range r.Pictures {
+			sums = append(sums, p.SHA256)
+		}
+		ev.Detail["pictures"] = sums
+	}
+	if r.Sheet != "" {
+		ev.Detail["sheet"], ev.Detail["reference"] = r.Sheet, r.Reference
+	}
+	return s.e.Requests.AddRequest(ctx, *r, ev)
+}
+
+// detail adds to an audit event what the search was asked with.
+func (s *search) detail(d map[string]any) {
+	t := s.terms
+	if t.Distance != nil {
+		d["distance"] = *t.Distance
+	}
+	if !s.query.when.all() {
+		d["captured"] = s.query.when.text(t.From, t.To)
+	}
+	if len(t.Countries) > 0 {
+		d["countries"] = t.Countries
+	}
+	if t.Together {
+		d["together"] = true
+	}
+	if s.second.Name != "" {
+		d["rerank"] = s.second.Signal()
+	}
+}
+
+// onlyFaces returns the faces of a probe in which those that were not asked for have
+// no embedding, which keeps the numbering.
+func onlyFaces(faces []Face, only []int) ([]Face, error) {
+	for _, i := range only {
+		if _, err := chooseFace(faces, &i); err != nil {
+			return nil, err
+		}
+	}
+	out := slices.Clone(faces)
+	for i := range out {
+		if len(only) > 0 && !slices.Contains(only, i) {
+			out[i].Embedding = nil
+		}
+	}
+	return out, nil
+}
+
+// askedOf lists the faces that were asked for.
+func askedOf(faces []Face, only []int) []int {
+	var out []int
+	for i := range faces {
+		if len(only) == 0 || slices.Contains(only, i) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// shownFaces are the faces of a probe without their embeddings.
+func shownFaces(faces []Face) []Face {
+	out := slices.Clone(faces)
+	for i := range out {
+		out[i].Embedding = nil
+	}
+	return out
 }
 
 // notSearched lists the faces that were asked for and are too poor.
-func notSearched(probe []Face, which *int) []BadLine {
+func notSearched(probe []Face, asked []int) []BadLine {
 	var out []BadLine
-	for i := range probe {
-		if (which == nil || *which == i) && !probe[i].Searchable() {
+	for _, i := range asked {
+		if !probe[i].Searchable() {
 			out = append(out, BadLine{Line: i, Text: fmt.Sprintf("face %d, quality %.0f", i, probe[i].Quality), Reason: fmt.Sprint(probe[i].Reasons)})
 		}
 	}
 	return out
 }
 
-func outcome(faces []Face, poor int, which *int, cands []Candidate) (Outcome, string) {
-	asked := len(faces)
-	if which != nil {
-		asked = 1
+// outcome says what a search ends with. Together, the faces answer one question, and
+// a face that could not be asked leaves it open.
+func outcome(asked []int, poor []BadLine, cands []Candidate, together bool) (Outcome, string) {
+	var without []string
+	for _, i := range asked {
+		if !slices.ContainsFunc(cands, func(c Candidate) bool { return c.Face == i }) {
+			without = append(without, fmt.Sprint(i))
+		}
 	}
 	switch {
+	case len(asked) == 0:
+		return Inconclusive, "no face was found in the probe"
+	case len(poor) == len(asked):
+		return Inconclusive, "no face of the probe is good enough to search"
+	case together && len(poor) > 0:
+		return Inconclusive, fmt.Sprintf("%d of %d faces of the probe are too poor to search, so it cannot be said whether every one has a candidate", len(poor), len(asked))
+	case together && len(without) > 0:
+		return NoCandidate, fmt.Sprintf("every face was asked for together, and face %s has no candidate", listed(without))
 	case len(cands) > 0:
 		return PotentialCandidate, ""
-	case asked == 0:
-		return Inconclusive, "no face was found in the probe"
-	case poor == asked:
-		return Inconclusive, "no face of the probe is good enough to search"
-	case poor > 0:
-		return Inconclusive, fmt.Sprintf("%d of %d faces of the probe are too poor to search; the others have no candidate", poor, asked)
+	case len(poor) > 0:
+		return Inconclusive, fmt.Sprintf("%d of %d faces of the probe are too poor to search; the others have no candidate", len(poor), len(asked))
 	}
 	return NoCandidate, ""
 }
 
-// A LookupRequest says what hashes are looked up in.
-type LookupRequest struct {
-	Case        string
-	Collections []string
-	Default     hashing.Algorithm // of 64 or 16 bare digits; empty is SHA-256
+// mostListed is how many numbers a sentence lists.
+const mostListed = 10
+
+func listed(numbers []string) string {
+	if n := len(numbers); n > mostListed {
+		return strings.Join(numbers[:mostListed], ", ") + fmt.Sprintf(" and %d more", n-mostListed)
+	}
+	return strings.Join(numbers, ", ")
 }
 
-// A LookupResult is one answer to one line. A line without an entry has one
-// result without Collection; a line that cannot be read has Error.
-type LookupResult struct {
-	Line       int               `json:"line"` // from 1
-	Query      string            `json:"query"`
-	Kind       string            `json:"kind,omitempty"` // "hit", "near match" or "known-good"
-	Collection string            `json:"collection,omitempty"`
-	Owner      string            `json:"owner,omitempty"`
-	Algorithm  hashing.Algorithm `json:"algorithm,omitempty"`
-	Distance   *int              `json:"distance,omitempty"`
-	Threshold  *int              `json:"threshold,omitempty"`
-	Weak       bool              `json:"weak,omitempty"`
-	Entry      EntryID           `json:"entry,omitempty"`
-	EntryValue string            `json:"entry_value,omitempty"`
-	Note       string            `json:"note,omitempty"`
-	Source     string            `json:"source,omitempty"`
-	Record     string            `json:"record,omitempty"`
-	Error      string            `json:"error,omitempty"`
-}
-
-// A LookupSummary counts a lookup.
-type LookupSummary struct {
-	Lines int `json:"lines"`
-	Found int `json:"found"` // lines with at least one entry
-	Bad   int `json:"bad"`
-}
-
-// lookupBatch is how many lines are searched at once.
-const lookupBatch = 1024
-
-// Lookup looks hashes up, one a line, in the order of next, which returns io.EOF
-// at the end. emit gets the results in the same order. Memory does not grow with
-// the number of lines. The audit event is written before the first answer is
-// given and another one with the counts at the end.
-func (e *Engine) Lookup(ctx context.Context, who Actor, r LookupRequest, next func() (string, error), emit func(LookupResult) error) (LookupSummary, error) {
-	var sum LookupSummary
-	c, err := e.Cases.Case(ctx, r.Case)
-	if err != nil {
-		return sum, err
-	}
-	cols, err := e.resolve(ctx, r.Collections)
-	if err != nil {
-		return sum, err
-	}
-	for _, x := range cols {
-		if x.Kind != Hashes && x.Kind != KnownGood {
-			return sum, Errorf(Invalid, "collection %q holds %s; hashes are looked up in hashes and known-good collections", x.Name, x.Kind)
-		}
-	}
-	if err := e.ready(ctx, cols...); err != nil {
-		return sum, err
-	}
-	if r.Default == "" {
-		r.Default = hashing.AlgorithmSHA256
-	}
-	if err := e.Audit.Append(ctx, e.event(who, "lookup.start", &c, names(cols)...)); err != nil {
-		return sum, err
-	}
-	err = e.lookupAll(ctx, cols, r.Default, next, emit, &sum)
-	ev := e.event(who, "lookup", &c, names(cols)...)
-	ev.Detail["lines"], ev.Detail["found"], ev.Detail["bad"] = sum.Lines, sum.Found, sum.Bad
-	return sum, errors.Join(err, e.Audit.Append(context.WithoutCancel(ctx), ev))
-}
-
-func (e *Engine) lookupAll(ctx context.Context, cols []Collection, def hashing.Algorithm, next func() (string, error), emit func(LookupResult) error, sum *LookupSummary) error {
-	for {
-		batch, end := nextLines(next, def, sum)
-		if err := e.lookupLines(ctx, cols, batch, emit, sum); err != nil {
-			return err
-		}
-		if end == io.EOF {
-			return nil
-		}
-		if end != nil {
-			return end
-		}
-	}
-}
-
-// A lookupLine is one parsed line and its answers.
-type lookupLine struct {
-	LookupResult
-	value   []byte
-	answers []LookupResult
-}
-
-func nextLines(next func() (string, error), def hashing.Algorithm, sum *LookupSummary) ([]lookupLine, error) {
-	var batch []lookupLine
-	for len(batch) < lookupBatch {
-		s, err := next()
+// sound takes away embeddings that nothing can be compared with, and says so: one
+// broken vector must neither stop the other faces nor pass as a face with no
+// candidate.
+func (a *Analysis) sound() {
+	for s := range a.FaceSets {
+		set := &a.FaceSets[s]
+		spec, err := EngineByName(set.Engine)
 		if err != nil {
-			return batch, err
-		}
-		sum.Lines++
-		alg, value, _, err := hashing.ParseHashLine(s, def)
-		if errors.Is(err, hashing.ErrBlank) {
-			sum.Lines--
 			continue
 		}
-		l := lookupLine{LookupResult: LookupResult{Line: sum.Lines, Query: s, Algorithm: alg}, value: value}
-		if err != nil {
-			sum.Bad++
-			l.Error = err.Error()
+		for i := range set.Faces {
+			f := &set.Faces[i]
+			if why := spec.unsound(f.Embedding); why != "" {
+				f.Embedding = nil
+				f.Reasons = append(slices.Clone(f.Reasons), why)
+			}
 		}
-		batch = append(batch, l)
 	}
-	return batch, nil
 }
 
-func (e *Engine) lookupLines(ctx context.Context, cols []Collection, batch []lookupLine, emit func(LookupResult) error, sum *LookupSummary) error {
-	byAlg := map[hashing.Algorithm][]int{}
-	for i, l := range batch {
-		if l.Error == "" && !hashing.IsTrivial(l.Algorithm, l.value) {
-			byAlg[l.Algorithm] = append(byAlg[l.Algorithm], i)
-		}
+// unsound says why a vector cannot be compared; "" when it can, or is not there.
+func (s EngineSpec) unsound(v []float32) string {
+	if len(v) == 0 {
+		return ""
 	}
-	for alg, which := range byAlg {
-		if err := e.lookupAlg(ctx, cols, alg, which, batch); err != nil {
-			return err
-		}
+	if len(v) != s.Dimensions {
+		return fmt.Sprintf("not comparable: the engine gave %d numbers and not %d", len(v), s.Dimensions)
 	}
-	for _, l := range batch {
-		if len(l.answers) == 0 {
-			if err := emit(l.LookupResult); err != nil {
-				return err
-			}
-			continue
-		}
-		sum.Found++
-		for _, a := range l.answers {
-			if err := emit(a); err != nil {
-				return err
-			}
-		}
+	sum := 0.0
+	for _, x := range v {
+		sum += float64(x) * float64(x)
 	}
-	return nil
-}
-
-func (e *Engine) lookupAlg(ctx context.Context, cols []Collection, alg hashing.Algorithm, which []int, batch []lookupLine) error {
-	q := HashQuery{Algorithm: alg}
-	byID := map[CollectionID]Collection{}
-	for _, c := range cols {
-		if alg.IsDigest() || c.Kind == Hashes {
-			q.Collections = append(q.Collections, c.ID)
-			byID[c.ID] = c
-		}
-		if !alg.IsDigest() && c.Kind == Hashes {
-			q.Radius = max(q.Radius, threshold(c, alg))
-		}
-	}
-	if len(q.Collections) == 0 {
-		return nil
-	}
-	for _, i := range which {
-		q.Values = append(q.Values, batch[i].value)
-	}
-	res, err := e.Hashes.Search(ctx, q)
-	if err != nil {
-		return err
-	}
-	for k, neighbors := range res {
-		l := &batch[which[k]]
-		for _, n := range neighbors {
-			a, err := e.answer(ctx, byID[n.Collection], l.LookupResult, n)
-			if err != nil {
-				return err
-			}
-			if a != nil {
-				l.answers = append(l.answers, *a)
-			}
-		}
-	}
-	return nil
-}
-
-func (e *Engine) answer(ctx context.Context, c Collection, a LookupResult, n HashNeighbor) (*LookupResult, error) {
-	digest := a.Algorithm.IsDigest()
-	limit := threshold(c, a.Algorithm)
-	if !digest && n.Distance > limit {
-		return nil, nil
-	}
-	entries, err := e.Entries.Entries(ctx, n.Entry)
-	if err != nil {
-		return nil, err
-	}
-	en := entries[0]
-	if !digest && en.Quality >= 0 && en.Quality < c.PDQQuality {
-		return nil, nil
-	}
-	a.Collection, a.Owner, a.Entry, a.EntryValue, a.Note, a.Source, a.Record = c.Name, c.Owner, n.Entry, hex.EncodeToString(en.Value), en.Note, en.Source, en.Record
 	switch {
-	case digest && c.Kind == KnownGood:
-		a.Kind = "known-good"
-	case digest:
-		a.Kind, a.Weak = "hit", a.Algorithm == hashing.AlgorithmMD5
-	default:
-		a.Kind, a.Distance, a.Threshold = "near match", &n.Distance, &limit
+	case math.IsNaN(sum) || math.IsInf(sum, 0):
+		return "not comparable: the engine gave numbers that are not finite"
+	case sum == 0:
+		return "not comparable: the engine gave an embedding of zeros"
 	}
-	return &a, nil
+	return ""
 }

@@ -19,10 +19,12 @@ import (
 func (s *Server) searchRoutes() {
 	tags := []string{"search"}
 	s.raw(huma.Operation{OperationID: "search", Method: http.MethodPost, Path: "/v1/cases/{number}/searches", Summary: "Search the faces of a picture in faces collections", Tags: tags,
-		Description: "The picture is not kept; the request and its answer are, and are audited. Candidates are leads for a trained examiner, never identifications; no candidate is an answer too.",
-		Parameters: []*huma.Param{inPath("number", "Number of the case"), inQuery("against", "string", "Faces collections, with commas, all of one engine", true),
-			inQuery("face", "integer", "Only this face, from 0", false), inQuery("top", "integer", "Candidates of a face", false),
-			inQuery("distance", "number", "Largest distance, instead of the collections' own; audited", false), inQuery("name", "string", "What the picture is called", false)},
+		Description: "The picture is not kept; the request and its answer are, and are audited. Candidates are leads for a trained examiner, never identifications; no candidate is an answer too. " +
+			"margin is the distance to the next subject's minus this one, over all collections searched; absent when there is none or it is not certain. " +
+			"references counts the subject's references within the threshold; captured and age_at_capture are the reference's, where they are known.",
+		Parameters: append([]*huma.Param{inPath("number", "Number of the case"), inQuery("against", "string", "Faces collections, with commas, all of one engine", true),
+			inQuery("face", "string", "Only these faces, from 0: 1 or 0,2", false),
+			inQuery("together", "boolean", "A potential candidate only when every chosen face has one", false), inQuery("name", "string", "What the picture is called", false)}, termParams()...),
 		RequestBody: fileBody("One picture"), Responses: answers("200", "Faces with crops, and candidates", "application/json", s.schemaOf(semblance.SearchResult{}))}, s.search)
 	s.raw(huma.Operation{OperationID: "lookup", Method: http.MethodPost, Path: "/v1/cases/{number}/lookups", Summary: "Look hashes up, one a line, any number", Tags: tags,
 		Description: "Answers stream while hashes are still being sent, in their order, up to 1024 lines behind. A line in no collection has an answer without collection; one in several has several. " +
@@ -34,18 +36,11 @@ func (s *Server) searchRoutes() {
 }
 
 func (s *Server) search(c echo.Context) error {
-	r := semblance.SearchRequest{Case: c.Param("number"), Collections: names(c, "against"), Name: SafeName(c.QueryParam("name"))}
-	top, err := whole(c, "top")
+	r, err := searchOf(c)
 	if err != nil {
 		return err
 	}
-	if top != nil {
-		r.Top = min(*top, 1000)
-	}
-	if r.Face, err = whole(c, "face"); err != nil {
-		return err
-	}
-	if r.Distance, err = number(c, "distance"); err != nil {
+	if r.Faces, err = faceList(c); err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
@@ -67,6 +62,61 @@ func (s *Server) search(c echo.Context) error {
 	}
 	res.Request.Candidates, res.Faces = some(res.Request.Candidates), some(res.Faces)
 	return c.JSON(http.StatusOK, res)
+}
+
+// termParams are the query's part of a search besides its faces.
+func termParams() []*huma.Param {
+	return []*huma.Param{inQuery("top", "integer", "Candidates of a face", false),
+		inQuery("distance", "number", "Largest distance, instead of the collections' own; audited", false),
+		inQuery("country", "string", "Of the collections named, only those of these countries, with commas", false),
+		inQuery("captured_from", "string", "References captured then or later: YYYY, YYYY-MM or YYYY-MM-DD", false),
+		inQuery("captured_to", "string", "References captured then or earlier; all of a year or month belongs to it", false),
+		inQuery("undated", "string", "With a date: include (the default) or exclude references of unknown date", false),
+		inQuery("rerank", "string", "Another engine that ranks the candidates again, from the kept originals", false)}
+}
+
+// searchOf reads a search from the query.
+func searchOf(c echo.Context) (r semblance.SearchRequest, err error) {
+	r = semblance.SearchRequest{Case: c.Param("number"), Collections: names(c, "against"), Name: SafeName(c.QueryParam("name"))}
+	r.Countries, r.From, r.To, r.Rerank = names(c, "country"), c.QueryParam("captured_from"), c.QueryParam("captured_to"), semblance.EngineName(c.QueryParam("rerank"))
+	top, err := whole(c, "top")
+	if err != nil {
+		return r, err
+	}
+	if top != nil {
+		r.Top = min(*top, 1000)
+	}
+	if r.Distance, err = number(c, "distance"); err != nil {
+		return r, err
+	}
+	switch v := c.QueryParam("undated"); v {
+	case "", "include":
+	case "exclude":
+		r.Dated = true
+	default:
+		return r, semblance.Errorf(semblance.Invalid, "the query's undated is %q, not include or exclude", v)
+	}
+	switch v := c.QueryParam("together"); v {
+	case "", "false":
+	case "true":
+		r.Together = true
+	default:
+		return r, semblance.Errorf(semblance.Invalid, "the query's together is %q, not true or false", v)
+	}
+	return r, nil
+}
+
+// faceList reads the faces of a search; none is every one.
+func faceList(c echo.Context) ([]int, error) {
+	var out []int
+	for _, text := range names(c, "face") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return nil, semblance.Errorf(semblance.Invalid, "the query's face is %q, not a list of whole numbers", c.QueryParam("face")).WithHint("Name faces from 0, with commas: face=0,2.")
+		}
+		out = append(out, n)
+	}
+	return out, nil
 }
 
 // searchable says what is wrong with a search before its picture is taken.

@@ -78,6 +78,22 @@ func TestReferences(t *testing.T) {
 	if crop := must(s.ReferenceCrop(t.Context(), "r1"))(t); string(crop) != "crop of r1" {
 		t.Errorf("%q", crop)
 	}
+	for subject, want := range map[string]int{list[0].Subject: 0, "nobody": 0} {
+		for _, r := range list {
+			if r.Subject == subject {
+				want++
+			}
+		}
+		got := must(s.SubjectReferences(t.Context(), c.ID, subject))(t)
+		if len(got) != want {
+			t.Errorf("%d references of %s, want %d", len(got), subject, want)
+		}
+		for _, r := range got {
+			if r.Subject != subject || len(r.Face.Embedding) == 0 || len(r.Crop) > 0 {
+				t.Errorf("reference of %s: %+v", subject, r)
+			}
+		}
+	}
 	_, err := s.References(t.Context(), "r1", "none")
 	refused(t, err, semblance.NotFound)
 	_, err = s.ReferenceCrop(t.Context(), "none")

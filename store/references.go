@@ -192,6 +192,18 @@ func (s *Store) References(ctx context.Context, ids ...semblance.ReferenceID) ([
 	return list, nil
 }
 
+// SubjectReferences returns the references of a subject in the order of ids, with
+// embeddings and without crops; none when there is no such subject.
+func (s *Store) SubjectReferences(ctx context.Context, c semblance.CollectionID, subject string) ([]semblance.Reference, error) {
+	const op = "read the references of a subject"
+	rows, err := s.reader.QueryContext(ctx, selectReference+`WHERE c.id = ? AND s.label = ? ORDER BY r.id`, c, subject)
+	if err != nil {
+		return nil, s.fail(ctx, op, err)
+	}
+	list, err := collect(rows, scanReference)
+	return list, s.fail(ctx, op, err)
+}
+
 // ReferenceCrop returns the JPEG of a reference's face. The error has code NotFound
 // when none was kept.
 func (s *Store) ReferenceCrop(ctx context.Context, id semblance.ReferenceID) ([]byte, error) {

@@ -74,6 +74,7 @@ var (
 	_ semblance.EntryStore      = (*Store)(nil)
 	_ semblance.MediaStore      = (*Store)(nil)
 	_ semblance.RequestStore    = (*Store)(nil)
+	_ semblance.SubjectStore    = (*Store)(nil)
 	_ semblance.AuditLog        = (*Store)(nil)
 )
 

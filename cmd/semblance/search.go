@@ -1,44 +1,50 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
-	"errors"
+	"cmp"
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"semblance"
-	"semblance/hashing"
 )
 
+// searchFlags are what a face search is asked with at the command line.
+type searchFlags struct {
+	r        semblance.SearchRequest
+	engine   string
+	faces    string
+	distance float64
+	undated  string
+	rerank   string
+}
+
 func newSearch(e *env) *cobra.Command {
-	var r semblance.SearchRequest
-	var engine string
-	var face int
-	var distance float64
+	var s searchFlags
 	cmd := &cobra.Command{Use: "search IMAGE --against NAME,... --case N", Short: "Search the faces of a picture in faces collections; the request is kept",
+		Long: `Each face of the picture is searched for itself. --face 0,2 chooses some of them; with
+--together the outcome is a potential candidate only when every chosen face has one,
+and the collections that have all of them are named.
+
+The filters narrow the collections that are named and never add to them.`,
 		Args: exactly(1, "one picture"), RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := s.request(cmd)
+			if err != nil {
+				return err
+			}
 			f, err := e.open(args[0])
 			if err != nil {
 				return err
 			}
 			defer f.Close()
-			r.File, r.Name, r.Engine, r.Collections = f, filepath.Base(args[0]), semblance.EngineName(engine), list(r.Collections)
-			if cmd.Flags().Changed("face") {
-				r.Face = &face
+			if r.Faces, err = faceNumbers(s.faces); err != nil {
+				return err
 			}
-			if cmd.Flags().Changed("distance") {
-				r.Distance = &distance
-			}
-			if r.Case == "" {
-				return semblance.Errorf(semblance.Invalid, "a search belongs to a case").WithHint("Give --case NUMBER; `semblance case list` shows them.")
-			}
+			r.File, r.Name = f, filepath.Base(args[0])
 			return e.stored(cmd.Context(), func(p *program) error {
 				res, err := p.engine.Search(cmd.Context(), e.who(), r)
 				if err != nil {
@@ -47,28 +53,81 @@ func newSearch(e *env) *cobra.Command {
 				return e.printSearch(res)
 			})
 		}}
-	f := cmd.Flags()
-	f.StringVar(&r.Case, "case", "", "number of the case")
-	f.StringSliceVar(&r.Collections, "against", nil, "faces collections, all of one engine")
-	f.StringVar(&engine, "engine", "", "engine the collections must have")
-	f.IntVar(&face, "face", 0, "search only this face, from 0")
-	f.IntVar(&r.Top, "top", semblance.DefaultTop, "candidates of a face")
-	f.Float64Var(&distance, "distance", 0, "largest distance, instead of the collections' own; audited")
+	s.add(cmd)
 	return cmd
+}
+
+func (s *searchFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.r.Case, "case", "", "number of the case")
+	f.StringSliceVar(&s.r.Collections, "against", nil, "faces collections, all of one engine")
+	f.StringVar(&s.engine, "engine", "", "engine the collections must have")
+	f.StringVar(&s.faces, "face", "", "search only these faces, from 0: 1 or 0,2")
+	f.BoolVar(&s.r.Together, "together", false, "a potential candidate only when every chosen face has one")
+	f.IntVar(&s.r.Top, "top", semblance.DefaultTop, "candidates of a face")
+	f.Float64Var(&s.distance, "distance", 0, "largest distance, instead of the collections' own; audited")
+	f.StringSliceVar(&s.r.Countries, "country", nil, "of the collections named, only those of these countries")
+	f.StringVar(&s.r.From, "captured-from", "", "references captured then or later: 2019, 2019-05 or 2019-05-04")
+	f.StringVar(&s.r.To, "captured-to", "", "references captured then or earlier; all of a year or month belongs to it")
+	f.StringVar(&s.undated, "undated", "include", "with a date: include or exclude references of unknown date")
+	f.StringVar(&s.rerank, "rerank", "", "another engine that ranks the candidates again, from the kept originals")
+}
+
+// request is what the flags ask for.
+func (s *searchFlags) request(cmd *cobra.Command) (semblance.SearchRequest, error) {
+	r := s.r
+	if r.Case == "" {
+		return r, semblance.Errorf(semblance.Invalid, "a search belongs to a case").WithHint("Give --case NUMBER; `semblance case list` shows them.")
+	}
+	r.Engine, r.Rerank, r.Collections, r.Countries = semblance.EngineName(s.engine), semblance.EngineName(s.rerank), list(r.Collections), list(r.Countries)
+	if cmd.Flags().Changed("distance") {
+		r.Distance = &s.distance
+	}
+	switch s.undated {
+	case "include":
+	case "exclude":
+		r.Dated = true
+	default:
+		return r, semblance.Errorf(semblance.Invalid, "references of unknown date can be included or excluded, not %q", s.undated).WithHint("Give --undated include or --undated exclude.")
+	}
+	return r, nil
+}
+
+// faceNumbers reads a list of face numbers; nothing is every face.
+func faceNumbers(text string) ([]int, error) {
+	if text == "" || text == "all" {
+		return nil, nil
+	}
+	var out []int
+	for part := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil || n < 0 {
+			return nil, semblance.Errorf(semblance.Invalid, "%q is not a list of faces", text).WithHint("Give their numbers from 0, such as --face 1 or --face 0,2; `semblance faces` lists them.")
+		}
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 // An outcomeLine ends the candidates of a search.
 type outcomeLine struct {
-	Event       string               `json:"event"`
-	Outcome     semblance.Outcome    `json:"outcome"`
-	Reason      string               `json:"reason,omitempty"`
-	Request     string               `json:"request"`
-	Probe       semblance.SHA256     `json:"probe"`
-	Engine      semblance.EngineName `json:"engine"`
-	Faces       int                  `json:"faces"`
-	Candidates  int                  `json:"candidates"`
-	NotSearched []semblance.BadLine  `json:"not_searched,omitempty"`
-	Limits      string               `json:"limits"`
+	Event       string                   `json:"event"`
+	Outcome     semblance.Outcome        `json:"outcome"`
+	Reason      string                   `json:"reason,omitempty"`
+	Request     string                   `json:"request"`
+	Probe       semblance.SHA256         `json:"probe"`
+	Pictures    []semblance.ProbePicture `json:"pictures,omitempty"`
+	Engine      semblance.EngineName     `json:"engine"`
+	Faces       int                      `json:"faces"`
+	Candidates  int                      `json:"candidates"`
+	NotSearched []semblance.BadLine      `json:"not_searched,omitempty"`
+	Excluded    []string                 `json:"excluded,omitempty"`
+	TogetherIn  []string                 `json:"together_in,omitempty"`
+	Warnings    []string                 `json:"warnings,omitempty"`
+	Limits      string                   `json:"limits"`
 }
 
 func (e *env) printSearch(res semblance.SearchResult) error {
@@ -79,21 +138,35 @@ func (e *env) printSearch(res semblance.SearchResult) error {
 				return err
 			}
 		}
-		return e.emit(outcomeLine{"outcome", r.Outcome, r.Reason, r.ID, r.Probe, r.Engine, len(res.Faces), len(r.Candidates), res.NotSearched, res.Limits})
+		return e.emit(outcomeLine{"outcome", r.Outcome, r.Reason, r.ID, r.Probe, r.Pictures, r.Engine, len(res.Faces), len(r.Candidates), res.NotSearched, res.Excluded, res.TogetherIn, res.Warnings, res.Limits})
 	}
 	e.say("%s: %s, engine %s", printable(r.ProbeName), count(int64(len(res.Faces)), "face", "faces"), r.Engine)
-	for _, n := range res.NotSearched {
-		e.say("  not searched: %s %s", n.Text, n.Reason)
+	for _, name := range res.Excluded {
+		e.say("  not searched: collection %s is of another country", name)
 	}
-	if len(r.Candidates) > 0 {
-		t := newTable("FACE", "QUALITY", "RANK", "SUBJECT", "COLLECTION", "DISTANCE", "THRESHOLD", "BAND", "REFERENCE")
-		for _, c := range r.Candidates {
-			t.row(c.Face, fmt.Sprintf("%.0f", c.Quality), c.Rank, c.Subject, c.Collection, fmt.Sprintf("%.4f", c.Distance), fmt.Sprintf("%.4f", c.Threshold), c.Band, c.Source)
+	for i, n := range res.NotSearched {
+		if i == mostLines {
+			e.say("  not searched: %d more faces; --json lists them", len(res.NotSearched)-i)
+			break
 		}
-		t.print(e.out)
+		e.say("  not searched: %s %s%s", n.Text, n.Reason, labels(res, n.Line))
 	}
-	if n := len(withoutCandidate(res)); n > 0 && len(r.Candidates) > 0 {
-		e.say("searched, no candidate: face %v", withoutCandidate(res))
+	for _, p := range r.Pictures {
+		e.say("  %s", pictureLine(p))
+	}
+	e.printCandidates(res)
+	if n := withoutCandidate(res); len(n) > 0 && len(r.Candidates) > 0 {
+		e.say("searched, no candidate: face %s", someNumbers(n))
+	}
+	for _, w := range res.Warnings {
+		e.say("warning: %s", printable(w))
+	}
+	switch {
+	case !r.Terms.Together || r.Outcome != semblance.PotentialCandidate:
+	case len(res.TogetherIn) == 0:
+		e.say("every face has a candidate, but no collection has one for all of them")
+	default:
+		e.say("every face has a candidate in: %s", strings.Join(res.TogetherIn, ", "))
 	}
 	why := ""
 	if r.Reason != "" {
@@ -104,107 +177,95 @@ func (e *env) printSearch(res semblance.SearchResult) error {
 	return nil
 }
 
+// mostLines and mostRows bound what a picture with hundreds of faces prints for a
+// person; programs get all of it.
+const (
+	mostLines = 20
+	mostRows  = 200
+)
+
+func (e *env) printCandidates(res semblance.SearchResult) {
+	cands := res.Request.Candidates
+	if len(cands) == 0 {
+		return
+	}
+	second := res.Request.Terms.Rerank != ""
+	head := []string{"FACE", "QUALITY", "RANK", "SUBJECT", "COLLECTION", "DISTANCE", "THRESHOLD", "BAND", "MARGIN", "REFS", "CAPTURED", "AGE"}
+	if second {
+		head = append(head, "SECOND", "FIRST RANK")
+	}
+	t := newTable(append(head, "REFERENCE")...)
+	for _, c := range cands[:min(len(cands), mostRows)] {
+		cells := []any{c.Face, fmt.Sprintf("%.0f", c.Quality), c.Rank, c.Subject, c.Collection, four(c.Distance), four(c.Threshold), c.Band,
+			fourOrNot(c.Margin), c.References, cmp.Or(c.Captured, "-"), ageText(c.Age)}
+		if second {
+			cells = append(cells, fourOrNot(c.Reranked.Distance), c.Reranked.Rank)
+		}
+		t.row(append(cells, c.Source)...)
+	}
+	t.print(e.out)
+	if n := len(cands) - mostRows; n > 0 {
+		e.say("%s more; --json lists them, --top and --face narrow them", count(int64(n), "candidate", "candidates"))
+	}
+}
+
+func four(d float64) string { return fmt.Sprintf("%.4f", d) }
+
+// fourOrNot says a distance that may not be known.
+func fourOrNot(d *float64) string {
+	if d == nil {
+		return "-"
+	}
+	return four(*d)
+}
+
+func ageText(age *int) string {
+	if age == nil {
+		return "-"
+	}
+	return strconv.Itoa(*age)
+}
+
+// labels says what makes the distances of a face less reliable.
+func labels(res semblance.SearchResult, face int) string {
+	if face >= len(res.Faces) || len(res.Faces[face].Labels) == 0 {
+		return ""
+	}
+	return " (" + printable(strings.Join(res.Faces[face].Labels, "; ")) + ")"
+}
+
+func pictureLine(p semblance.ProbePicture) string {
+	if p.LeftOut != "" {
+		return fmt.Sprintf("%s: left out: %s", printable(p.Name), printable(p.LeftOut))
+	}
+	return fmt.Sprintf("%s: face %d, quality %.0f, %s from the template of all", printable(p.Name), *p.Face, p.Quality, fourOrNot(p.Distance))
+}
+
+func someNumbers(n []int) string {
+	var out []string
+	for _, i := range n[:min(len(n), mostLines)] {
+		out = append(out, strconv.Itoa(i))
+	}
+	if more := len(n) - mostLines; more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(out, ", ")
+}
+
 // withoutCandidate lists the faces that were searched and have none.
 func withoutCandidate(res semblance.SearchResult) []int {
+	taken := map[int]bool{}
+	for _, n := range res.NotSearched {
+		taken[n.Line] = true
+	}
+	for _, c := range res.Request.Candidates {
+		taken[c.Face] = true
+	}
 	var out []int
 	for i := range res.Faces {
-		poor := slices.ContainsFunc(res.NotSearched, func(n semblance.BadLine) bool { return n.Line == i })
-		has := slices.ContainsFunc(res.Request.Candidates, func(c semblance.Candidate) bool { return c.Face == i })
-		if !poor && !has && (res.Only == nil || *res.Only == i) {
+		if !taken[i] && (len(res.Only) == 0 || slices.Contains(res.Only, i)) {
 			out = append(out, i)
 		}
 	}
 	return out
-}
-
-func newLookup(e *env) *cobra.Command {
-	var r semblance.LookupRequest
-	var def string
-	cmd := &cobra.Command{Use: "lookup --against NAME,... --case N [FILE|-]", Short: "Look hashes up, one a line: md5, sha1, sha256, or pdq:HEX and the like",
-		Args: atMost(1, "at most one file"), RunE: func(cmd *cobra.Command, args []string) error {
-			r.Collections = list(r.Collections)
-			if def != "" {
-				alg, err := hashing.ParseAlgorithm(def)
-				if err != nil {
-					return semblance.Errorf(semblance.Invalid, "%v", err)
-				}
-				r.Default = alg
-			}
-			if r.Case == "" {
-				return semblance.Errorf(semblance.Invalid, "a lookup belongs to a case").WithHint("Give --case NUMBER; `semblance case list` shows them.")
-			}
-			var in io.Reader = e.stdin(cmd.Context())
-			if len(args) == 1 && args[0] != "-" {
-				f, err := e.open(args[0])
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				in = f
-			}
-			return e.stored(cmd.Context(), func(p *program) error { return e.lookup(cmd.Context(), p, r, in) })
-		}}
-	f := cmd.Flags()
-	f.StringVar(&r.Case, "case", "", "number of the case")
-	f.StringSliceVar(&r.Collections, "against", nil, "hashes and known-good collections")
-	f.StringVar(&def, "format", "", "what 64 or 16 bare digits are: sha256 (the default), pdq, phash, dhash, ahash")
-	return cmd
-}
-
-func (e *env) lookup(ctx context.Context, p *program, r semblance.LookupRequest, in io.Reader) error {
-	out := bufio.NewWriter(e.out)
-	sum, err := p.engine.Lookup(ctx, e.who(), r, lines(in), func(l semblance.LookupResult) error {
-		if e.json {
-			return json.NewEncoder(out).Encode(l)
-		}
-		_, err := fmt.Fprintln(out, lookupLine(l))
-		return err
-	})
-	if ferr := out.Flush(); err == nil {
-		err = ferr
-	}
-	if err != nil {
-		return err
-	}
-	e.note("%s looked up, %d found, %d could not be read", count(int64(sum.Lines), "line", "lines"), sum.Found, sum.Bad)
-	if sum.Bad > 0 {
-		if sum.Bad == sum.Lines {
-			return errReported
-		}
-		return errSomeFailed
-	}
-	return nil
-}
-
-// lines reads lines of up to 64 KiB; a longer one is cut there and will not parse.
-func lines(r io.Reader) func() (string, error) {
-	s := bufio.NewReaderSize(r, 64<<10)
-	return func() (string, error) {
-		line, err := s.ReadSlice('\n')
-		text := strings.TrimRight(string(line), "\r\n")
-		for errors.Is(err, bufio.ErrBufferFull) {
-			_, err = s.ReadSlice('\n')
-		}
-		if errors.Is(err, io.EOF) && len(line) > 0 {
-			err = nil
-		}
-		return text, err
-	}
-}
-
-func lookupLine(l semblance.LookupResult) string {
-	q := printable(shorten(l.Query, 100))
-	switch {
-	case l.Error != "":
-		return fmt.Sprintf("%s  error: %s", q, l.Error)
-	case l.Collection == "":
-		return q + "  -"
-	case l.Distance != nil:
-		return fmt.Sprintf("%s  %s in %s: %d of %d bits, %s", q, l.Kind, l.Collection, *l.Distance, *l.Threshold, printable(note(l.Note, l.Source)))
-	}
-	weak := ""
-	if l.Weak {
-		weak = " (MD5 only: weak)"
-	}
-	return fmt.Sprintf("%s  %s in %s%s: %s", q, l.Kind, l.Collection, weak, printable(note(l.Note, l.Source)))
 }

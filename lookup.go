@@ -1,0 +1,218 @@
+package semblance
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+
+	"semblance/hashing"
+)
+
+// A LookupRequest says what hashes are looked up in.
+type LookupRequest struct {
+	Case        string
+	Collections []string
+	Default     hashing.Algorithm // of 64 or 16 bare digits; empty is SHA-256
+}
+
+// A LookupResult is one answer to one line. A line without an entry has one
+// result without Collection; a line that cannot be read has Error.
+type LookupResult struct {
+	Line       int               `json:"line"` // from 1
+	Query      string            `json:"query"`
+	Kind       string            `json:"kind,omitempty"` // "hit", "near match" or "known-good"
+	Collection string            `json:"collection,omitempty"`
+	Owner      string            `json:"owner,omitempty"`
+	Algorithm  hashing.Algorithm `json:"algorithm,omitempty"`
+	Distance   *int              `json:"distance,omitempty"`
+	Threshold  *int              `json:"threshold,omitempty"`
+	Weak       bool              `json:"weak,omitempty"`
+	Entry      EntryID           `json:"entry,omitempty"`
+	EntryValue string            `json:"entry_value,omitempty"`
+	Note       string            `json:"note,omitempty"`
+	Source     string            `json:"source,omitempty"`
+	Record     string            `json:"record,omitempty"`
+	Error      string            `json:"error,omitempty"`
+}
+
+// A LookupSummary counts a lookup.
+type LookupSummary struct {
+	Lines int `json:"lines"`
+	Found int `json:"found"` // lines with at least one entry
+	Bad   int `json:"bad"`
+}
+
+// lookupBatch is how many lines are searched at once.
+const lookupBatch = 1024
+
+// Lookup looks hashes up, one a line, in the order of next, which returns io.EOF
+// at the end. emit gets the results in the same order. Memory does not grow with
+// the number of lines. The audit event is written before the first answer is
+// given and another one with the counts at the end.
+func (e *Engine) Lookup(ctx context.Context, who Actor, r LookupRequest, next func() (string, error), emit func(LookupResult) error) (LookupSummary, error) {
+	var sum LookupSummary
+	c, err := e.Cases.Case(ctx, r.Case)
+	if err != nil {
+		return sum, err
+	}
+	cols, err := e.resolve(ctx, r.Collections)
+	if err != nil {
+		return sum, err
+	}
+	for _, x := range cols {
+		if x.Kind != Hashes && x.Kind != KnownGood {
+			return sum, Errorf(Invalid, "collection %q holds %s; hashes are looked up in hashes and known-good collections", x.Name, x.Kind)
+		}
+	}
+	if err := e.ready(ctx, cols...); err != nil {
+		return sum, err
+	}
+	if r.Default == "" {
+		r.Default = hashing.AlgorithmSHA256
+	}
+	if err := e.Audit.Append(ctx, e.event(who, "lookup.start", &c, names(cols)...)); err != nil {
+		return sum, err
+	}
+	err = e.lookupAll(ctx, cols, r.Default, next, emit, &sum)
+	ev := e.event(who, "lookup", &c, names(cols)...)
+	ev.Detail["lines"], ev.Detail["found"], ev.Detail["bad"] = sum.Lines, sum.Found, sum.Bad
+	return sum, errors.Join(err, e.Audit.Append(context.WithoutCancel(ctx), ev))
+}
+
+func (e *Engine) lookupAll(ctx context.Context, cols []Collection, def hashing.Algorithm, next func() (string, error), emit func(LookupResult) error, sum *LookupSummary) error {
+	for {
+		batch, end := nextLines(next, def, sum)
+		if err := e.lookupLines(ctx, cols, batch, emit, sum); err != nil {
+			return err
+		}
+		if end == io.EOF {
+			return nil
+		}
+		if end != nil {
+			return end
+		}
+	}
+}
+
+// A lookupLine is one parsed line and its answers.
+type lookupLine struct {
+	LookupResult
+	value   []byte
+	answers []LookupResult
+}
+
+func nextLines(next func() (string, error), def hashing.Algorithm, sum *LookupSummary) ([]lookupLine, error) {
+	var batch []lookupLine
+	for len(batch) < lookupBatch {
+		s, err := next()
+		if err != nil {
+			return batch, err
+		}
+		sum.Lines++
+		alg, value, _, err := hashing.ParseHashLine(s, def)
+		if errors.Is(err, hashing.ErrBlank) {
+			sum.Lines--
+			continue
+		}
+		l := lookupLine{LookupResult: LookupResult{Line: sum.Lines, Query: s, Algorithm: alg}, value: value}
+		if err != nil {
+			sum.Bad++
+			l.Error = err.Error()
+		}
+		batch = append(batch, l)
+	}
+	return batch, nil
+}
+
+func (e *Engine) lookupLines(ctx context.Context, cols []Collection, batch []lookupLine, emit func(LookupResult) error, sum *LookupSummary) error {
+	byAlg := map[hashing.Algorithm][]int{}
+	for i, l := range batch {
+		if l.Error == "" && !hashing.IsTrivial(l.Algorithm, l.value) {
+			byAlg[l.Algorithm] = append(byAlg[l.Algorithm], i)
+		}
+	}
+	for alg, which := range byAlg {
+		if err := e.lookupAlg(ctx, cols, alg, which, batch); err != nil {
+			return err
+		}
+	}
+	for _, l := range batch {
+		if len(l.answers) == 0 {
+			if err := emit(l.LookupResult); err != nil {
+				return err
+			}
+			continue
+		}
+		sum.Found++
+		for _, a := range l.answers {
+			if err := emit(a); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *Engine) lookupAlg(ctx context.Context, cols []Collection, alg hashing.Algorithm, which []int, batch []lookupLine) error {
+	q := HashQuery{Algorithm: alg}
+	byID := map[CollectionID]Collection{}
+	for _, c := range cols {
+		if alg.IsDigest() || c.Kind == Hashes {
+			q.Collections = append(q.Collections, c.ID)
+			byID[c.ID] = c
+		}
+		if !alg.IsDigest() && c.Kind == Hashes {
+			q.Radius = max(q.Radius, threshold(c, alg))
+		}
+	}
+	if len(q.Collections) == 0 {
+		return nil
+	}
+	for _, i := range which {
+		q.Values = append(q.Values, batch[i].value)
+	}
+	res, err := e.Hashes.Search(ctx, q)
+	if err != nil {
+		return err
+	}
+	for k, neighbors := range res {
+		l := &batch[which[k]]
+		for _, n := range neighbors {
+			a, err := e.answer(ctx, byID[n.Collection], l.LookupResult, n)
+			if err != nil {
+				return err
+			}
+			if a != nil {
+				l.answers = append(l.answers, *a)
+			}
+		}
+	}
+	return nil
+}
+
+func (e *Engine) answer(ctx context.Context, c Collection, a LookupResult, n HashNeighbor) (*LookupResult, error) {
+	digest := a.Algorithm.IsDigest()
+	limit := threshold(c, a.Algorithm)
+	if !digest && n.Distance > limit {
+		return nil, nil
+	}
+	entries, err := e.Entries.Entries(ctx, n.Entry)
+	if err != nil {
+		return nil, err
+	}
+	en := entries[0]
+	if !digest && en.Quality >= 0 && en.Quality < c.PDQQuality {
+		return nil, nil
+	}
+	a.Collection, a.Owner, a.Entry, a.EntryValue, a.Note, a.Source, a.Record = c.Name, c.Owner, n.Entry, hex.EncodeToString(en.Value), en.Note, en.Source, en.Record
+	switch {
+	case digest && c.Kind == KnownGood:
+		a.Kind = "known-good"
+	case digest:
+		a.Kind, a.Weak = "hit", a.Algorithm == hashing.AlgorithmMD5
+	default:
+		a.Kind, a.Distance, a.Threshold = "near match", &n.Distance, &limit
+	}
+	return &a, nil
+}
