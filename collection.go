@@ -39,7 +39,8 @@ type Collection struct {
 	Created       time.Time      `json:"created"`
 	Version       int64          `json:"version"` // raised by every change of its content; indexes follow it
 	Subjects      int64          `json:"subjects"`
-	Entries       int64          `json:"entries"` // references or hash values
+	Entries       int64          `json:"entries"`            // references or hash values
+	LeftOut       int64          `json:"left_out,omitempty"` // references that the engine can make nothing of: kept, and not searched
 }
 
 // Defaults of a collection's thresholds. PDQ 31 and quality 50 are the
@@ -65,10 +66,33 @@ type Reference struct {
 	Engine     EngineName   `json:"engine"`
 	Version    int          `json:"version"`
 	Decoder    string       `json:"decoder"`
-	Captured   string       `json:"captured,omitempty"`       // when the picture was taken, as far as known: YYYY, YYYY-MM or YYYY-MM-DD
-	Age        *int         `json:"age_at_capture,omitempty"` // years, when known
-	Created    time.Time    `json:"created"`
-	Seq        int64        `json:"-"` // position in the store's order of changes
+	// Captured is when the picture was taken, as far as known: YYYY, YYYY-MM or
+	// YYYY-MM-DD. CapturedFrom says who says so.
+	Captured     string        `json:"captured,omitempty"`
+	CapturedFrom CaptureSource `json:"captured_from,omitempty"`
+	Age          *int          `json:"age_at_capture,omitempty"` // years, when known
+	Note         string        `json:"note,omitempty"`
+	Override     *Override     `json:"override,omitempty"` // set when the enrollment gate had refused it
+	LeftOut      string        `json:"left_out,omitempty"` // why the collection's engine has no embedding of it: it is kept and not searched
+	Created      time.Time     `json:"created"`
+	Seq          int64         `json:"-"` // position in the store's order of changes
+}
+
+// A CaptureSource says where the date of a reference comes from.
+type CaptureSource string
+
+// The sources of a date.
+const (
+	CapturedStated CaptureSource = "stated" // by the person who enrolled it
+	CapturedExif   CaptureSource = "exif"   // by the clock of the camera, which can be wrong
+)
+
+// An Override tells that a person enrolled a picture although the enrollment gate
+// refused it.
+type Override struct {
+	By      string   `json:"by"`
+	Why     string   `json:"why"`
+	Against []string `json:"against"` // what the gate said
 }
 
 // A HashEntry is one value of a hashes or known-good collection.
@@ -104,6 +128,9 @@ type CollectionStore interface {
 	Collection(ctx context.Context, name string) (Collection, error)
 	// Collections lists all of them by name.
 	Collections(ctx context.Context) ([]Collection, error)
+	// SetEnrollQuality changes the enrollment gate and nothing else. NotFound when
+	// there is no such collection.
+	SetEnrollQuality(ctx context.Context, name string, quality float32, ev AuditEvent) (Collection, error)
 	// DeleteCollection removes a collection with all it holds and returns what it
 	// counted before and after; the objects no other reference needs are listed.
 	DeleteCollection(ctx context.Context, name string, ev AuditEvent) (Erasure, error)
@@ -114,6 +141,15 @@ type Erasure struct {
 	Before  int64    `json:"before"` // rows, vectors and crops before
 	After   int64    `json:"after"`  // 0
 	Objects []SHA256 `json:"objects,omitempty"`
+	// References lists those that are gone, where not a whole collection is.
+	References []ReferenceID `json:"references,omitempty"`
+}
+
+// A Removal says which references of a collection are erased: those of a subject,
+// or those of ids.
+type Removal struct {
+	Subject string
+	IDs     []ReferenceID
 }
 
 // ReferenceStore keeps the content of faces collections.
@@ -121,9 +157,12 @@ type ReferenceStore interface {
 	// AddReferences stores new references and raises the collection's version. One
 	// that is there already (same subject, same media) is left as it is; the count is of new ones.
 	AddReferences(ctx context.Context, c CollectionID, refs []Reference, ev AuditEvent) (int, error)
-	// ReplaceReferences swaps the whole content for references made by another
-	// engine, and the collection's engine and threshold with it, in one transaction.
-	ReplaceReferences(ctx context.Context, c Collection, refs []Reference, ev AuditEvent) error
+	// RemoveReferences erases references with what was made of them, raises the
+	// collection's version and returns what it counted before and after. NotFound,
+	// and nothing erased, when one of them is not there.
+	RemoveReferences(ctx context.Context, c CollectionID, r Removal, ev AuditEvent) (Erasure, error)
+	// SameMedia returns the references of a collection that were made from a media.
+	SameMedia(ctx context.Context, c CollectionID, media SHA256) ([]Reference, error)
 	// References returns the references of ids, in order, with embeddings;
 	// a missing one is an error.
 	References(ctx context.Context, ids ...ReferenceID) ([]Reference, error)
@@ -137,6 +176,53 @@ type SubjectStore interface {
 	// SubjectReferences returns the references of a subject in the order of ids, with
 	// embeddings. None is no error: the subject may have been removed a moment ago.
 	SubjectReferences(ctx context.Context, c CollectionID, subject string) ([]Reference, error)
+}
+
+// A Reenrollment is how far a collection is on its way to another engine. Until it
+// ends, the collection is searched with the engine it has.
+type Reenrollment struct {
+	Engine     EngineName `json:"engine"`
+	Version    int        `json:"engine_version"`
+	Distance   float64    `json:"face_distance"` // the threshold it will have
+	By         Actor      `json:"by"`
+	Started    time.Time  `json:"started"`
+	References int64      `json:"references"` // that the collection has now
+	Staged     int64      `json:"staged"`     // of them, those that are through, the left out included
+	LeftOut    int64      `json:"left_out"`   // of the staged, those that the engine can make nothing of
+}
+
+// A ReenrollEnd says how a re-enrollment ends.
+type ReenrollEnd int
+
+// The ends. SwitchWhole refuses (Invalid) when references would be left out;
+// SwitchLeavingOut keeps those in the collection, named and not searched; Abandon
+// forgets what was staged.
+const (
+	SwitchWhole ReenrollEnd = iota
+	SwitchLeavingOut
+	Abandon
+)
+
+// StagingStore keeps what another engine makes of the references of a collection
+// until all of it takes their place at once. Staging itself is no change of a
+// collection and not audited; beginning and ending are.
+type StagingStore interface {
+	// BeginReenrollment begins one, or goes on with one to the same engine and
+	// version: then what is staged stays, except that the left out are tried again.
+	// Conflict when one to another engine is not ended.
+	BeginReenrollment(ctx context.Context, c CollectionID, r Reenrollment, ev AuditEvent) (Reenrollment, error)
+	// Reenrollment returns how far the one of a collection is. NotFound when there
+	// is none.
+	Reenrollment(ctx context.Context, c CollectionID) (Reenrollment, error)
+	// Unstaged returns at most n references that are not staged, in the order of ids.
+	Unstaged(ctx context.Context, c CollectionID, n int) ([]Reference, error)
+	// Stage keeps references as the new engine has them, LeftOut set where it has no
+	// embedding. One that was removed from the collection meanwhile is dropped.
+	Stage(ctx context.Context, c CollectionID, refs []Reference) error
+	// EndReenrollment ends it and returns the references that are left out. A switch
+	// is one transaction: the references, the collection's engine, version and
+	// threshold. Busy, and nothing changed, when references are not staged.
+	EndReenrollment(ctx context.Context, c CollectionID, end ReenrollEnd, ev AuditEvent) ([]Reference, error)
 }
 
 // EntryStore keeps the content of hashes and known-good collections.

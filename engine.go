@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Parts are what an Engine is made of. Cases, Collections, References, Subjects, Entries,
-// Media, Requests and Audit are usually one store. Analyzer may be nil: then
+// Parts are what an Engine is made of. Cases, Collections, References, Subjects, Staging,
+// Entries, Media, Requests and Audit are usually one store. Analyzer may be nil: then
 // digests, lookups and imports of hash lists work, and what needs pixels is
 // Unavailable.
 type Parts struct {
@@ -20,6 +20,7 @@ type Parts struct {
 	Collections CollectionStore
 	References  ReferenceStore
 	Subjects    SubjectStore
+	Staging     StagingStore
 	Entries     EntryStore
 	Media       MediaStore
 	Requests    RequestStore
@@ -44,7 +45,9 @@ type Parts struct {
 // An Engine is safe for concurrent use. It owns none of its parts.
 type Engine struct {
 	Parts
-	sync sync.Mutex // held while an index is brought up to its collection's version
+	sync      sync.Mutex   // held while an index is brought up to its collection's version
+	originals sync.RWMutex // held for writing while originals are erased, for reading while a reference to one is stored
+	claims    claims       // collections that are being enrolled again
 }
 
 // New returns an Engine of parts.
@@ -107,7 +110,12 @@ func (e *Engine) readyVectors(ctx context.Context, c Collection) error {
 		return err
 	}
 	return e.Vectors.Replace(ctx, spec, c.ID, c.Version, each(func(yield func(Reference) error) error {
-		return e.References.EachReference(ctx, c.ID, yield)
+		return e.References.EachReference(ctx, c.ID, func(r Reference) error {
+			if r.LeftOut != "" { // it has no embedding, and whoever shows the collection says so
+				return nil
+			}
+			return yield(r)
+		})
 	}, vectorOf))
 }
 

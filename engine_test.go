@@ -155,7 +155,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, store: s, analyzer: &fakeAnalyzer{}, missing: map[semblance.EngineName]bool{}}
-	r.Engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Entries: s, Media: s, Requests: s, Audit: s, Objects: folder,
+	r.Engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Staging: s, Entries: s, Media: s, Requests: s, Audit: s, Objects: folder,
 		Vectors: index.NewFlat(), Hashes: index.NewHashes(), Analyzer: r.analyzer,
 		CheckEngine: func(_ context.Context, n semblance.EngineName) error {
 			if r.missing[n] {
@@ -199,11 +199,11 @@ func (r *rig) file(b []byte) *os.File {
 func (r *rig) enroll(collection, subject string, v ...float32) semblance.Reference {
 	r.t.Helper()
 	p := picture{Faces: [][]float32{v}, Salt: subject}
-	ref, added, err := r.Enroll(r.t.Context(), tester, semblance.EnrollRequest{Collection: collection, Subject: subject, Source: subject + ".jpg", File: r.file(p.bytes(r.t))})
-	if err != nil || !added {
-		r.t.Fatalf("enroll %s: added %v, %v", subject, added, err)
+	got, err := r.Enroll(r.t.Context(), tester, semblance.EnrollRequest{Collection: collection, Subject: subject, Source: subject + ".jpg", File: r.file(p.bytes(r.t))})
+	if err != nil || !got.Added {
+		r.t.Fatalf("enroll %s: added %v, %v", subject, got.Added, err)
 	}
-	return ref
+	return got.Reference
 }
 
 func (r *rig) list(collection, text string) semblance.ImportResult {
@@ -405,7 +405,7 @@ func TestASubjectIsListedOnceWithItsNearestReference(t *testing.T) {
 	r.collection("g", semblance.Faces)
 	for i, v := range [][]float32{{1, 0}, {0.9, 0.436}} {
 		p := picture{Faces: [][]float32{v}}
-		if _, _, err := r.Enroll(t.Context(), tester, semblance.EnrollRequest{Collection: "g", Subject: "s", Source: fmt.Sprint(i), File: r.file(p.bytes(t))}); err != nil {
+		if _, err := r.Enroll(t.Context(), tester, semblance.EnrollRequest{Collection: "g", Subject: "s", Source: fmt.Sprint(i), File: r.file(p.bytes(t))}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -485,7 +485,7 @@ func TestReenrollSwitchesEngineOrChangesNothing(t *testing.T) {
 	r := newRig(t)
 	r.collection("g", semblance.Faces)
 	r.enroll("g", "s", 1, 0)
-	if _, err := r.Reenroll(t.Context(), tester, "g", semblance.YuNetDlib); err != nil {
+	if _, err := r.Reenroll(t.Context(), tester, semblance.ReenrollRequest{Collection: "g", Engine: semblance.YuNetDlib}); err != nil {
 		t.Fatal(err)
 	}
 	c, err := r.Collections.Collection(t.Context(), "g")
@@ -497,7 +497,7 @@ func TestReenrollSwitchesEngineOrChangesNothing(t *testing.T) {
 		t.Errorf("after the switch: %+v", x.Findings.Candidates)
 	}
 	r.missing[semblance.DlibHOG] = true
-	_, err = r.Reenroll(t.Context(), tester, "g", semblance.DlibHOG)
+	_, err = r.Reenroll(t.Context(), tester, semblance.ReenrollRequest{Collection: "g", Engine: semblance.DlibHOG})
 	wantCode(t, err, semblance.Unavailable)
 	if after, err := r.Collections.Collection(t.Context(), "g"); err != nil || after != c {
 		t.Errorf("a failed reenroll changed %+v to %+v (%v)", c, after, err)
@@ -535,15 +535,18 @@ func TestEnrollNeedsExactlyOneGoodFace(t *testing.T) {
 		"two faces":         {semblance.EnrollRequest{Collection: "g", Subject: "s"}, two, semblance.FaceCount},
 		"a fourth of two":   {semblance.EnrollRequest{Collection: "g", Subject: "s", Face: &three}, two, semblance.FaceCount},
 		"the second of two": {semblance.EnrollRequest{Collection: "g", Subject: "s", Face: &one}, two, ""},
-		"too poor":          {semblance.EnrollRequest{Collection: "g", Subject: "t"}, picture{Faces: [][]float32{{1}}, Poor: []int{0}}, semblance.Invalid},
-		"too poor, forced":  {semblance.EnrollRequest{Collection: "g", Subject: "t", Force: true}, picture{Faces: [][]float32{{1}}, Poor: []int{0}}, ""},
+		"too poor":          {semblance.EnrollRequest{Collection: "g", Subject: "t"}, picture{Faces: [][]float32{{1}}, Poor: []int{0}}, semblance.EnrollmentRefused},
+		"too poor, forced":  {semblance.EnrollRequest{Collection: "g", Subject: "t", Force: true, Why: "the only picture"}, picture{Faces: [][]float32{{1}}, Poor: []int{0}}, ""},
 		"into hashes":       {semblance.EnrollRequest{Collection: "h", Subject: "s"}, two, semblance.Invalid},
 		"into nothing":      {semblance.EnrollRequest{Collection: "none", Subject: "s"}, two, semblance.NotFound},
 		"of nobody":         {semblance.EnrollRequest{Collection: "g"}, two, semblance.Invalid},
 		"damaged":           {semblance.EnrollRequest{Collection: "g", Subject: "s"}, picture{Fail: "media-damaged"}, semblance.MediaDamaged},
 	} {
+		if c.p.Salt = name; c.req.Subject != "" { // each a picture and a person of its own
+			c.req.Subject = name
+		}
 		c.req.File = r.file(c.p.bytes(t))
-		_, _, err := r.Enroll(t.Context(), tester, c.req)
+		_, err := r.Enroll(t.Context(), tester, c.req)
 		if semblance.CodeOf(err) != c.want {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -17,28 +17,29 @@ func (c Code) Error() string { return string(c) }
 
 // The codes. docs/problems has a page for each.
 const (
-	Invalid          Code = "invalid"           // malformed request, flag or input
-	Unauthenticated  Code = "unauthenticated"   // no token, or one that is not known
-	Forbidden        Code = "forbidden"         // known caller, not allowed
-	NotFound         Code = "not-found"         // no such case, collection, file
-	Conflict         Code = "conflict"          // name taken, stale version, data folder in use
-	ModelMismatch    Code = "model-mismatch"    // signals of different engines or versions
-	MediaTooLarge    Code = "media-too-large"   // over bytes, pixels, frames, seconds or memory
-	MediaUnsupported Code = "media-unsupported" // not a format that is read
-	MediaDamaged     Code = "media-damaged"     // a format that is read, but does not decode
-	FaceCount        Code = "face-count"        // enrollment needs exactly one face
-	RateLimited      Code = "rate-limited"      // the caller's quota
-	Busy             Code = "busy"              // every lane is taken
-	Unavailable      Code = "unavailable"       // a model, a library or a server is missing or down
-	Timeout          Code = "timeout"           // our own deadline passed
-	Canceled         Code = "canceled"          // the caller left
-	Internal         Code = "internal"          // everything without a code
+	Invalid           Code = "invalid"            // malformed request, flag or input
+	Unauthenticated   Code = "unauthenticated"    // no token, or one that is not known
+	Forbidden         Code = "forbidden"          // known caller, not allowed
+	NotFound          Code = "not-found"          // no such case, collection, file
+	Conflict          Code = "conflict"           // name taken, stale version, data folder in use
+	ModelMismatch     Code = "model-mismatch"     // signals of different engines or versions
+	MediaTooLarge     Code = "media-too-large"    // over bytes, pixels, frames, seconds or memory
+	MediaUnsupported  Code = "media-unsupported"  // not a format that is read
+	MediaDamaged      Code = "media-damaged"      // a format that is read, but does not decode
+	FaceCount         Code = "face-count"         // enrollment needs exactly one face
+	EnrollmentRefused Code = "enrollment-refused" // the enrollment gate of a collection does not let the picture through
+	RateLimited       Code = "rate-limited"       // the caller's quota
+	Busy              Code = "busy"               // every lane is taken
+	Unavailable       Code = "unavailable"        // a model, a library or a server is missing or down
+	Timeout           Code = "timeout"            // our own deadline passed
+	Canceled          Code = "canceled"           // the caller left
+	Internal          Code = "internal"           // everything without a code
 )
 
 // Codes lists every code, in the order of the documentation.
 func Codes() []Code {
 	return []Code{Invalid, Unauthenticated, Forbidden, NotFound, Conflict, ModelMismatch,
-		MediaTooLarge, MediaUnsupported, MediaDamaged, FaceCount, RateLimited, Busy,
+		MediaTooLarge, MediaUnsupported, MediaDamaged, FaceCount, EnrollmentRefused, RateLimited, Busy,
 		Unavailable, Timeout, Canceled, Internal}
 }
 

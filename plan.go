@@ -100,13 +100,17 @@ func (e *Engine) planSignals(ctx context.Context, p *Plan) error {
 
 // fingerprint digests everything that findings depend on besides the media.
 func (p *Plan) fingerprint() string {
+	cols := slices.Clone(p.Collections)
+	for i := range cols {
+		cols[i].EnrollQuality = 0 // decides what comes in, not what is found
+	}
 	b, _ := json.Marshal(struct { // plain data: cannot fail
 		C []Collection
 		E []EngineSpec
 		H []hashing.Algorithm
 		T int
 		N string
-	}{p.Collections, p.Engines, p.Hashes, p.Top, p.Case.Number})
+	}{cols, p.Engines, p.Hashes, p.Top, p.Case.Number})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
 }

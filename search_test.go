@@ -96,7 +96,7 @@ func TestReferencesWithinTheThresholdAreCounted(t *testing.T) {
 	r.collection("g", semblance.Faces)
 	for i, d := range []float64{0.1, 0.3, 0.5, 0.6} {
 		p := picture{Faces: [][]float32{at(d)}, Salt: fmt.Sprint(i)}
-		if _, _, err := r.Enroll(t.Context(), tester, semblance.EnrollRequest{Collection: "g", Subject: "s", Source: fmt.Sprint(i), File: r.file(p.bytes(t))}); err != nil {
+		if _, err := r.Enroll(t.Context(), tester, semblance.EnrollRequest{Collection: "g", Subject: "s", Source: fmt.Sprint(i), File: r.file(p.bytes(t))}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,7 +165,7 @@ func TestDatesNarrowWithoutLosingWhatMayBeInside(t *testing.T) {
 			for _, x := range enrolled {
 				dates.captured[x.subject+" "+x.source] = x.captured
 				p := picture{Faces: [][]float32{at(x.distance)}, Salt: x.source}
-				if _, _, err := r.Enroll(t.Context(), tester, semblance.EnrollRequest{Collection: "g", Subject: x.subject, Source: x.source, File: r.file(p.bytes(t))}); err != nil {
+				if _, err := r.Enroll(t.Context(), tester, semblance.EnrollRequest{Collection: "g", Subject: x.subject, Source: x.source, File: r.file(p.bytes(t))}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -300,11 +300,11 @@ func TestAnotherEngineRanksAgainAndDropsNobody(t *testing.T) {
 		if second == nil {
 			p.Second = [][]float32{}
 		}
-		ref, _, err := r.Enroll(t.Context(), tester, semblance.EnrollRequest{Collection: "g", Subject: subject, Source: subject, File: r.file(p.bytes(t))})
+		got, err := r.Enroll(t.Context(), tester, semblance.EnrollRequest{Collection: "g", Subject: subject, Source: subject, File: r.file(p.bytes(t))})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return ref
+		return got.Reference
 	}
 	put("a", 0.1, []float32{5, 0})
 	lost := put("lost", 0.2, []float32{1, 0})

@@ -14,18 +14,19 @@ import (
 
 type collectionInput struct {
 	Body struct {
-		Name         string  `json:"name" minLength:"1" maxLength:"100"`
-		Kind         string  `json:"kind" enum:"faces,hashes,known-good"`
-		Owner        string  `json:"owner" minLength:"1" maxLength:"500" doc:"The agency that owns it"`
-		Country      string  `json:"country" minLength:"2" maxLength:"2" doc:"ISO 3166-1 alpha-2"`
-		Basis        string  `json:"basis" minLength:"1" maxLength:"1000" doc:"Legal basis"`
-		Handling     string  `json:"handling,omitempty" maxLength:"200" doc:"Handling code"`
-		Review       string  `json:"review,omitempty" maxLength:"10" doc:"Review date, YYYY-MM-DD"`
-		Engine       string  `json:"engine,omitempty" maxLength:"100" doc:"Of a faces collection, fixed for good; empty is the default engine"`
-		FaceDistance float64 `json:"face_distance,omitempty" minimum:"0" maximum:"2" doc:"Threshold, inclusive; 0 is the engine's default"`
-		PDQDistance  int     `json:"pdq_distance,omitempty" minimum:"0" maximum:"63" doc:"Threshold in bits, inclusive; 0 is 31"`
-		PDQQuality   int     `json:"pdq_quality,omitempty" minimum:"0" maximum:"100" doc:"PDQ hashes under this quality are not compared; 0 is 50"`
-		HashDistance int     `json:"hash_distance,omitempty" minimum:"0" maximum:"15" doc:"Threshold of the 64-bit hashes in bits; 0 is 4"`
+		Name          string  `json:"name" minLength:"1" maxLength:"100"`
+		Kind          string  `json:"kind" enum:"faces,hashes,known-good"`
+		Owner         string  `json:"owner" minLength:"1" maxLength:"500" doc:"The agency that owns it"`
+		Country       string  `json:"country" minLength:"2" maxLength:"2" doc:"ISO 3166-1 alpha-2"`
+		Basis         string  `json:"basis" minLength:"1" maxLength:"1000" doc:"Legal basis"`
+		Handling      string  `json:"handling,omitempty" maxLength:"200" doc:"Handling code"`
+		Review        string  `json:"review,omitempty" maxLength:"10" doc:"Review date, YYYY-MM-DD"`
+		Engine        string  `json:"engine,omitempty" maxLength:"100" doc:"Of a faces collection, fixed for good; empty is the default engine"`
+		FaceDistance  float64 `json:"face_distance,omitempty" minimum:"0" maximum:"2" doc:"Threshold, inclusive; 0 is the engine's default"`
+		EnrollQuality float32 `json:"enroll_quality,omitempty" minimum:"0" maximum:"100" doc:"Quality under which a face is not enrolled without an override, 20 to 100; 0 is 20"`
+		PDQDistance   int     `json:"pdq_distance,omitempty" minimum:"0" maximum:"63" doc:"Threshold in bits, inclusive; 0 is 31"`
+		PDQQuality    int     `json:"pdq_quality,omitempty" minimum:"0" maximum:"100" doc:"PDQ hashes under this quality are not compared; 0 is 50"`
+		HashDistance  int     `json:"hash_distance,omitempty" minimum:"0" maximum:"15" doc:"Threshold of the 64-bit hashes in bits; 0 is 4"`
 	}
 }
 
@@ -49,6 +50,7 @@ type (
 	enrolled struct {
 		Reference semblance.Reference `json:"reference" doc:"Without its embedding"`
 		Added     bool                `json:"added" doc:"False when the same picture of the same subject was there"`
+		Warnings  []string            `json:"warnings,omitempty" doc:"What a person should know, such as a possible double enrollment"`
 	}
 	enginesBody struct {
 		Engines []semblance.EngineSpec `json:"engines"`
@@ -66,7 +68,10 @@ func (s *Server) collectionRoutes() {
 	s.raw(huma.Operation{OperationID: "enroll", Method: http.MethodPost, Path: "/v1/collections/{name}/references", Summary: "Enroll a picture of a subject", Tags: tags,
 		Parameters: []*huma.Param{inPath("name", "Name of a faces collection"), inQuery("subject", "string", "The person's label, unique in the collection", true),
 			inQuery("source", "string", "What the picture is called; the uploaded file's name when it is left away", false),
-			inQuery("face", "integer", "Which face, where the picture has several", false), inQuery("force", "boolean", "Enroll although the quality is too poor; audited", false)},
+			inQuery("face", "integer", "Which face, where the picture has several", false), inQuery("captured", "string", "When it was taken, as far as known: 2019, 2019-05 or 2019-05-04; the camera's date when it is left away", false),
+			inQuery("age", "integer", "How old the person was then, years", false), inQuery("born", "string", "Date of birth as far as known; gives the age and is not kept", false),
+			inQuery("note", "string", "Kept with the reference", false),
+			inQuery("force", "boolean", "Enroll although the enrollment gate refuses; audited", false), inQuery("reason", "string", "Why; needed with force", false)},
 		RequestBody: fileBody("One picture"), Responses: answers("201", "The reference", "application/json", s.schemaOf(enrolled{}))}, s.enroll)
 	s.raw(huma.Operation{OperationID: "import-hashes", Method: http.MethodPost, Path: "/v1/collections/{name}/hashes", Summary: "Import a plain list of hashes, one a line, as it streams in", Tags: tags,
 		Parameters: []*huma.Param{inPath("name", "Name of a hashes or known-good collection"), inQuery("source", "string", "What the list is called", true),
@@ -82,7 +87,7 @@ func (s *Server) listEngines(context.Context, *struct{}) (*enginesOutput, error)
 func (s *Server) createCollection(ctx context.Context, in *collectionInput) (*collectionOutput, error) {
 	b := in.Body
 	c, err := s.parts.Keeper.CreateCollection(ctx, who(ctx), semblance.Collection{Name: b.Name, Kind: semblance.CollectionKind(b.Kind), Owner: b.Owner, Country: b.Country,
-		Basis: b.Basis, Handling: b.Handling, Review: b.Review, Engine: semblance.EngineName(b.Engine), FaceDistance: b.FaceDistance,
+		Basis: b.Basis, Handling: b.Handling, Review: b.Review, Engine: semblance.EngineName(b.Engine), FaceDistance: b.FaceDistance, EnrollQuality: b.EnrollQuality,
 		PDQDistance: b.PDQDistance, PDQQuality: b.PDQQuality, HashDistance: b.HashDistance})
 	return &collectionOutput{c}, err
 }
@@ -111,6 +116,10 @@ func (s *Server) enroll(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	age, err := whole(c, "age")
+	if err != nil {
+		return err
+	}
 	force, err := flag(c, "force")
 	if err != nil {
 		return err
@@ -127,12 +136,13 @@ func (s *Server) enroll(c echo.Context) error {
 	if q := c.QueryParam("source"); q != "" || name == "" {
 		name = SafeName(q)
 	}
-	ref, added, err := s.parts.Filler.Enroll(ctx, who(ctx), semblance.EnrollRequest{Collection: c.Param("name"), Subject: subject, Source: name, Face: face, Force: force, File: f})
+	got, err := s.parts.Filler.Enroll(ctx, who(ctx), semblance.EnrollRequest{Collection: c.Param("name"), Subject: subject, Source: name, Face: face, Age: age,
+		Captured: c.QueryParam("captured"), Born: c.QueryParam("born"), Note: c.QueryParam("note"), Force: force, Why: c.QueryParam("reason"), File: f})
 	if err != nil {
 		return err
 	}
-	ref.Face.Embedding, ref.Face.Crop = nil, nil
-	return c.JSON(http.StatusCreated, enrolled{ref, added})
+	got.Reference.Face.Embedding, got.Reference.Face.Crop = nil, nil
+	return c.JSON(http.StatusCreated, enrolled(got))
 }
 
 func (s *Server) importHashes(c echo.Context) error {

@@ -33,7 +33,7 @@ type Keeper interface {
 
 // A Filler adds to collections. The Engine is one.
 type Filler interface {
-	Enroll(ctx context.Context, who semblance.Actor, r semblance.EnrollRequest) (semblance.Reference, bool, error)
+	Enroll(ctx context.Context, who semblance.Actor, r semblance.EnrollRequest) (semblance.Enrollment, error)
 	ImportHashes(ctx context.Context, who semblance.Actor, collection, source string, def hashing.Algorithm, r io.Reader) (semblance.ImportResult, error)
 }
 

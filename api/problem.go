@@ -26,6 +26,7 @@ type Problem struct {
 	Code       semblance.Code `json:"code"`
 	Hint       string         `json:"hint,omitempty" doc:"What to do"`
 	Errors     []FieldError   `json:"errors,omitempty" doc:"The fields that are wrong"`
+	Gate       *GateProblem   `json:"gate,omitempty" doc:"What the enrollment gate holds against a picture"`
 	Limit      int64          `json:"limit,omitempty" doc:"The limit that was met"`
 	RetryAfter int            `json:"retry_after,omitempty" doc:"Seconds after which to try again"`
 }
@@ -34,6 +35,14 @@ type Problem struct {
 type FieldError struct {
 	Pointer string `json:"pointer" doc:"Where, such as body.country"`
 	Detail  string `json:"detail"`
+}
+
+// A GateProblem is what the enrollment gate holds against a picture.
+type GateProblem struct {
+	Refusals   []semblance.Refusal   `json:"refusals"`
+	Quality    float32               `json:"quality" doc:"Of the face, 0 to 100"`
+	Reasons    []string              `json:"reasons,omitempty" doc:"What lowers the quality"`
+	Components *semblance.Components `json:"components,omitempty" doc:"What the quality is made of"`
 }
 
 // Error returns the sentence.
@@ -86,6 +95,8 @@ func kindOf(c semblance.Code) (kind, bool) {
 		return kind{422, "The file does not decode", 0}, true
 	case semblance.FaceCount:
 		return kind{422, "One face is needed", 0}, true
+	case semblance.EnrollmentRefused:
+		return kind{422, "Not good enough to enroll", 0}, true
 	case semblance.RateLimited:
 		return kind{429, "Too many attempts", 60}, true
 	case semblance.Busy:
@@ -138,6 +149,10 @@ func (s *Server) problem(ctx context.Context, err error) *Problem {
 		if d.retry != 0 {
 			p.RetryAfter = d.retry
 		}
+	}
+	var g *semblance.GateError
+	if errors.As(err, &g) {
+		p.Gate = &GateProblem{Refusals: g.Refusals, Quality: g.Quality, Reasons: g.Reasons, Components: g.Components}
 	}
 	if code == semblance.Internal || code == semblance.Unavailable {
 		s.parts.Log.LogAttrs(ctx, slog.LevelError, "failed", slog.String("request", requestIDOf(ctx)), slog.String("code", string(code)), slog.String("cause", causes(err)))

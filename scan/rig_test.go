@@ -124,7 +124,7 @@ func openRig(ctx context.Context, data string) (*rig, error) {
 	r := &rig{store: s, analyzer: &analyzer{}}
 	limits := semblance.DefaultLimits()
 	limits.Bytes = 10_000
-	r.engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Entries: s, Media: s, Requests: s, Audit: s, Objects: folder,
+	r.engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Staging: s, Entries: s, Media: s, Requests: s, Audit: s, Objects: folder,
 		Vectors: index.NewFlat(), Hashes: index.NewHashes(), Analyzer: r.analyzer, Limits: limits,
 		CheckEngine: func(context.Context, semblance.EngineName) error { return nil }})
 	r.Scanner = scan.Scanner{Examiner: r.engine, Store: s, Media: s, Audit: s}
@@ -162,7 +162,7 @@ func (r *rig) fill(ctx context.Context) error {
 	if _, err := f.Write(picture{Faces: [][]float32{{1, 0}}, Salt: "enrolled"}.bytes()); err != nil {
 		return err
 	}
-	_, _, err = r.engine.Enroll(ctx, tester, semblance.EnrollRequest{Collection: "faces", Subject: "somebody", Source: "enrolled.jpg", File: f})
+	_, err = r.engine.Enroll(ctx, tester, semblance.EnrollRequest{Collection: "faces", Subject: "somebody", Source: "enrolled.jpg", File: f})
 	return err
 }
 

@@ -9,11 +9,16 @@ import (
 )
 
 const collectionColumns = `id, name, kind, owner, country, basis, handling, review, engine, engine_version,
-	face_distance, pdq_distance, pdq_quality, hash_distance, created, version, subjects, entries`
+	face_distance, enroll_quality, pdq_distance, pdq_quality, hash_distance, created, version, subjects, entries`
+
+// selectedCollection are the columns as they are read: those that are stored, and how
+// many references are left out.
+const selectedCollection = collectionColumns + `,
+	(SELECT count(*) FROM subject_references r WHERE r.collection_key = collections.key AND r.left_out <> '')`
 
 func scanCollection(scan scanner) (c semblance.Collection, err error) {
 	err = scan(&c.ID, &c.Name, &c.Kind, &c.Owner, &c.Country, &c.Basis, &c.Handling, &c.Review, &c.Engine, &c.EngineVersion,
-		&c.FaceDistance, &c.PDQDistance, &c.PDQQuality, &c.HashDistance, textTime{&c.Created}, &c.Version, &c.Subjects, &c.Entries)
+		&c.FaceDistance, &c.EnrollQuality, &c.PDQDistance, &c.PDQQuality, &c.HashDistance, textTime{&c.Created}, &c.Version, &c.Subjects, &c.Entries, &c.LeftOut)
 	return c, err
 }
 
@@ -30,9 +35,9 @@ func (s *Store) CreateCollection(ctx context.Context, c semblance.Collection, ev
 	c.Created = s.created(c.Created)
 	c.Version, c.Subjects, c.Entries = 1, 0, 0
 	err := s.write(ctx, "create the collection", &ev, func(tx *sql.Tx) error {
-		fresh, err := added(tx.ExecContext(ctx, `INSERT INTO collections (`+collectionColumns+`) VALUES (`+marks(18)+`) ON CONFLICT DO NOTHING`,
+		fresh, err := added(tx.ExecContext(ctx, `INSERT INTO collections (`+collectionColumns+`) VALUES (`+marks(19)+`) ON CONFLICT DO NOTHING`,
 			c.ID, c.Name, c.Kind, c.Owner, c.Country, c.Basis, c.Handling, c.Review, c.Engine, c.EngineVersion,
-			c.FaceDistance, c.PDQDistance, c.PDQQuality, c.HashDistance, timeText(c.Created), c.Version, c.Subjects, c.Entries))
+			c.FaceDistance, c.EnrollQuality, c.PDQDistance, c.PDQQuality, c.HashDistance, timeText(c.Created), c.Version, c.Subjects, c.Entries))
 		if err == nil && !fresh {
 			return semblance.Errorf(semblance.Conflict, "there is a collection %q already", c.Name).
 				WithHint("Add to it with `semblance collection add`, or give another name.")
@@ -48,7 +53,7 @@ func (s *Store) CreateCollection(ctx context.Context, c semblance.Collection, ev
 // Collection returns the collection of a name. The error has code NotFound when
 // there is none.
 func (s *Store) Collection(ctx context.Context, name string) (semblance.Collection, error) {
-	c, err := scanCollection(s.reader.QueryRowContext(ctx, `SELECT `+collectionColumns+` FROM collections WHERE name = ?`, name).Scan)
+	c, err := scanCollection(s.reader.QueryRowContext(ctx, `SELECT `+selectedCollection+` FROM collections WHERE name = ?`, name).Scan)
 	return c, s.fail(ctx, "read the collection", noCollection(err, name))
 }
 
@@ -63,12 +68,38 @@ func noCollection(err error, name string) error {
 // Collections lists all collections by name.
 func (s *Store) Collections(ctx context.Context) ([]semblance.Collection, error) {
 	const op = "list the collections"
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+collectionColumns+` FROM collections ORDER BY name`)
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+selectedCollection+` FROM collections ORDER BY name`)
 	if err != nil {
 		return nil, s.fail(ctx, op, err)
 	}
 	list, err := collect(rows, scanCollection)
 	return list, s.fail(ctx, op, err)
+}
+
+// SetEnrollQuality changes the enrollment gate of a collection and nothing else; the
+// event says what it was. The error has code NotFound when there is none of that
+// name, Invalid when it does not hold faces.
+func (s *Store) SetEnrollQuality(ctx context.Context, name string, quality float32, ev semblance.AuditEvent) (semblance.Collection, error) {
+	var c semblance.Collection
+	err := s.write(ctx, "change the collection", &ev, func(tx *sql.Tx) error {
+		var err error
+		c, err = scanCollection(tx.QueryRowContext(ctx, `SELECT `+selectedCollection+` FROM collections WHERE name = ?`, name).Scan)
+		if err != nil {
+			return noCollection(err, name)
+		}
+		if c.Kind != semblance.Faces {
+			return semblance.Errorf(semblance.Invalid, "the collection %q is of %s and has no enrollment gate", c.Name, c.Kind)
+		}
+		with(&ev, "from", c.EnrollQuality)
+		with(&ev, "to", quality)
+		c.EnrollQuality = quality
+		_, err = tx.ExecContext(ctx, `UPDATE collections SET enroll_quality = ? WHERE name = ?`, quality, name)
+		return err
+	})
+	if err != nil {
+		return semblance.Collection{}, err
+	}
+	return c, nil
 }
 
 // collectionNames returns the names of those of ids that are there still.
@@ -95,7 +126,7 @@ func collectionNames(ctx context.Context, q querier, ids []semblance.CollectionI
 func lockCollection(ctx context.Context, tx *sql.Tx, id semblance.CollectionID) (int64, semblance.Collection, error) {
 	var key int64
 	c, err := scanCollection(func(dest ...any) error {
-		return tx.QueryRowContext(ctx, `SELECT key, `+collectionColumns+` FROM collections WHERE id = ?`, id).Scan(append([]any{&key}, dest...)...)
+		return tx.QueryRowContext(ctx, `SELECT key, `+selectedCollection+` FROM collections WHERE id = ?`, id).Scan(append([]any{&key}, dest...)...)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		err = semblance.Errorf(semblance.NotFound, "the collection is not there any more")
@@ -117,6 +148,8 @@ type erasedTable struct{ name, where string }
 func erasedTables() []erasedTable {
 	const references = `collection_key = ?`
 	return []erasedTable{
+		{"staged_references", references},
+		{"reenrollments", references},
 		{"reference_crops", `reference_seq IN (SELECT seq FROM subject_references WHERE ` + references + `)`},
 		{"subject_references", references},
 		{"subjects", references},
@@ -127,7 +160,8 @@ func erasedTables() []erasedTable {
 // countContent counts the rows, vectors and crops of a collection.
 func countContent(ctx context.Context, tx *sql.Tx, key int64) (int64, error) {
 	var total, n int64
-	queries := []string{`SELECT count(embedding) FROM subject_references WHERE collection_key = ?`}
+	queries := []string{`SELECT count(embedding) FROM subject_references WHERE collection_key = ?`,
+		`SELECT count(embedding) + count(jpeg) FROM staged_references WHERE collection_key = ?`}
 	for _, t := range erasedTables() {
 		queries = append(queries, `SELECT count(*) FROM `+t.name+` WHERE `+t.where)
 	}

@@ -133,31 +133,6 @@ func TestReferencesThatDoNotBelong(t *testing.T) {
 	}
 }
 
-func TestReplaceReferences(t *testing.T) {
-	t.Parallel()
-	s := open(t, t.TempDir())
-	c := makeCollection(t, s, "faces", semblance.Faces)
-	must(s.AddReferences(t.Context(), c.ID, []semblance.Reference{reference("r1", "Ann", "1"), reference("r2", "Bob", "2")}, event("e")))(t)
-	next := c
-	next.Engine, next.EngineVersion, next.FaceDistance, next.Owner = semblance.YuNetDlib, 3, 0.5, "not changed by this"
-	r := reference("r1", "Ann", "1")
-	refused(t, s.ReplaceReferences(t.Context(), next, []semblance.Reference{r}, event("e")), semblance.ModelMismatch)
-	if n := len(references(t, s, c.ID)); n != 2 {
-		t.Errorf("a refused replacement left %d references", n)
-	}
-	r.Engine, r.Version, r.Crop = semblance.YuNetDlib, 3, nil
-	check(t, s.ReplaceReferences(t.Context(), next, []semblance.Reference{r}, event("collection.reenroll")))
-	want := c
-	want.Engine, want.EngineVersion, want.FaceDistance = semblance.YuNetDlib, 3, 0.5
-	want.Version, want.Subjects, want.Entries = 3, 1, 1
-	equal(t, "collection", must(s.Collection(t.Context(), "faces"))(t), want)
-	if list := references(t, s, c.ID); len(list) != 1 || list[0].Engine != semblance.YuNetDlib || list[0].Seq <= 2 {
-		t.Errorf("%+v", list)
-	}
-	_, err := s.ReferenceCrop(t.Context(), "r1")
-	refused(t, err, semblance.NotFound)
-}
-
 func entry(a hashing.Algorithm, n uint32) semblance.HashEntry {
 	v := make([]byte, a.Bits()/8)
 	binary.BigEndian.PutUint32(v, n*2654435761) // spread, as hashes are

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 
 	"semblance"
@@ -38,38 +39,6 @@ func (s *Store) AddReferences(ctx context.Context, c semblance.CollectionID, ref
 		return 0, err
 	}
 	return fresh, nil
-}
-
-// ReplaceReferences swaps the whole content of c for references made by another
-// engine, and the collection's engine, its version and threshold with it, in one
-// transaction. The rest of the collection stays. Codes are those of AddReferences,
-// compared with c's engine.
-func (s *Store) ReplaceReferences(ctx context.Context, c semblance.Collection, refs []semblance.Reference, ev semblance.AuditEvent) error {
-	err := s.write(ctx, "replace the references", &ev, func(tx *sql.Tx) error {
-		key, stored, err := lockCollection(ctx, tx, c.ID)
-		if err != nil {
-			return err
-		}
-		if err := eraseContent(ctx, tx, key); err != nil {
-			return err
-		}
-		stored.Engine, stored.EngineVersion = c.Engine, c.EngineVersion
-		in := referenceInserter{s: s, ctx: ctx, tx: tx, key: key, collection: stored}
-		if err := in.insert(refs); err != nil {
-			return err
-		}
-		with(&ev, "references", in.references)
-		_, err = tx.ExecContext(ctx, `UPDATE collections SET engine = ?, engine_version = ?, face_distance = ?, subjects = 0, entries = 0 WHERE key = ?`,
-			c.Engine, c.EngineVersion, c.FaceDistance, key)
-		if err != nil {
-			return err
-		}
-		return raise(ctx, tx, key, in.subjects, in.references)
-	})
-	if err == nil {
-		s.forget(ctx)
-	}
-	return err
 }
 
 // A referenceInserter adds references within one transaction and counts.
@@ -112,11 +81,16 @@ func (in *referenceInserter) add(r *semblance.Reference) error {
 	if err != nil {
 		return err
 	}
+	override, err := encodeOverride(r.Override)
+	if err != nil {
+		return err
+	}
 	var seq int64
 	err = in.tx.QueryRowContext(in.ctx, `INSERT INTO subject_references
-		(id, collection_key, subject_key, source, sha256, type, face, embedding, engine, version, decoder, created)
-		VALUES (`+marks(12)+`) ON CONFLICT DO NOTHING RETURNING seq`,
-		r.ID, in.key, subject, r.Source, r.SHA256[:], r.Type, face, embedding, r.Engine, r.Version, r.Decoder, timeText(in.s.created(r.Created))).Scan(&seq)
+		(id, collection_key, subject_key, source, sha256, type, face, embedding, engine, version, decoder, captured, captured_from, age, note, override, left_out, created)
+		VALUES (`+marks(18)+`) ON CONFLICT DO NOTHING RETURNING seq`,
+		r.ID, in.key, subject, r.Source, r.SHA256[:], r.Type, face, embedding, r.Engine, r.Version, r.Decoder,
+		r.Captured, r.CapturedFrom, r.Age, r.Note, override, r.LeftOut, timeText(in.s.created(r.Created))).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		return in.there(r, subject)
 	}
@@ -155,18 +129,30 @@ func (in *referenceInserter) there(r *semblance.Reference, subject int64) error 
 	return err
 }
 
-const selectReference = `SELECT r.seq, r.id, c.id, s.label, r.source, r.sha256, r.type, r.face, r.embedding, r.engine, r.version, r.decoder, r.created
+const selectReference = `SELECT r.seq, r.id, c.id, s.label, r.source, r.sha256, r.type, r.face, r.embedding, r.engine, r.version, r.decoder,
+	r.captured, r.captured_from, r.age, r.note, r.override, r.left_out, r.created
 	FROM subject_references r JOIN subjects s ON s.key = r.subject_key JOIN collections c ON c.key = r.collection_key `
 
 func scanReference(scan scanner) (r semblance.Reference, err error) {
-	var face string
+	var face, override string
 	var embedding []byte
-	err = scan(&r.Seq, &r.ID, &r.Collection, &r.Subject, &r.Source, fixed(r.SHA256[:]), &r.Type, &face, &embedding,
-		&r.Engine, &r.Version, &r.Decoder, textTime{&r.Created})
+	err = scan(&r.Seq, &r.ID, &r.Collection, &r.Subject, &r.Source, fixed(r.SHA256[:]), &r.Type, &face, &embedding, &r.Engine, &r.Version, &r.Decoder,
+		&r.Captured, &r.CapturedFrom, &r.Age, &r.Note, &override, &r.LeftOut, textTime{&r.Created})
 	if err == nil {
 		r.Face, err = decodeFace(face, embedding)
 	}
+	if err == nil && override != "" {
+		err = json.Unmarshal([]byte(override), &r.Override)
+	}
 	return r, err
+}
+
+func encodeOverride(o *semblance.Override) (string, error) {
+	if o == nil {
+		return "", nil
+	}
+	text, err := json.Marshal(o)
+	return string(text), err
 }
 
 // References returns the references of ids, in order, with embeddings and without
@@ -202,6 +188,24 @@ func (s *Store) SubjectReferences(ctx context.Context, c semblance.CollectionID,
 	}
 	list, err := collect(rows, scanReference)
 	return list, s.fail(ctx, op, err)
+}
+
+// SameMedia returns the references of a collection that were made from a media, in
+// the order of ids.
+func (s *Store) SameMedia(ctx context.Context, c semblance.CollectionID, media semblance.SHA256) ([]semblance.Reference, error) {
+	var list []semblance.Reference
+	err := s.read(ctx, "read the references", func(tx *sql.Tx) error {
+		key, err := collectionKey(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, selectReference+`WHERE r.sha256 = ? AND r.collection_key = ? ORDER BY r.id`, media[:], key)
+		if err == nil {
+			list, err = collect(rows, scanReference)
+		}
+		return err
+	})
+	return list, err
 }
 
 // ReferenceCrop returns the JPEG of a reference's face. The error has code NotFound

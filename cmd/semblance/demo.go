@@ -144,7 +144,7 @@ func (e *env) demoCollections(ctx context.Context, p *program, dir string, pics 
 		return err
 	}
 	defer f.Close()
-	_, _, err = eng.Enroll(ctx, who, semblance.EnrollRequest{Collection: demoFaces, Subject: demoSubject, Source: "enrolled.jpg", File: f})
+	_, err = eng.Enroll(ctx, who, semblance.EnrollRequest{Collection: demoFaces, Subject: demoSubject, Source: "enrolled.jpg", File: f})
 	return err
 }
 

@@ -1,0 +1,201 @@
+package semblance
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"semblance/hashing"
+)
+
+// AddMedia hashes a file into a hashes or known-good collection: its three
+// digests, and for hashes PDQ and the further algorithms asked for of every frame
+// looked at. A file that is no picture gives its digests; warning says so.
+func (e *Engine) AddMedia(ctx context.Context, who Actor, collection, source string, f *os.File, extra ...hashing.Algorithm) (added int, warning string, err error) {
+	c, err := e.Collections.Collection(ctx, collection)
+	if err != nil {
+		return 0, "", err
+	}
+	if c.Kind != Hashes && c.Kind != KnownGood {
+		return 0, "", Errorf(Invalid, "collection %q holds %s; media are hashed into a hashes or known-good collection", c.Name, c.Kind)
+	}
+	d, err := e.digest(ctx, f)
+	if err != nil {
+		return 0, "", err
+	}
+	if d.Size == 0 {
+		return 0, "", Errorf(Invalid, "the file is empty; its digests would hit every empty file")
+	}
+	sum := SHA256(d.SHA256)
+	entry := func(alg hashing.Algorithm, value []byte) HashEntry {
+		return HashEntry{Collection: c.ID, Algorithm: alg, Value: value, Size: d.Size, Quality: -1, Source: source, Record: sum.String()}
+	}
+	var entries []HashEntry
+	for _, alg := range digestOrder {
+		entries = append(entries, entry(alg, d.Value(alg)))
+	}
+	if c.Kind == Hashes {
+		var more []HashEntry
+		if more, warning, err = e.perceptual(ctx, f, entry, extra); err != nil {
+			return 0, "", err
+		}
+		entries = append(entries, more...)
+	}
+	ev := e.event(who, "collection.add", nil, c.Name)
+	ev.Basis, ev.Detail["sha256"], ev.Detail["source"] = c.Basis, sum, source
+	added, err = e.addEntries(ctx, c, entries, ev)
+	return added, warning, err
+}
+
+// perceptual makes the entries of a picture's perceptual hashes.
+func (e *Engine) perceptual(ctx context.Context, f *os.File, entry func(hashing.Algorithm, []byte) HashEntry, extra []hashing.Algorithm) ([]HashEntry, string, error) {
+	a, err := e.analyzeOnly(ctx, f, AnalyzeRequest{Hashes: append([]hashing.Algorithm{hashing.AlgorithmPDQ}, extra...)})
+	switch CodeOf(err) {
+	case "":
+	case MediaUnsupported, MediaDamaged, MediaTooLarge, Timeout:
+		return nil, "digests only, no perceptual hash: " + err.Error(), nil
+	default:
+		return nil, "", err
+	}
+	var out []HashEntry
+	add := func(fr *FrameHashes, alg hashing.Algorithm, value []byte) {
+		h := entry(alg, value)
+		h.Size, h.Quality, h.Decoder = 0, fr.PDQ.Quality, a.Decoder
+		out = append(out, h)
+	}
+	warning := ""
+	for i := range a.Hashes {
+		fr := &a.Hashes[i]
+		if fr.PDQ.Quality < hashing.PDQMinQuality {
+			warning = fmt.Sprintf("nearly featureless (PDQ quality %d): it is kept, and not compared by collections with a minimum above that", fr.PDQ.Quality)
+		}
+		for _, alg := range fr.algorithms() {
+			if alg == hashing.AlgorithmPDQ {
+				add(fr, alg, slices.Clone(fr.PDQ.Hash[:]))
+			} else {
+				add(fr, alg, fr.hash64(alg).Bytes())
+			}
+		}
+	}
+	return out, warning, nil
+}
+
+func (e *Engine) addEntries(ctx context.Context, c Collection, entries []HashEntry, ev AuditEvent) (int, error) {
+	entries = slices.DeleteFunc(entries, func(h HashEntry) bool { return hashing.IsTrivial(h.Algorithm, h.Value) })
+	return e.Entries.AddEntries(ctx, c.ID, entries, ev)
+}
+
+// A BadLine is a line of a list that was left out, with the reason.
+type BadLine struct {
+	Line   int    `json:"line"` // from 1
+	Text   string `json:"text"` // the first characters
+	Reason string `json:"reason"`
+}
+
+// An ImportResult counts what became of a list's lines.
+type ImportResult struct {
+	Lines     int       `json:"lines"`
+	Added     int       `json:"added"`
+	Duplicate int       `json:"duplicate"`           // there already
+	Blank     int       `json:"blank"`               // empty lines and comments
+	Trivial   int       `json:"trivial"`             // digests of nothing, all zeros, all ones: dropped
+	Bad       int       `json:"bad"`                 // left out
+	BadLines  []BadLine `json:"bad_lines,omitempty"` // the first thousand of them
+}
+
+// importBatch is how many entries one transaction holds: enough that the commit
+// does not dominate, few enough that an interruption loses little.
+const importBatch = 10_000
+
+// ImportHashes reads a plain list, one hash a line (see hashing.ParseHashLine).
+// def says what 64 or 16 bare digits are. Bad lines are left out and reported;
+// what was read before an error stays.
+func (e *Engine) ImportHashes(ctx context.Context, who Actor, collection, source string, def hashing.Algorithm, r io.Reader) (ImportResult, error) {
+	var res ImportResult
+	c, err := e.Collections.Collection(ctx, collection)
+	if err != nil {
+		return res, err
+	}
+	if c.Kind != Hashes && c.Kind != KnownGood {
+		return res, Errorf(Invalid, "collection %q holds %s; a list of hashes goes into a hashes or known-good collection", c.Name, c.Kind)
+	}
+	var batch []HashEntry
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		ev := e.event(who, "collection.import", nil, c.Name)
+		ev.Basis, ev.Detail["source"], ev.Detail["through_line"] = c.Basis, source, res.Lines
+		n, err := e.Entries.AddEntries(ctx, c.ID, batch, ev)
+		res.Added += n
+		res.Duplicate += len(batch) - n
+		batch = batch[:0]
+		return err
+	}
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 64<<10), 1<<20)
+	for lines.Scan() {
+		res.Lines++
+		entry, err := importLine(c, lines.Text(), def)
+		switch {
+		case errors.Is(err, hashing.ErrBlank):
+			res.Blank++
+			continue
+		case err != nil:
+			res.bad(lines.Text(), err)
+			continue
+		case hashing.IsTrivial(entry.Algorithm, entry.Value):
+			res.Trivial++
+			continue
+		}
+		entry.Source, entry.Record = source, "line "+strconv.Itoa(res.Lines)
+		if batch = append(batch, entry); len(batch) == importBatch {
+			if err := flush(); err != nil {
+				return res, err
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return res, err
+	}
+	if err := lines.Err(); err != nil {
+		return res, Errorf(Invalid, "the list could not be read past line %d: %v", res.Lines, err).
+			WithHint("The lines before are imported; mend the list and import it again.")
+	}
+	return res, nil
+}
+
+func (r *ImportResult) bad(text string, err error) {
+	r.Bad++
+	if len(r.BadLines) < 1000 {
+		if len(text) > 80 {
+			text = strings.ToValidUTF8(text[:80], "") + "…"
+		}
+		r.BadLines = append(r.BadLines, BadLine{Line: r.Lines, Text: text, Reason: err.Error()})
+	}
+}
+
+var noteSize = regexp.MustCompile(`(?:^|[,; ])size=(\d{1,18})(?:$|[,; ])`)
+
+// importLine parses one line. A note with size=N gives the file's size.
+func importLine(c Collection, line string, def hashing.Algorithm) (HashEntry, error) {
+	alg, value, note, err := hashing.ParseHashLine(line, def)
+	if err != nil {
+		return HashEntry{}, err
+	}
+	h := HashEntry{Collection: c.ID, Algorithm: alg, Value: value, Quality: -1, Note: note}
+	if c.Kind == KnownGood && !alg.IsDigest() {
+		return h, fmt.Errorf("a known-good collection takes digests only, not %s: a picture that looks like a harmless one need not be it", alg)
+	}
+	if m := noteSize.FindStringSubmatch(note); m != nil {
+		h.Size, _ = strconv.ParseInt(m[1], 10, 64)
+	}
+	return h, nil
+}
