@@ -74,12 +74,14 @@ type Candidate struct {
 	Engine     EngineName  `json:"engine"`
 	Version    int         `json:"version"`
 	RefQuality float32     `json:"reference_quality"`
-	References int         `json:"references,omitempty"`     // of the subject within the threshold, this one included; 0: not counted
-	Captured   string      `json:"captured,omitempty"`       // of the reference
-	Age        *int        `json:"age_at_capture,omitempty"` // of the subject in the reference, years
-	Margin     *float64    `json:"margin,omitempty"`         // distance to the next subject's, minus this one; nil for the last
-	Reranked   *Reranked   `json:"reranked,omitempty"`       // what another engine says, where it was asked
-	Review     string      `json:"review"`                   // "unreviewed" until it is
+	Labels     []string    `json:"reliability,omitempty"`           // of the probe's face
+	RefLabels  []string    `json:"reference_reliability,omitempty"` // of the reference, "declared child" included
+	References int         `json:"references,omitempty"`            // of the subject within the threshold, this one included; 0: not counted
+	Captured   string      `json:"captured,omitempty"`              // of the reference
+	Age        *int        `json:"age_at_capture,omitempty"`        // of the subject in the reference, years
+	Margin     *float64    `json:"margin,omitempty"`                // distance to the next subject's, minus this one; nil for the last
+	Reranked   *Reranked   `json:"reranked,omitempty"`              // what another engine says, where it was asked
+	Review     string      `json:"review"`                          // "unreviewed" until it is
 }
 
 // NotCalibrated is the band of a candidate of a collection without calibration.

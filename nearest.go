@@ -205,6 +205,7 @@ func (q faceQuery) candidates(index int, face *Face, r ranking) []Candidate {
 		x := Candidate{Face: index, Rank: len(out) + 1, Frame: face.Frame, Box: face.Box, Quality: face.Quality, Collection: c.Name, Owner: c.Owner,
 			Subject: s.best.Subject, Reference: s.best.ID, Source: s.best.Source, Distance: s.distance, Metric: q.spec.Metric, Threshold: c.FaceDistance,
 			Band: NotCalibrated, Engine: q.spec.Name, Version: q.spec.Version, RefQuality: s.best.Face.Quality,
+			Labels: face.Reliability(), RefLabels: s.best.Reliability(),
 			References: s.within, Captured: s.best.Captured, Age: s.best.Age, Review: Unreviewed}
 		if i+1 < len(r.subjects) && r.subjects[i+1].distance <= r.frontier {
 			m := RoundDistance(r.subjects[i+1].distance - s.distance)

@@ -1,8 +1,10 @@
 package detector
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"semblance"
 )
@@ -19,9 +21,12 @@ type factor struct {
 	reason string
 }
 
-// Quality says how far a comparison of the face can be relied on, 0 to 100, and
-// what lowers it. The chip is the face aligned to [Template112]. It is the product of six factors, each 1 over the range that is
-// normal for portraits and falling steadily outside it, so each can only take away:
+// Judge sets the face's Quality, Reasons, Components and Labels. The chip is the face
+// aligned to [Template112].
+//
+// Quality says how far a comparison of the face can be relied on, 0 to 100. It is the
+// product of six factors, each 1 over the range that is normal for portraits and
+// falling steadily outside it, so each can only take away:
 //
 //   - size: pixels between the eyes, corrected for yaw as ISO/IEC 29794-5 does
 //     (OFIQ's InterEyeDistance); a logistic curve around 18 with width 5. OFIQ's own
@@ -37,23 +42,33 @@ type factor struct {
 //
 // A face under semblance.MinSearchableQuality (eyes about 11 pixels apart, or
 // thoroughly blurred) is shown but not searched. A face without at least eyes and
-// nose, or with another chip, has quality 0.
-func Quality(face *semblance.Face, chip Chip) (float32, []string) {
+// nose, or with another chip, has quality 0 and no components.
+func Judge(face *semblance.Face, chip Chip) {
 	if len(face.Landmarks) < 3 || chip.Size != Template112().Size {
-		return 0, []string{"no landmarks to align by"}
+		face.Quality, face.Reasons, face.Components = 0, []string{"no landmarks to align by"}, nil
+		face.Labels = nil
+		return
 	}
-	luma := brightness(chip)
-	yaw, pitch := pose(face.Landmarks)
+	m := measure(face, chip)
+	face.Quality, face.Reasons = m.quality()
+	face.Components = m.components()
+	face.Labels = m.labels()
+}
+
+// quality is the product of the factors, and what lowers it, worst first.
+func (m *measures) quality() (float32, []string) {
+	factors := []factor{
+		sizeFactor(m.eyes),
+		{m.sharp(), fmt.Sprintf("blurred: sharpness %.4f", m.sharpness)},
+		m.exposureFactor(),
+		poseFactor(m.yaw, m.pitch),
+		borderFactor(m.outside),
+		scoreFactor(m.score),
+	}
+	slices.SortStableFunc(factors, func(a, b factor) int { return cmp.Compare(a.value, b.value) })
 	product := 100.0
 	var reasons []string
-	for _, x := range []factor{
-		sizeFactor(eyeDistance(face.Landmarks), yaw),
-		sharpnessFactor(luma, chip.Size),
-		exposureFactor(luma, chip.Size),
-		poseFactor(yaw, pitch),
-		borderFactor(chip.Outside),
-		scoreFactor(float64(face.Score)),
-	} {
+	for _, x := range factors {
 		product *= x.value
 		if x.value < 0.75 {
 			reasons = append(reasons, x.reason)
@@ -93,8 +108,7 @@ func pose(l []semblance.Point) (yaw, pitch float64) {
 	return yaw, min(math.Pi/2, math.Abs(nose/mouth-0.5)*math.Pi)
 }
 
-func sizeFactor(eyes, yaw float64) factor {
-	eyes /= max(0.5, math.Cos(yaw))
+func sizeFactor(eyes float64) factor {
 	return factor{1 / (1 + math.Exp((18-eyes)/5)), fmt.Sprintf("small: %.0f pixels between the eyes", eyes)}
 }
 
@@ -115,15 +129,6 @@ func scoreFactor(score float64) factor {
 	return factor{ramp(score, 0.3, 0.85), fmt.Sprintf("uncertain: detector score %.2f", score)}
 }
 
-// sharpnessFactor compares detail with contrast, so that dim faces are not called
-// blurred.
-func sharpnessFactor(luma []float64, size int) factor {
-	detail, contrast := laplacianVariance(luma, size), variance(luma)
-	detail = max(0, detail-roundingNoise)
-	ratio := detail / (contrast + 16)
-	return factor{ramp(math.Log(max(ratio, 1e-9)), math.Log(blurredRatio), math.Log(sharpRatio)), fmt.Sprintf("blurred: sharpness %.4f", ratio)}
-}
-
 // roundingNoise is the variance that rounding a smooth chip to whole numbers gives
 // its Laplacian: (4*1 + 4*4)/12.
 const roundingNoise = 20.0 / 12
@@ -136,28 +141,13 @@ const (
 	sharpRatio   = 0.004
 )
 
-// exposureFactor looks at the middle of the chip, where the face is.
-func exposureFactor(luma []float64, size int) factor {
-	var dark, bright, n float64
-	middle := make([]float64, 0, size*size)
-	for y := size / 4; y < size-size/8; y++ {
-		for x := size / 5; x < size-size/5; x++ {
-			v := luma[y*size+x]
-			middle = append(middle, v)
-			n++
-			if v <= 25 {
-				dark++
-			}
-			if v >= 247 {
-				bright++
-			}
-		}
-	}
+// exposureFactor is the worst of three: dark, overexposed, flat.
+func (m *measures) exposureFactor() factor {
 	f := factor{1, ""}
 	for _, x := range []factor{
-		{ramp(dark/n, 0.95, 0.5), fmt.Sprintf("dark: %.0f%% of the face is nearly black", 100*dark/n)},
-		{ramp(bright/n, 0.8, 0.3), fmt.Sprintf("overexposed: %.0f%% of the face is nearly white", 100*bright/n)},
-		{ramp(math.Sqrt(variance(middle)), 2, 12), "flat: hardly any contrast"},
+		{ramp(m.dark, 0.95, 0.5), fmt.Sprintf("dark: %.0f%% of the face is nearly black", 100*m.dark)},
+		{ramp(m.bright, 0.8, 0.3), fmt.Sprintf("overexposed: %.0f%% of the face is nearly white", 100*m.bright)},
+		{ramp(m.contrast, 2, 12), "flat: hardly any contrast"},
 	} {
 		if x.value < f.value {
 			f = x

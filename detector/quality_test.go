@@ -28,10 +28,17 @@ func portrait(scale float32, sigma float64) (*semblance.Face, Chip) {
 	return face, c
 }
 
+// judged returns what Judge says of a copy of the face.
+func judged(face *semblance.Face, chip Chip) (float32, []string) {
+	copied := *face
+	Judge(&copied, chip)
+	return copied.Quality, copied.Reasons
+}
+
 func TestQualityOfAPortraitIsHigh(t *testing.T) {
 	t.Parallel()
 	face, chip := portrait(2, 0)
-	if q, why := Quality(face, chip); q < 80 || len(why) != 0 {
+	if q, why := judged(face, chip); q < 80 || len(why) != 0 {
 		t.Errorf("quality %v, %q", q, why)
 	}
 }
@@ -86,7 +93,7 @@ func TestQualityOnlyFalls(t *testing.T) {
 		last := float32(101)
 		var why []string
 		for step := range 21 {
-			q, reasons := Quality(c.change(float64(step) / 20))
+			q, reasons := judged(c.change(float64(step) / 20))
 			if q > last+0.11 || q < 0 || q > 100 || math.IsNaN(float64(q)) { // rounded to tenths
 				t.Errorf("%s: step %d has quality %v after %v", name, step, q, last)
 			}
@@ -106,7 +113,7 @@ func TestQualityOnlyFalls(t *testing.T) {
 func TestQualityLimits(t *testing.T) {
 	t.Parallel()
 	at := func(eyes float32) float32 {
-		q, _ := Quality(portrait(eyes/(73.5318-38.2946), 0))
+		q, _ := judged(portrait(eyes/(73.5318-38.2946), 0))
 		return q
 	}
 	if q := at(9.9); q >= semblance.MinSearchableQuality {
@@ -123,7 +130,7 @@ func TestQualityLimits(t *testing.T) {
 func TestQualityIgnoresRoll(t *testing.T) {
 	t.Parallel()
 	face, chip := portrait(2, 0)
-	want, _ := Quality(face, chip)
+	want, _ := judged(face, chip)
 	for degrees := 15.0; degrees < 360; degrees += 15 {
 		turned := *face
 		turned.Landmarks = nil
@@ -132,7 +139,7 @@ func TestQualityIgnoresRoll(t *testing.T) {
 			turned.Landmarks = append(turned.Landmarks, semblance.Point{
 				X: float32(cos*float64(p.X) - sin*float64(p.Y)), Y: float32(sin*float64(p.X) + cos*float64(p.Y))})
 		}
-		if q, _ := Quality(&turned, chip); math.Abs(float64(q-want)) > 0.2 {
+		if q, _ := judged(&turned, chip); math.Abs(float64(q-want)) > 0.2 {
 			t.Errorf("%v degrees: %v, upright %v", degrees, q, want)
 		}
 	}
@@ -149,16 +156,16 @@ func TestQualityOfNothing(t *testing.T) {
 		"no chip":      {face, Chip{}},
 		"two points":   {&semblance.Face{Score: 1, Landmarks: face.Landmarks[:2]}, chip},
 	} {
-		if q, why := Quality(c.face, c.chip); q != 0 || len(why) == 0 {
+		if q, why := judged(c.face, c.chip); q != 0 || len(why) == 0 {
 			t.Errorf("%s: %v %q", name, q, why)
 		}
 	}
 	flat := Chip{Size: 112, RGB: make([]byte, 3*112*112)}
-	if q, _ := Quality(face, flat); q != 0 {
+	if q, _ := judged(face, flat); q != 0 {
 		t.Errorf("an all-black chip has quality %v", q)
 	}
 	coincident := &semblance.Face{Score: 1, Landmarks: make([]semblance.Point, 5)}
-	if q, _ := Quality(coincident, chip); q >= semblance.MinSearchableQuality || math.IsNaN(float64(q)) {
+	if q, _ := judged(coincident, chip); q >= semblance.MinSearchableQuality || math.IsNaN(float64(q)) {
 		t.Errorf("coincident landmarks have quality %v", q)
 	}
 }

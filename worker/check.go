@@ -194,6 +194,12 @@ func checkFace(f *semblance.Face, spec semblance.EngineSpec, req *semblance.Anal
 	if err := checkTexts(f.Reasons); err != nil {
 		return err
 	}
+	if err := checkTexts(f.Labels); err != nil {
+		return err
+	}
+	if name, v, ok := f.Components.Impossible(); ok {
+		return violate("a component %s of %v", name, v)
+	}
 	if err := checkEmbedding(f.Embedding, spec, req.NoEmbed); err != nil {
 		return err
 	}

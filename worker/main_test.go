@@ -184,7 +184,7 @@ func answer(req semblance.AnalyzeRequest) semblance.Analysis {
 }
 
 func face(spec semblance.EngineSpec, req semblance.AnalyzeRequest) semblance.Face {
-	f := semblance.Face{Box: semblance.Box{X: 1, Y: 2, W: 3, H: 4}, Score: 0.9, Quality: 50,
+	f := semblance.Face{Box: semblance.Box{X: 1, Y: 2, W: 3, H: 4}, Score: 0.9, Quality: 50, Components: &semblance.Components{Sharpness: 40, Score: 90}, Labels: []string{semblance.LabelBlurred},
 		Landmarks: []semblance.Point{{X: 1, Y: 1}, {X: 2, Y: 1}, {X: 1.5, Y: 2}, {X: 1, Y: 3}, {X: 2, Y: 3}}}
 	if !req.NoEmbed {
 		f.Embedding = make([]float32, spec.Dimensions)
@@ -222,6 +222,10 @@ func tamper(a *semblance.Analysis, how string) {
 		f().Embedding[1] = 9
 	case "score":
 		f().Score = 2
+	case "component":
+		f().Components.Sharpness = 101
+	case "label":
+		f().Labels = []string{"\x1b[31mred"}
 	case "box":
 		f().Box.W = -1
 	case "far-box":

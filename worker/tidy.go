@@ -16,7 +16,7 @@ func tidy(a *semblance.Analysis) {
 	for i := range a.FaceSets {
 		for j := range a.FaceSets[i].Faces {
 			f := &a.FaceSets[i].Faces[j]
-			f.Reasons = tidyTexts(f.Reasons)
+			f.Reasons, f.Labels = tidyTexts(f.Reasons), tidyTexts(f.Labels)
 		}
 	}
 }

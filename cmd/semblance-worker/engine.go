@@ -145,10 +145,10 @@ func (e *yunetEngine) Find(f *semblance.Frame, o semblance.FindOptions) ([]sembl
 	return faces, nil
 }
 
-// judge sets the quality of a face and returns the chip that it is judged by.
+// judge sets the quality, components and labels of a face and returns the chip that it is judged by.
 func judge(f *semblance.Frame, face *semblance.Face) detector.Chip {
 	chip, _ := detector.Align(f, face.Landmarks, detector.Template112()) // none is quality 0
-	face.Quality, face.Reasons = detector.Quality(face, chip)
+	detector.Judge(face, chip)
 	return chip
 }
 

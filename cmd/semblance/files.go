@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -158,13 +159,15 @@ type faceLine struct {
 }
 
 type shownFace struct {
-	Box       [4]float32   `json:"box"`
-	Landmarks [][2]float32 `json:"landmarks"`
-	Score     float32      `json:"score"`
-	Quality   float32      `json:"quality"`
-	Reasons   []string     `json:"reasons,omitempty"`
-	Frame     int          `json:"frame,omitempty"`
-	Embedding []float32    `json:"embedding,omitempty"`
+	Box         [4]float32            `json:"box"`
+	Landmarks   [][2]float32          `json:"landmarks"`
+	Score       float32               `json:"score"`
+	Quality     float32               `json:"quality"`
+	Reasons     []string              `json:"reasons,omitempty"`
+	Components  *semblance.Components `json:"components,omitempty"`
+	Reliability []string              `json:"reliability,omitempty"`
+	Frame       int                   `json:"frame,omitempty"`
+	Embedding   []float32             `json:"embedding,omitempty"`
 }
 
 func newFaces(e *env) *cobra.Command {
@@ -201,7 +204,8 @@ func (e *env) faces(ctx context.Context, eng *semblance.Engine, path string, f *
 	}
 	line := faceLine{Path: path, Engine: engine, Faces: []shownFace{}}
 	for _, x := range set.Faces {
-		s := shownFace{Box: [4]float32{x.Box.X, x.Box.Y, x.Box.W, x.Box.H}, Score: x.Score, Quality: x.Quality, Reasons: x.Reasons, Frame: x.Frame}
+		s := shownFace{Box: [4]float32{x.Box.X, x.Box.Y, x.Box.W, x.Box.H}, Score: x.Score, Quality: x.Quality, Reasons: x.Reasons,
+			Components: x.Components, Reliability: x.Reliability(), Frame: x.Frame}
 		for _, p := range x.Landmarks {
 			s.Landmarks = append(s.Landmarks, [2]float32{p.X, p.Y})
 		}
@@ -215,13 +219,25 @@ func (e *env) faces(ctx context.Context, eng *semblance.Engine, path string, f *
 	}
 	e.say("%s: %s", printable(path), count(int64(len(line.Faces)), "face", "faces"))
 	for i, s := range line.Faces {
-		why := ""
-		if len(s.Reasons) > 0 {
-			why = fmt.Sprintf("  %v", s.Reasons)
-		}
-		e.say("  face %d at %.0f,%.0f, %.0f by %.0f pixels, score %.2f, quality %.0f%s", i, s.Box[0], s.Box[1], s.Box[2], s.Box[3], s.Score, s.Quality, why)
+		e.say("  face %d at %.0f,%.0f, %.0f by %.0f pixels, score %.2f, quality %.0f%s", i, s.Box[0], s.Box[1], s.Box[2], s.Box[3], s.Score, s.Quality, s.judgement())
 	}
 	return nil
+}
+
+// judgement is what a person reads after the quality: the labels, what lowers the
+// quality, and the lowest components.
+func (s *shownFace) judgement() string {
+	var b strings.Builder
+	if len(s.Reliability) > 0 {
+		fmt.Fprintf(&b, " (%s)", strings.Join(s.Reliability, ", "))
+	}
+	if len(s.Reasons) > 0 {
+		fmt.Fprintf(&b, "\n    lowered by: %s", strings.Join(s.Reasons, "; "))
+	}
+	if low := s.Components.Lowest(3, 60); len(low) > 0 {
+		fmt.Fprintf(&b, "\n    lowest components: %s", strings.Join(low, ", "))
+	}
+	return b.String()
 }
 
 func newCompare(e *env) *cobra.Command {
