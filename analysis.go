@@ -60,11 +60,33 @@ type AnalyzeRequest struct {
 	Engine    EngineName          `json:"engine,omitempty"`    // empty: no faces are looked for
 	Engines   []EngineName        `json:"engines,omitempty"`   // further engines, where collections of one plan differ
 	NoEmbed   bool                `json:"no_embed,omitempty"`  // detect only
-	MinFace   int                 `json:"min_face,omitempty"`  // smallest face to look for, pixels of the upright picture; 0: what one reduced look shows
-	MinScore  float32             `json:"min_score,omitempty"` // least detector score, above 0 to 1; 0: the engine's own
+	MinFace   int                 `json:"min_face,omitempty"`  // smallest face to look for, pixels of the upright picture; 0: what the reduced looks show; see CheckFaceSize
+	MinScore  float32             `json:"min_score,omitempty"` // least detector score, 0.1 to 1; 0: the engine's own
 	Crops     bool                `json:"crops,omitempty"`     // a JPEG of each face, at most 256 pixels
 	Thumbnail int                 `json:"thumbnail,omitempty"` // longer side of an upright JPEG; 0 for none
 	Limits    Limits              `json:"limits"`
+}
+
+// What MinFace and MinScore can be: under 8 pixels YuNet sees nothing, and under a
+// score of 0.1 everything is a face to it.
+const (
+	LeastMinFace  = 8
+	MostMinFace   = 10000
+	LeastMinScore = 0.1
+)
+
+// CheckFaceSize returns an error with code Invalid where a request's MinFace or
+// MinScore is out of range. MinFace is a promise, not a filter: faces of so many
+// pixels are looked for, and a smaller one that is seen is given as well. MinScore
+// is a filter.
+func CheckFaceSize(minFace int, minScore float32) error {
+	if minFace != 0 && (minFace < LeastMinFace || minFace > MostMinFace) {
+		return Errorf(Invalid, "the smallest face to look for cannot be %d pixels; it is %d to %d, or 0 for what a reduced look shows", minFace, LeastMinFace, MostMinFace)
+	}
+	if minScore != 0 && !(minScore >= LeastMinScore && minScore <= 1) {
+		return Errorf(Invalid, "the detector's least score cannot be %v; it is %v to 1, or 0 for the engine's own", minScore, LeastMinScore)
+	}
+	return nil
 }
 
 // An Analysis is what one decode of one file gave.
@@ -134,7 +156,7 @@ type Box struct {
 type Face struct {
 	Frame      int         `json:"frame"`
 	Box        Box         `json:"box"`
-	Landmarks  []Point     `json:"landmarks,omitempty"`   // eye, eye, nose, mouth corner, mouth corner; left to right in the picture
+	Landmarks  []Point     `json:"landmarks,omitempty"`   // eye, eye, nose, mouth corner, mouth corner; left to right as the face stands, so that of a face on its head the first eye is the right one in the picture
 	Score      float32     `json:"score"`                 // the detector's, 0 to 1: that this is a face
 	Quality    float32     `json:"quality"`               // 0 to 100: how far a comparison can be relied on
 	Reasons    []string    `json:"reasons,omitempty"`     // what lowers the quality: "small: 18 pixels between the eyes"

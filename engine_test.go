@@ -83,7 +83,9 @@ func (f *fakeAnalyzer) Analyze(_ context.Context, file *os.File, req semblance.A
 		if err != nil {
 			return a, err
 		}
-		a.FaceSets = append(a.FaceSets, p.faces(spec))
+		set := p.faces(spec)
+		set.MinFace, set.MinScore = req.MinFace, req.MinScore
+		a.FaceSets = append(a.FaceSets, set)
 	}
 	return a, nil
 }

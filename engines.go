@@ -81,9 +81,9 @@ func Engines() []EngineSpec {
 	const limits = "Weaker on children, on faces under 40 pixels, in profile, blurred or covered, and uneven between populations: " +
 		"a candidate is a lead for a trained examiner, never an identification, and no candidate does not mean the person is absent."
 	return []EngineSpec{
-		{Name: YuNetMobileFaceNet, Version: 1, Dimensions: 192, Metric: Cosine, Distance: 0.5,
+		{Name: YuNetMobileFaceNet, Version: 2, Dimensions: 192, Metric: Cosine, Distance: 0.5,
 			Summary: "YuNet, five-point alignment, MobileFaceNet in ONNX Runtime", Limits: limits},
-		{Name: YuNetDlib, Version: 1, Dimensions: 128, Metric: Euclid, Distance: 0.5,
+		{Name: YuNetDlib, Version: 2, Dimensions: 128, Metric: Euclid, Distance: 0.5,
 			Summary: "YuNet, dlib's face chip, dlib's ResNet in ONNX Runtime; for galleries enrolled with dlib", Limits: limits},
 		{Name: DlibHOG, Version: 1, Dimensions: 128, Metric: Euclid, Distance: 0.5,
 			Summary: "dlib's HOG detector and ResNet through go-face; misses faces under 80 pixels", Limits: limits},

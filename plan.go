@@ -23,6 +23,8 @@ type Plan struct {
 	Thumbnail   int
 	Crops       bool
 	Top         int // candidates kept of a face
+	MinFace     int // as in AnalyzeRequest
+	MinScore    float32
 	Limits      Limits
 	Fingerprint string
 }
@@ -33,6 +35,8 @@ type PlanOptions struct {
 	Top         int // candidates kept of a face; 0 is 20
 	Crops       bool
 	Thumbnail   int
+	MinFace     int     // as in AnalyzeRequest
+	MinScore    float32 // as in AnalyzeRequest
 }
 
 // DefaultTop is how many candidates a face search lists.
@@ -42,6 +46,9 @@ const DefaultTop = 20
 // and brings the indexes up to date, so that a scan fails before its first file
 // and not at its first face.
 func (e *Engine) Plan(ctx context.Context, caseNumber string, o PlanOptions) (*Plan, error) {
+	if err := CheckFaceSize(o.MinFace, o.MinScore); err != nil {
+		return nil, err
+	}
 	c, err := e.Cases.Case(ctx, caseNumber)
 	if err != nil {
 		return nil, err
@@ -50,7 +57,7 @@ func (e *Engine) Plan(ctx context.Context, caseNumber string, o PlanOptions) (*P
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Case: c, Collections: cols, Thumbnail: o.Thumbnail, Crops: o.Crops, Top: o.Top, Limits: e.Limits}
+	p := &Plan{Case: c, Collections: cols, Thumbnail: o.Thumbnail, Crops: o.Crops, Top: o.Top, MinFace: o.MinFace, MinScore: o.MinScore, Limits: e.Limits}
 	if p.Top <= 0 {
 		p.Top = DefaultTop
 	}
@@ -110,7 +117,9 @@ func (p *Plan) fingerprint() string {
 		H []hashing.Algorithm
 		T int
 		N string
-	}{cols, p.Engines, p.Hashes, p.Top, p.Case.Number})
+		F int     `json:",omitempty"` // left out as the default, so that older plans are still the same
+		S float32 `json:",omitempty"`
+	}{cols, p.Engines, p.Hashes, p.Top, p.Case.Number, p.MinFace, p.MinScore})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
 }
@@ -118,7 +127,7 @@ func (p *Plan) fingerprint() string {
 // request is what the plan wants made of one file. What an earlier analysis
 // already had is asked for again, so that storing the new one loses nothing.
 func (p *Plan) request(prior *Media) AnalyzeRequest {
-	req := AnalyzeRequest{Hashes: slices.Clone(p.Hashes), Crops: p.Crops, Thumbnail: p.Thumbnail, Limits: p.Limits}
+	req := AnalyzeRequest{Hashes: slices.Clone(p.Hashes), Crops: p.Crops, Thumbnail: p.Thumbnail, MinFace: p.MinFace, MinScore: p.MinScore, Limits: p.Limits}
 	for _, s := range p.Engines {
 		req.Engines = append(req.Engines, s.Name)
 	}
@@ -167,6 +176,8 @@ func (f *FrameHashes) hash64(a hashing.Algorithm) *hashing.Hash64 {
 }
 
 // satisfied reports whether what is known of a media is all that the plan needs.
+// Faces looked for with other settings are not: fewer may have been missed, or more
+// let in.
 // A failure that says something about the file stands; one that says something
 // about this program or machine is tried again.
 func (p *Plan) satisfied(m *Media) bool {
@@ -184,7 +195,7 @@ func (p *Plan) satisfied(m *Media) bool {
 		return false
 	}
 	for _, s := range p.Engines {
-		if set, ran := m.Analysis.Faces(s.Name); !ran || set.Version != s.Version {
+		if set, ran := m.Analysis.Faces(s.Name); !ran || set.Version != s.Version || set.MinFace != p.MinFace || set.MinScore != p.MinScore {
 			return false
 		}
 	}

@@ -341,7 +341,8 @@ func TestAnotherEngineRanksAgainAndDropsNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ev := events[len(events)-1]; ev.Detail["rerank"] != "face/yunet-dlib-1" {
+	dlib, _ := semblance.EngineByName(semblance.YuNetDlib)
+	if ev := events[len(events)-1]; ev.Detail["rerank"] != dlib.Signal() {
 		t.Errorf("the audit event says %v", ev.Detail)
 	}
 }

@@ -2,7 +2,6 @@ package detector
 
 import (
 	"math"
-	"slices"
 
 	"semblance"
 )
@@ -47,47 +46,4 @@ func unit(v float32) float32 { return max(0, min(1, v)) }
 func finite(b semblance.Box) bool {
 	sum := float64(b.X) + float64(b.Y) + float64(b.W) + float64(b.H)
 	return !math.IsNaN(sum) && !math.IsInf(sum, 0) && b.W > 0 && b.H > 0
-}
-
-// suppress sorts faces by score, highest first, and drops each one that overlaps a
-// better one by more than limit (intersection over union). Equal scores are ordered
-// by position, so that the result does not depend on the order of the input.
-func suppress(faces []semblance.Face, limit float32) []semblance.Face {
-	slices.SortFunc(faces, byScore)
-	kept := faces[:0:0]
-	for _, f := range faces {
-		if !slices.ContainsFunc(kept, func(k semblance.Face) bool { return overlap(k.Box, f.Box) > limit }) {
-			kept = append(kept, f)
-		}
-	}
-	return kept
-}
-
-func byScore(a, b semblance.Face) int {
-	less := func(x, y float32) int {
-		switch {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
-	}
-	for _, c := range []int{less(b.Score, a.Score), less(a.Box.X, b.Box.X), less(a.Box.Y, b.Box.Y), less(a.Box.W, b.Box.W)} {
-		if c != 0 {
-			return c
-		}
-	}
-	return 0
-}
-
-// overlap is the intersection over the union of two boxes.
-func overlap(a, b semblance.Box) float32 {
-	w := min(a.X+a.W, b.X+b.W) - max(a.X, b.X)
-	h := min(a.Y+a.H, b.Y+b.H) - max(a.Y, b.Y)
-	if w <= 0 || h <= 0 {
-		return 0
-	}
-	both := w * h
-	return both / (a.W*a.H + b.W*b.H - both)
 }

@@ -3,94 +3,181 @@
 package detector
 
 import (
+	"cmp"
 	"slices"
 
 	"semblance"
 )
 
+// A search is one call of Detect.
+type search struct {
+	y     *YuNet
+	f     *semblance.Frame
+	score float32
+	plan  plan
+	looks int // what tiles may still cost
+	warn  func(string)
+}
+
 // Detect returns the faces of an upright frame, highest score first, with
-// landmarks; Quality is left to [Quality]. The score is that of the first look; box
-// and landmarks are those of the second where it saw the same face. No face is an
-// empty slice and a nil error; the error has code Invalid (the frame is not one) or
-// Internal.
-func (y *YuNet) Detect(f *semblance.Frame) ([]semblance.Face, error) {
+// landmarks; Quality is left to [Quality]. The whole frame is looked at at each of
+// Options.Sizes, and tiles of it where o asks for smaller faces than these show.
+// Where nothing is found for certain, or what is found stands otherwise than upright,
+// the frame is looked at turned as well.
+//
+// The score is that of the first look; box and landmarks are those of a second
+// where it saw the same face. Beyond the first o.Faces there is no second look. No
+// face is an empty slice and a nil error; the error has code Invalid (the frame is
+// not one, or o) or Internal.
+func (y *YuNet) Detect(f *semblance.Frame, o semblance.FindOptions) ([]semblance.Face, error) {
 	if err := checkFrame(f); err != nil {
 		return nil, err
 	}
-	faces, err := y.look(f)
+	if err := semblance.CheckFaceSize(o.MinFace, o.MinScore); err != nil {
+		return nil, err
+	}
+	s := y.search(f, o)
+	seen, err := s.upright()
+	if err == nil {
+		seen, err = s.stances(seen, o.Faces)
+	}
+	if err == nil && (len(seen) == 0 || seen[0].face.Score < firm) {
+		seen, err = s.anyTurn(seen)
+	}
+	if err == nil && y.opts.Refine {
+		seen, err = s.closeUps(seen, o.Faces)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if y.opts.Refine {
-		for i := range faces {
-			if y.seenExactly(f, &faces[i]) {
-				continue
-			}
-			if err := y.refine(f, &faces[i]); err != nil {
-				return nil, err
-			}
-		}
-		faces = suppress(faces, y.opts.Overlap) // two first looks may have become one face
-	}
-	for i := range faces {
+	faces := make([]semblance.Face, len(seen))
+	for i := range seen {
+		faces[i] = seen[i].face
 		faces[i].Frame = f.Index
 	}
 	return faces, nil
 }
 
-// look runs the network over the whole frame, at each size.
-func (y *YuNet) look(f *semblance.Frame) ([]semblance.Face, error) {
-	faces := []semblance.Face{}
-	for _, v := range views(f.Width, f.Height, y.opts.Sizes, y.opts.Enlarge) {
-		found, err := y.lookAt(f, v)
+func (y *YuNet) search(f *semblance.Frame, o semblance.FindOptions) *search {
+	s := &search{y: y, f: f, score: cmp.Or(o.MinScore, y.opts.Score), looks: cmp.Or(o.Looks, mostLooks), warn: o.Warn}
+	if s.warn == nil {
+		s.warn = func(string) {}
+	}
+	first := views(f.Width, f.Height, y.opts.Sizes[:1], y.opts.Enlarge)[0]
+	s.plan = planTiles(f.Width, f.Height, o.MinFace, first.scale(), s.looks)
+	if note := s.plan.note(o.MinFace); note != "" {
+		s.warn(note)
+	}
+	y.seen = view{}
+	return s
+}
+
+// upright looks at the frame as it is.
+func (s *search) upright() ([]sighting, error) {
+	s.looks -= tilesWorth(s.plan.tiles)
+	return s.look(append(views(s.f.Width, s.f.Height, s.y.opts.Sizes, s.y.opts.Enlarge), s.plan.tiles...))
+}
+
+// firm is the score from which on a face says how the frame stands: one under it
+// may be a pattern on a frame whose faces all lie on their side.
+const firm = 0.85
+
+// anyTurn looks at the frame turned by 90, 180 and 270 degrees, and adds what it
+// sees.
+func (s *search) anyTurn(seen []sighting) ([]sighting, error) {
+	if s.y.opts.Turned == 0 {
+		return seen, nil
+	}
+	list := views(s.f.Width, s.f.Height, []int{s.y.opts.Turned, s.y.opts.Sizes[len(s.y.opts.Sizes)-1]}, s.y.opts.Enlarge)
+	if s.affords(3) {
+		list = append(list, s.plan.tiles...)
+	}
+	var all []view
+	for _, v := range list { // each view is reduced once and turned thrice
+		for _, turn := range []int{90, 180, 270} {
+			v.turn = turn
+			all = append(all, v)
+		}
+	}
+	more, err := s.look(all)
+	return merge(append(seen, more...), s.y.opts.Overlap), err
+}
+
+// affords reports whether the tiles can be looked at that many times more.
+func (s *search) affords(times int) bool {
+	cost := times * tilesWorth(s.plan.tiles)
+	if cost <= s.looks {
+		s.looks -= cost
+		return true
+	}
+	s.warn(tooMuchToTurn)
+	return false
+}
+
+// look runs the network over views and keeps one sighting of each face.
+func (s *search) look(list []view) ([]sighting, error) {
+	var seen []sighting
+	for _, v := range list {
+		found, err := s.y.lookAt(s.f, v, s.score)
 		if err != nil {
 			return nil, err
 		}
-		faces = append(faces, found...)
+		for _, face := range found {
+			seen = append(seen, sighting{face, v.exact(face.Box), v.cuts(face.Box)})
+		}
+		if len(seen) > 2*mostSightings {
+			seen = merge(seen, s.y.opts.Overlap)
+		}
 	}
-	return suppress(faces, y.opts.Overlap), nil
+	return merge(seen, s.y.opts.Overlap), nil
 }
 
-// seenExactly reports whether the first look showed the face at the size at which
-// a second would.
-func (y *YuNet) seenExactly(f *semblance.Frame, face *semblance.Face) bool {
-	v := views(f.Width, f.Height, y.opts.Sizes[:1], y.opts.Enlarge)[0]
-	side := float64(max(face.Box.W, face.Box.H)) * float64(v.outW) / v.w
-	return len(y.opts.Sizes) == 1 && side >= exactFrom && side <= exactTo
+// closeUps looks again at each of the first faces, all of them when most is 0.
+func (s *search) closeUps(seen []sighting, most int) ([]sighting, error) {
+	for i := range seen {
+		if most > 0 && i >= most {
+			break
+		}
+		if err := s.y.refine(s.f, &seen[i]); err != nil {
+			return nil, err
+		}
+	}
+	return merge(seen, s.y.opts.Overlap), nil // two first looks may have become one face
 }
 
 // refine looks again at one face and takes over box and landmarks of the face that
-// overlaps it best. Faces too small to be searched are left as they are.
-func (y *YuNet) refine(f *semblance.Frame, face *semblance.Face) error {
-	if eyeDistance(face.Landmarks) < minEyeDistance {
+// overlaps it best. Faces too small to be searched, and those that the first look
+// showed at the size at which a second would, are left as they are.
+func (y *YuNet) refine(f *semblance.Frame, s *sighting) error {
+	face := &s.face
+	if eyeDistance(face.Landmarks) < minEyeDistance || s.exact && !s.cut {
 		return nil
 	}
-	found, err := y.lookAt(f, closeUp(face.Box))
-	if err != nil || len(found) == 0 {
-		return err
-	}
-	best := slices.MaxFunc(found, func(a, b semblance.Face) int {
-		if overlap(a.Box, face.Box) < overlap(b.Box, face.Box) {
-			return -1
-		}
-		return 1
-	})
-	if overlap(best.Box, face.Box) > sameFace {
+	found, err := y.lookAt(f, closeUp(face.Box, closeUpSize, face.Turn), min(y.opts.Score, face.Score))
+	if best := nearestTo(face.Box, found); best != nil {
 		face.Box, face.Landmarks = best.Box, best.Landmarks
+		s.cut = false
+	}
+	return err
+}
+
+// nearestTo is the face that overlaps a box best, nil when none is the same.
+func nearestTo(b semblance.Box, found []semblance.Face) *semblance.Face {
+	if len(found) == 0 {
+		return nil
+	}
+	best := slices.MaxFunc(found, func(x, y semblance.Face) int { return cmp.Compare(overlap(x.Box, b), overlap(y.Box, b)) })
+	if overlap(best.Box, b) > sameFace {
+		return &best
 	}
 	return nil
 }
 
 // lookAt runs the network over a view and returns faces in the frame's pixels.
-func (y *YuNet) lookAt(f *semblance.Frame, v view) ([]semblance.Face, error) {
-	n := 3 * v.planeW * v.planeH
-	if cap(y.planes) < n {
-		y.planes = make([]float32, n)
-	}
-	planes := y.planes[:n]
-	clear(planes)
-	resample(f, &v, planes)
-	faces, err := y.run(planes, v.planeW, v.planeH)
+func (y *YuNet) lookAt(f *semblance.Frame, v view, score float32) ([]semblance.Face, error) {
+	y.show(f, v)
+	w, h := v.shown()
+	faces, err := y.run(y.input(v.turn), w, h, score)
 	if err != nil {
 		return nil, err
 	}
@@ -98,4 +185,38 @@ func (y *YuNet) lookAt(f *semblance.Frame, v view) ([]semblance.Face, error) {
 		v.toFrame(&faces[i])
 	}
 	return faces, nil
+}
+
+// show reduces a part of the frame to the network's input, once for all turns.
+func (y *YuNet) show(f *semblance.Frame, v view) {
+	v.turn, v.inner = 0, edges{}
+	if v == y.seen {
+		return
+	}
+	y.planes = room(y.planes, v.planeW*v.planeH)
+	clear(y.planes)
+	resample(f, &v, y.planes)
+	y.seen = v
+}
+
+// input is what is shown, turned.
+func (y *YuNet) input(turn int) []float32 {
+	if turn == 0 {
+		return y.planes
+	}
+	v := y.seen
+	v.turn = turn
+	w, h := v.shown()
+	y.turned = room(y.turned, w*h)
+	clear(y.turned)
+	turnPlanes(&v, y.turned, y.planes)
+	return y.turned
+}
+
+// room is memory for three planes.
+func room(planes []float32, pixels int) []float32 {
+	if cap(planes) < 3*pixels {
+		return make([]float32, 3*pixels)
+	}
+	return planes[:3*pixels]
 }

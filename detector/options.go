@@ -9,20 +9,22 @@ type Options struct {
 	SHA256  string  // its checksum in hexadecimal; empty: not compared
 	Threads int     // of ONNX Runtime within one frame; 0 is 1
 	Sizes   []int   // longer sides in pixels at which a frame is looked at, largest first; smaller frames are not enlarged beyond Enlarge
+	Turned  int     // longer side at which a frame in which no face was seen is looked at turned by 90, 180 and 270 degrees; 0: it is not
 	Enlarge float64 // how far a frame smaller than Sizes[0] is enlarged at most; 1 never
-	Score   float32 // least detector score, 0 to 1
+	Score   float32 // least detector score, 0 to 1; FindOptions.MinScore has precedence
+	Sure    float32 // a face under this score is looked at in all four stances: YuNet sees faces on their head as standing ones
 	Overlap float32 // faces that overlap more than this (intersection over union) are one
 	Refine  bool    // look again at each face, enlarged or reduced to where YuNet is most exact
 }
 
 // DefaultOptions are the pinned ones, without Model.
 func DefaultOptions() Options {
-	return Options{Threads: 1, Sizes: []int{640}, Enlarge: 2, Score: 0.7, Overlap: 0.3, Refine: true}
+	return Options{Threads: 1, Sizes: []int{640, 160}, Turned: 448, Enlarge: 2, Score: 0.7, Sure: 0.92, Overlap: 0.3, Refine: true}
 }
 
 // Validate returns an error with code Invalid that says what is wrong.
 func (o Options) Validate() error {
-	for _, size := range o.Sizes {
+	for _, size := range append([]int{max(o.Turned, 32)}, o.Sizes...) {
 		if size < 32 || size > 4096 {
 			return semblance.Errorf(semblance.Invalid, "a detector size of %d pixels is not between 32 and 4096", size)
 		}
@@ -30,8 +32,8 @@ func (o Options) Validate() error {
 	switch {
 	case len(o.Sizes) == 0:
 		return semblance.Errorf(semblance.Invalid, "the detector has no size to look at")
-	case !(o.Score > 0 && o.Score <= 1):
-		return semblance.Errorf(semblance.Invalid, "the detector's least score %v is not above 0 and at most 1", o.Score)
+	case !(o.Score > 0 && o.Score <= 1) || !(o.Sure >= 0 && o.Sure <= 1):
+		return semblance.Errorf(semblance.Invalid, "the detector's scores %v and %v are not above 0 and at most 1", o.Score, o.Sure)
 	case !(o.Overlap > 0 && o.Overlap <= 1):
 		return semblance.Errorf(semblance.Invalid, "the detector's overlap %v is not above 0 and at most 1", o.Overlap)
 	case !(o.Enlarge >= 1 && o.Enlarge <= 8):

@@ -121,3 +121,31 @@ func resample(f *semblance.Frame, v *view, planes []float32) {
 		}
 	}
 }
+
+// turnPlanes writes what src shows of a view, turned clockwise by the view's turn,
+// into the upper left corner of dst. The rest of dst is left as it is.
+func turnPlanes(v *view, dst, src []float32) {
+	dw, dh := v.shown()
+	// src(base + x*dx + y*dy) is dst(x, y), within a plane.
+	w, h := v.outW, v.outH
+	var base, dx, dy int
+	switch v.turn {
+	case 90:
+		base, dx, dy, w, h = (v.outH-1)*v.planeW, -v.planeW, 1, v.outH, v.outW
+	case 180:
+		base, dx, dy = (v.outH-1)*v.planeW+v.outW-1, -1, -v.planeW
+	case 270:
+		base, dx, dy, w, h = v.outW-1, v.planeW, -1, v.outH, v.outW
+	}
+	for c := range 3 {
+		from, to := src[c*v.planeW*v.planeH:], dst[c*dw*dh:]
+		for y := range h {
+			i := base + y*dy
+			row := to[y*dw : y*dw+w]
+			for x := range row {
+				row[x] = from[i]
+				i += dx
+			}
+		}
+	}
+}

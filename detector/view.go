@@ -11,6 +11,9 @@ const (
 	// closeUpSize/closeUpRoom = 128 pixels of it, where YuNet is most exact.
 	closeUpSize = 224
 	closeUpRoom = 1.75
+	// stanceSize is the side of the input in which a face is looked at in all four
+	// stances: it fills 73 pixels of it.
+	stanceSize = 128
 	// Between these sizes, in pixels of the first look, a second look would see no
 	// more: the longer side of the box is where YuNet is most exact already.
 	exactFrom, exactTo = 96, 160
@@ -20,11 +23,27 @@ const (
 )
 
 // A view is a part of the frame, from (x, y), w by h of its pixels, shown to the
-// network as outW by outH pixels in the upper left corner of planeW by planeH.
+// network as outW by outH pixels in the upper left corner of planeW by planeH, and
+// then turned clockwise by turn degrees.
 type view struct {
 	x, y, w, h     float64
 	outW, outH     int
 	planeW, planeH int
+	turn           int
+	inner          edges // of a tile: where the frame goes on
+	coarse         bool  // the frame reduced further, for faces that fill it
+}
+
+// edges says at which sides of a tile the frame goes on.
+type edges struct{ left, top, right, bottom bool }
+
+// wholeView is the whole frame at a scale.
+func wholeView(width, height int, scale float64) view {
+	v := view{w: float64(width), h: float64(height)}
+	v.outW = max(1, int(math.Round(v.w*scale)))
+	v.outH = max(1, int(math.Round(v.h*scale)))
+	v.planeW, v.planeH = up32(v.outW), up32(v.outH)
+	return v
 }
 
 // views are the whole frame with its longer side reduced to each size. A frame
@@ -32,40 +51,83 @@ type view struct {
 // that would show it no smaller are left out.
 func views(width, height int, sizes []int, enlarge float64) []view {
 	var list []view
-	longer := float64(max(width, height))
 	last := math.Inf(1)
 	for _, size := range sizes {
-		scale := min(float64(size)/longer, enlarge)
+		scale := min(float64(size)/float64(max(width, height)), enlarge)
 		if scale >= last {
 			continue
 		}
 		last = scale
-		v := view{w: float64(width), h: float64(height)}
-		v.outW = max(1, int(math.Round(v.w*scale)))
-		v.outH = max(1, int(math.Round(v.h*scale)))
-		v.planeW, v.planeH = up32(v.outW), up32(v.outH)
+		v := wholeView(width, height, scale)
+		v.coarse = len(list) > 0
 		list = append(list, v)
 	}
 	return list
 }
 
-// closeUp is a square around a face.
-func closeUp(b semblance.Box) view {
+// closeUp is a square around a face, shown with size by size pixels.
+func closeUp(b semblance.Box, size, turn int) view {
 	side := float64(max(b.W, b.H)) * closeUpRoom
 	x, y := float64(b.X)+float64(b.W)/2-side/2, float64(b.Y)+float64(b.H)/2-side/2
-	return view{x: x, y: y, w: side, h: side, outW: closeUpSize, outH: closeUpSize, planeW: closeUpSize, planeH: closeUpSize}
+	return view{x: x, y: y, w: side, h: side, outW: size, outH: size, planeW: size, planeH: size, turn: turn}
 }
 
 func up32(n int) int { return (n + 31) / 32 * 32 }
 
-// toFrame moves a face from the network's input to the frame.
-func (v *view) toFrame(f *semblance.Face) {
-	sx, sy := v.w/float64(v.outW), v.h/float64(v.outH)
-	f.Box = semblance.Box{X: float32(v.x + float64(f.Box.X)*sx), Y: float32(v.y + float64(f.Box.Y)*sy),
-		W: float32(float64(f.Box.W) * sx), H: float32(float64(f.Box.H) * sy)}
-	for i, p := range f.Landmarks {
-		f.Landmarks[i] = semblance.Point{X: float32(v.x + float64(p.X)*sx), Y: float32(v.y + float64(p.Y)*sy)}
+// scale is how many pixels of the network's input a pixel of the frame becomes.
+func (v *view) scale() float64 { return float64(v.outW) / v.w }
+
+// shown is the size of the network's input: that of the planes after turning.
+func (v *view) shown() (w, h int) {
+	if v.turn%180 != 0 {
+		return up32(v.outH), up32(v.outW)
 	}
+	return v.planeW, v.planeH
+}
+
+// toFrame moves a face from the network's input to the frame. Its landmarks keep
+// their order, which is that of the face as it stands.
+func (v *view) toFrame(f *semblance.Face) {
+	f.Turn = v.turn
+	b := f.Box
+	x0, y0 := v.unturn(float64(b.X), float64(b.Y))
+	x1, y1 := v.unturn(float64(b.X+b.W), float64(b.Y+b.H))
+	sx, sy := v.w/float64(v.outW), v.h/float64(v.outH)
+	f.Box = semblance.Box{X: float32(v.x + min(x0, x1)*sx), Y: float32(v.y + min(y0, y1)*sy),
+		W: float32(math.Abs(x1-x0) * sx), H: float32(math.Abs(y1-y0) * sy)}
+	for i, p := range f.Landmarks {
+		x, y := v.unturn(float64(p.X), float64(p.Y))
+		f.Landmarks[i] = semblance.Point{X: float32(v.x + x*sx), Y: float32(v.y + y*sy)}
+	}
+}
+
+// unturn undoes the turn of a position in the input.
+func (v *view) unturn(x, y float64) (float64, float64) {
+	switch v.turn {
+	case 90:
+		return y, float64(v.outH) - x
+	case 180:
+		return float64(v.outW) - x, float64(v.outH) - y
+	case 270:
+		return float64(v.outW) - y, x
+	}
+	return x, y
+}
+
+// exact reports whether a second look at a face would show no more. A face that
+// fills the frame is looked at again, with black around it: that moves its landmarks.
+func (v *view) exact(b semblance.Box) bool {
+	side := float64(max(b.W, b.H)) * v.scale()
+	return !v.coarse && side >= exactFrom && side <= exactTo
+}
+
+// cuts reports whether a face in the frame's pixels reaches a side of the tile at
+// which the frame goes on: what was seen may be half of it.
+func (v *view) cuts(b semblance.Box) bool {
+	const near = 3 // pixels of the input
+	d := near / v.scale()
+	return v.inner.left && float64(b.X) < v.x+d || v.inner.top && float64(b.Y) < v.y+d ||
+		v.inner.right && float64(b.X+b.W) > v.x+v.w-d || v.inner.bottom && float64(b.Y+b.H) > v.y+v.h-d
 }
 
 // checkFrame refuses what is not a frame, so that native code never sees it.

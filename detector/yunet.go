@@ -20,6 +20,8 @@ type YuNet struct {
 	session *ort.DynamicAdvancedSession
 	opts    Options
 	planes  []float32 // the input, kept between frames
+	turned  []float32 // the same, turned
+	seen    view      // what of the frame planes shows
 	sha256  string
 }
 
@@ -105,7 +107,7 @@ func outputNames() []string {
 }
 
 // run feeds planes of w by h values, multiples of 32, and decodes the answer.
-func (y *YuNet) run(planes []float32, w, h int) ([]semblance.Face, error) {
+func (y *YuNet) run(planes []float32, w, h int, score float32) ([]semblance.Face, error) {
 	levels, release, err := y.infer(planes, w, h)
 	if err != nil {
 		return nil, err
@@ -113,7 +115,7 @@ func (y *YuNet) run(planes []float32, w, h int) ([]semblance.Face, error) {
 	defer release()
 	var faces []semblance.Face
 	for i := range levels {
-		faces = levels[i].decode(y.opts.Score, faces)
+		faces = levels[i].decode(score, faces)
 	}
 	return suppress(faces, y.opts.Overlap), nil
 }

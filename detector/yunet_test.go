@@ -108,12 +108,12 @@ func TestYuNetAgreesWithOpenCV(t *testing.T) {
 		t.Fatal(err)
 	}
 	opts := detector.DefaultOptions()
-	opts.Sizes, opts.Enlarge, opts.Refine, opts.Score = []int{640}, 1, false, 0.7
+	opts.Sizes, opts.Enlarge, opts.Refine, opts.Score, opts.Sure, opts.Turned = []int{640}, 1, false, 0.7, 0, 0
 	y := openYuNet(t, opts)
 	total, worst, worstScore := 0, 0.0, 0.0
 	for _, p := range want.Pictures {
 		f := photograph(t, p.Name)
-		faces, err := y.Detect(f)
+		faces, err := y.Detect(f, semblance.FindOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +173,7 @@ func TestDetectSurvivesAbsurdFrames(t *testing.T) {
 			for i := range f.RGB {
 				f.RGB[i] = value
 			}
-			faces, err := y.Detect(f)
+			faces, err := y.Detect(f, semblance.FindOptions{})
 			if err != nil || faces == nil || len(faces) != 0 {
 				t.Errorf("%v pixels of %d: %v, %v", size, value, faces, err)
 			}
@@ -185,7 +185,7 @@ func TestDetectSurvivesAbsurdFrames(t *testing.T) {
 		"short": {Width: 100, Height: 100, RGB: make([]byte, 3*100*99)},
 		"minus": {Width: -5, Height: 10, RGB: make([]byte, 300)},
 	} {
-		if _, err := y.Detect(f); semblance.CodeOf(err) != semblance.Invalid {
+		if _, err := y.Detect(f, semblance.FindOptions{}); semblance.CodeOf(err) != semblance.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -197,14 +197,14 @@ func TestDetectIsRepeatable(t *testing.T) {
 	t.Parallel()
 	y := openYuNet(t, detector.DefaultOptions())
 	group, other := photograph(t, "groups/2007_007763.jpg"), photograph(t, "faces/bona.jpg")
-	first, err := y.Detect(group)
+	first, err := y.Detect(group, semblance.FindOptions{})
 	if err != nil || len(first) != 7 {
 		t.Fatalf("%d faces, %v; want 7", len(first), err)
 	}
-	if _, err := y.Detect(other); err != nil {
+	if _, err := y.Detect(other, semblance.FindOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	second, err := y.Detect(group)
+	second, err := y.Detect(group, semblance.FindOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestDetectFindsFacesThatFillTheFrame(t *testing.T) {
 	t.Parallel()
 	y := openYuNet(t, detector.DefaultOptions())
 	f := photograph(t, "faces/jimin.jpg")
-	faces, err := y.Detect(f)
+	faces, err := y.Detect(f, semblance.FindOptions{})
 	if err != nil || len(faces) != 1 {
 		t.Fatalf("%d faces, %v", len(faces), err)
 	}
@@ -228,7 +228,7 @@ func TestDetectFindsFacesThatFillTheFrame(t *testing.T) {
 	for row := y0; row < y0+h; row++ {
 		cut.RGB = append(cut.RGB, f.RGB[3*(row*f.Width+x0):3*(row*f.Width+x0+w)]...)
 	}
-	close, err := y.Detect(cut)
+	close, err := y.Detect(cut, semblance.FindOptions{})
 	if err != nil || len(close) != 1 {
 		t.Fatalf("the face alone: %d faces, %v", len(close), err)
 	}

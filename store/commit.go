@@ -207,8 +207,8 @@ func (c *commit) faceSet(sum []byte, set *semblance.FaceSet) error {
 	if err != nil {
 		return err
 	}
-	err = c.run(`INSERT INTO face_sets (media, engine, version, models, dropped) VALUES (?, ?, ?, ?, ?)`,
-		sum, set.Engine, set.Version, string(models), set.Dropped)
+	err = c.run(`INSERT INTO face_sets (media, engine, version, models, dropped, min_face, min_score) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		sum, set.Engine, set.Version, string(models), set.Dropped, set.MinFace, set.MinScore)
 	for i := 0; i < len(set.Faces) && err == nil; i++ {
 		err = c.face(sum, set.Engine, i, set.Faces[i])
 	}
@@ -225,7 +225,7 @@ func (c *commit) sameFaceSet(sum []byte, set *semblance.FaceSet) (bool, error) {
 		return false, err
 	}
 	stored, ok := l.analysis(semblance.SHA256(sum)).Faces(set.Engine)
-	if !ok || stored.Version != set.Version || stored.Dropped != set.Dropped || len(stored.Faces) != len(set.Faces) || !maps.Equal(stored.Models, set.Models) {
+	if !ok || stored.Version != set.Version || stored.Dropped != set.Dropped || stored.MinFace != set.MinFace || stored.MinScore != set.MinScore || len(stored.Faces) != len(set.Faces) || !maps.Equal(stored.Models, set.Models) {
 		return false, nil
 	}
 	for i, f := range set.Faces {

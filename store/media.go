@@ -87,7 +87,7 @@ func (l *mediaLoader) load(ctx context.Context) error {
 	}{
 		{`SELECT sha256, md5, sha1, size, analysis, code, reason FROM media WHERE sha256 IN ` + l.in, l.mediaRow},
 		{`SELECT media, algorithm, frame, value, quality, turned FROM signals WHERE media IN ` + l.in + ` ORDER BY media, frame`, l.signalRow},
-		{`SELECT media, engine, version, models, dropped FROM face_sets WHERE media IN ` + l.in + ` ORDER BY media, engine`, l.faceSetRow},
+		{`SELECT media, engine, version, models, dropped, min_face, min_score FROM face_sets WHERE media IN ` + l.in + ` ORDER BY media, engine`, l.faceSetRow},
 		{`SELECT media, engine, data, ` + l.embedding() + ` FROM faces WHERE media IN ` + l.in + ` ORDER BY media, engine, face`, l.faceRow},
 	} {
 		rows, err := l.q.QueryContext(ctx, step.query, l.keys...)
@@ -154,7 +154,7 @@ func (l *mediaLoader) faceSetRow(scan scanner) error {
 	var sum semblance.SHA256
 	var models string
 	set := semblance.FaceSet{Faces: []semblance.Face{}}
-	if err := scan(fixed(sum[:]), &set.Engine, &set.Version, &models, &set.Dropped); err != nil {
+	if err := scan(fixed(sum[:]), &set.Engine, &set.Version, &models, &set.Dropped, &set.MinFace, &set.MinScore); err != nil {
 		return err
 	}
 	if err := json.Unmarshal([]byte(models), &set.Models); err != nil {

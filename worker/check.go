@@ -120,6 +120,9 @@ func checkFaceSets(sets []semblance.FaceSet, req *semblance.AnalyzeRequest, mode
 		if err != nil || s.Version != spec.Version {
 			return violate("version %d of engine %s", s.Version, s.Engine)
 		}
+		if s.MinFace != req.MinFace || s.MinScore != req.MinScore {
+			return violate("faces from %d pixels and a score of %v, where %d and %v were asked for", s.MinFace, s.MinScore, req.MinFace, req.MinScore)
+		}
 		if err := checkModels(s.Models, models); err != nil {
 			return err
 		}
@@ -185,6 +188,8 @@ func checkFace(f *semblance.Face, spec semblance.EngineSpec, req *semblance.Anal
 		return violate("a score of %v", f.Score)
 	case !(f.Quality >= 0 && f.Quality <= 100):
 		return violate("a quality of %v", f.Quality)
+	case f.Turn != 0 && f.Turn != 90 && f.Turn != 180 && f.Turn != 270:
+		return violate("a face turned by %d degrees", f.Turn)
 	}
 	for _, p := range f.Landmarks {
 		if !onPicture(p.X, p.Y) {

@@ -115,7 +115,8 @@ func obey(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) 
 			}
 		}
 	case "nan":
-		a.FaceSets = []semblance.FaceSet{{Engine: req.Engine, Version: 1, Faces: []semblance.Face{{Score: float32(math.NaN())}}}}
+		spec, _ := semblance.EngineByName(req.Engine)
+		a.FaceSets = []semblance.FaceSet{{Engine: req.Engine, Version: spec.Version, Faces: []semblance.Face{{Score: float32(math.NaN())}}}}
 	case "metadata":
 		a.Metadata.Make, a.Warnings = "Can\x00on\x1b[31m\xff", []string{strings.Repeat("w", 1<<16)}
 	default:
@@ -174,7 +175,7 @@ func answer(req semblance.AnalyzeRequest) semblance.Analysis {
 	for _, e := range append([]semblance.EngineName{req.Engine}, req.Engines...) {
 		if e != "" {
 			spec, _ := semblance.EngineByName(e)
-			a.FaceSets = append(a.FaceSets, semblance.FaceSet{Engine: e, Version: spec.Version, Faces: []semblance.Face{face(spec, req)}})
+			a.FaceSets = append(a.FaceSets, semblance.FaceSet{Engine: e, Version: spec.Version, MinFace: req.MinFace, MinScore: req.MinScore, Faces: []semblance.Face{face(spec, req)}})
 		}
 	}
 	if req.Thumbnail > 0 {
@@ -228,6 +229,12 @@ func tamper(a *semblance.Analysis, how string) {
 		f().Labels = []string{"\x1b[31mred"}
 	case "box":
 		f().Box.W = -1
+	case "turn":
+		f().Turn = 45
+	case "smaller-faces":
+		a.FaceSets[0].MinFace = 12
+	case "other-score":
+		a.FaceSets[0].MinScore = 0.3
 	case "far-box":
 		f().Box.X = 1e30
 	case "no-face-set":

@@ -336,7 +336,7 @@ func TestReadingLeavesTheAccessTimeAlone(t *testing.T) {
 func TestAnswersThatNoHonestChildGivesCostTheChild(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"many-faces", "large-crop", "crop-not-jpeg", "short-embedding", "long-embedding-vector", "score", "component", "box",
-		"far-box", "no-face-set", "other-engine", "other-version", "other-model", "missing-hashes", "orientation", "size", "pixels", "thumbnail", "odd-error"} {
+		"turn", "smaller-faces", "other-score", "far-box", "no-face-set", "other-engine", "other-version", "other-model", "missing-hashes", "orientation", "size", "pixels", "thumbnail", "odd-error"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			p := open(t)

@@ -46,6 +46,9 @@ func checkRequest(r *semblance.AnalyzeRequest) error {
 			return err
 		}
 	}
+	if err := semblance.CheckFaceSize(r.MinFace, r.MinScore); err != nil {
+		return err
+	}
 	l := r.Limits
 	switch {
 	case r.Thumbnail < 0 || r.Thumbnail > maxThumb:

@@ -4,6 +4,8 @@ package main
 
 import (
 	"errors"
+	"slices"
+	"time"
 
 	"semblance"
 	"semblance/hashing"
@@ -17,6 +19,7 @@ type analysis struct {
 	out     semblance.Analysis // hashes, face sets and thumbnail; the rest is the picture's to say
 	notes   []string
 	frames  int
+	looks   int // tiles that an engine may look at in a frame
 	crops   cropper
 }
 
@@ -24,7 +27,8 @@ func newAnalysis(req *semblance.AnalyzeRequest, engines []semblance.FaceFinder) 
 	a := &analysis{req: req, engines: engines}
 	for _, e := range engines {
 		spec, models := e.Spec()
-		a.out.FaceSets = append(a.out.FaceSets, semblance.FaceSet{Engine: spec.Name, Version: spec.Version, Models: models, Faces: []semblance.Face{}})
+		a.out.FaceSets = append(a.out.FaceSets, semblance.FaceSet{Engine: spec.Name, Version: spec.Version, Models: models,
+			MinFace: req.MinFace, MinScore: req.MinScore, Faces: []semblance.Face{}})
 	}
 	return a
 }
@@ -32,7 +36,9 @@ func newAnalysis(req *semblance.AnalyzeRequest, engines []semblance.FaceFinder) 
 // of decodes the picture once and makes everything of it. A failure after the
 // first frame leaves what the frames before it gave, and Partial says so.
 func (a *analysis) of(p semblance.Picture) (semblance.Analysis, error) {
-	orientation := p.Describe().Orientation
+	head := p.Describe()
+	orientation := head.Orientation
+	a.looks = looks(a.req.Limits, head.Frames, len(a.engines))
 	var failed error
 	for frame, err := range p.Frames() {
 		if err == nil {
@@ -59,6 +65,23 @@ func (a *analysis) of(p semblance.Picture) (semblance.Analysis, error) {
 		out.Warnings = append(out.Warnings, "some faces have no crop: there are too many for one answer")
 	}
 	return out, nil
+}
+
+// note keeps a warning once: frames of an animation are limited alike.
+func (a *analysis) note(text string) {
+	if !slices.Contains(a.notes, text) {
+		a.notes = append(a.notes, text)
+	}
+}
+
+// looks is how many tiles an engine may look at in each frame, so that a file stays
+// within its processor time, of which a third is for tiles: one takes 10 to 25 ms.
+// It follows from the limits alone, so that the same file gives the same faces on a
+// slow machine and on a fast one.
+func looks(l semblance.Limits, frames, engines int) int {
+	const tile = 60 * time.Millisecond
+	frames = max(1, min(frames, l.Frames))
+	return max(1, int(l.CPU/tile)/frames/max(engines, 1))
 }
 
 // isOurs reports whether a failure says nothing about the file: then half an
@@ -146,11 +169,12 @@ func (a *analysis) thumbnail(f *semblance.Frame) error {
 // find adds the faces of one engine in one frame, at most as many as the limit
 // allows, the best first.
 func (a *analysis) find(set *semblance.FaceSet, e semblance.FaceFinder, f *semblance.Frame) error {
-	faces, err := e.Find(f, semblance.FindOptions{DetectOnly: a.req.NoEmbed, MinFace: a.req.MinFace, MinScore: a.req.MinScore})
+	most := a.req.Limits.Faces
+	faces, err := e.Find(f, semblance.FindOptions{DetectOnly: a.req.NoEmbed, MinFace: a.req.MinFace, MinScore: a.req.MinScore, Faces: most, Looks: a.looks, Warn: a.note})
 	if err != nil {
 		return err
 	}
-	if most := a.req.Limits.Faces; len(faces) > most {
+	if len(faces) > most {
 		set.Dropped += len(faces) - most
 		faces = faces[:most]
 	}

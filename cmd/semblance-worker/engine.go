@@ -118,7 +118,7 @@ func (e *yunetEngine) SelfCheck() error {
 
 // Find detects, and embeds the faces that are good enough to search.
 func (e *yunetEngine) Find(f *semblance.Frame, o semblance.FindOptions) ([]semblance.Face, error) {
-	faces, err := e.detector.Detect(f)
+	faces, err := e.detector.Detect(f, o)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (e *yunetEngine) Find(f *semblance.Frame, o semblance.FindOptions) ([]sembl
 	for i := range faces {
 		face := &faces[i]
 		chip := judge(f, face)
-		if o.DetectOnly || face.Quality < semblance.MinSearchableQuality {
+		if o.DetectOnly || o.Faces > 0 && i >= o.Faces || face.Quality < semblance.MinSearchableQuality {
 			continue
 		}
 		if e.template.Size != chip.Size {

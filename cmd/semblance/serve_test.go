@@ -67,7 +67,8 @@ func fakeAnalysis(b []byte, names []string, req semblance.AnalyzeRequest) sembla
 	out := semblance.Analysis{Type: "image/jpeg", Width: 200, Height: 100, Frames: 1, Decoder: "fake 1", Thumbnail: fakeJPEG("thumbnail")}
 	out.Hashes = []semblance.FrameHashes{{PDQ: &hashing.PDQResult{Hash: sha256.Sum256(b), Quality: 90}}}
 	for _, e := range req.Engines {
-		set := semblance.FaceSet{Engine: e, Version: 1, Faces: []semblance.Face{}}
+		spec, _ := semblance.EngineByName(e)
+		set := semblance.FaceSet{Engine: e, Version: spec.Version, MinFace: req.MinFace, MinScore: req.MinScore, Faces: []semblance.Face{}}
 		for i, n := range names {
 			set.Faces = append(set.Faces, semblance.Face{Box: semblance.Box{X: float32(100 * i), W: 80, H: 90}, Score: 0.9, Quality: 80, Embedding: fakeVector(n), Crop: fakeJPEG(n)})
 		}

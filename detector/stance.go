@@ -1,0 +1,79 @@
+//go:build cgo && native
+
+package detector
+
+import (
+	"slices"
+
+	"semblance"
+)
+
+// stances finds out how faces stand. YuNet sees many a face on its head, and some on
+// their side, as upright ones with a score of 0.7 to 0.91 and landmarks that lie
+// where those of an upright face would: an embedding of that is of nobody. So
+// each face under Options.Sure is looked at in all four stances, and the one with
+// the highest score holds. When one of them is not the stance in which it was seen, the
+// frame is looked at in that stance as well.
+func (s *search) stances(seen []sighting, most int) ([]sighting, error) {
+	if s.y.opts.Sure == 0 {
+		return seen, nil
+	}
+	tried := map[int]bool{0: true}
+	var list []view
+	for i := range seen {
+		if most > 0 && i >= most {
+			break
+		}
+		if err := s.stand(&seen[i]); err != nil {
+			return nil, err
+		}
+		if turn := seen[i].face.Turn; !tried[turn] {
+			tried[turn] = true
+			list = append(list, turned(views(s.f.Width, s.f.Height, s.y.opts.Sizes, s.y.opts.Enlarge), turn)...)
+			if len(s.plan.tiles) > 0 && s.affords(1) {
+				list = append(list, turned(s.plan.tiles, turn)...)
+			}
+		}
+	}
+	more, err := s.look(list)
+	if err != nil {
+		return nil, err
+	}
+	return merge(append(seen, more...), s.y.opts.Overlap), nil
+}
+
+// stand looks at a face in all four stances and gives it the best of them.
+func (s *search) stand(seen *sighting) error {
+	face := &seen.face
+	if face.Score >= s.y.opts.Sure || eyeDistance(face.Landmarks) < minEyeDistance {
+		return nil
+	}
+	var best *semblance.Face
+	v := closeUp(face.Box, stanceSize, 0)
+	for _, turn := range stanceOrder(face.Turn) {
+		v.turn = turn
+		found, err := s.y.lookAt(s.f, v, s.score)
+		if err != nil {
+			return err
+		}
+		if f := nearestTo(face.Box, found); f != nil && (best == nil || f.Score > best.Score) {
+			best = f
+		}
+	}
+	if best != nil && best.Turn != face.Turn {
+		*seen = sighting{face: *best}
+	}
+	return nil
+}
+
+// stanceOrder begins with the stance in which a face was seen: another one must be
+// better.
+func stanceOrder(first int) []int {
+	list := []int{first}
+	for _, turn := range []int{0, 90, 180, 270} {
+		if !slices.Contains(list, turn) {
+			list = append(list, turn)
+		}
+	}
+	return list
+}
