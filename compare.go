@@ -97,6 +97,7 @@ func (e *Engine) compareSignals(ctx context.Context, p *Plan, a *Analysis, out *
 		if err != nil {
 			return err
 		}
+		e.giveBands(ctx, cols, cands, false)
 		out.Candidates = append(out.Candidates, cands...)
 	}
 	return nil

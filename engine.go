@@ -25,10 +25,12 @@ type Parts struct {
 	Media       MediaStore
 	Requests    RequestStore
 	Audit       AuditLog
-	Objects     ObjectStore
-	Vectors     VectorIndex
-	Hashes      HashIndex
-	Analyzer    Analyzer
+	// Calibrations may be nil: then no candidate has a band.
+	Calibrations CalibrationStore
+	Objects      ObjectStore
+	Vectors      VectorIndex
+	Hashes       HashIndex
+	Analyzer     Analyzer
 	// CheckEngine says why a face engine cannot work here (Unavailable, with how to
 	// get it), or nil. A nil func means that every engine works.
 	CheckEngine func(ctx context.Context, name EngineName) error
@@ -48,6 +50,8 @@ type Engine struct {
 	sync      sync.Mutex   // held while an index is brought up to its collection's version
 	originals sync.RWMutex // held for writing while originals are erased, for reading while a reference to one is stored
 	claims    claims       // collections that are being enrolled again
+	refits    sync.Mutex   // held while a calibration is looked for or made again
+	bands     bands
 }
 
 // New returns an Engine of parts.

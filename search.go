@@ -195,6 +195,7 @@ func (s *search) answer(ctx context.Context, probe []Face, res *SearchResult) er
 	if err != nil {
 		return err
 	}
+	s.e.giveBands(ctx, s.query.cols, res.Request.Candidates, len(res.Request.Pictures) > 1)
 	res.NotSearched = notSearched(probe, asked)
 	res.Request.Outcome, res.Request.Reason = outcome(asked, res.NotSearched, res.Request.Candidates, s.terms.Together)
 	return nil

@@ -160,6 +160,7 @@ type Parts struct {
 	Collections Collections
 	Keeper      Keeper
 	Filler      Filler
+	Calibrator  Calibrator
 	Searcher    Searcher
 	Requests    Requests
 	Media       semblance.MediaStore

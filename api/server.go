@@ -122,6 +122,7 @@ func (s *Server) routes() {
 	s.openRoutes()
 	s.caseRoutes()
 	s.collectionRoutes()
+	s.calibrationRoutes()
 	s.findingRoutes()
 	s.searchRoutes()
 	s.jobRoutes()

@@ -113,9 +113,13 @@ type nearMatchLine struct {
 	Verified string `json:"verified"`
 }
 
+// A candidateLine leaves the band out: how often strangers come this close helps an
+// examiner to look, and is no evidence of who somebody is. The empty field hides the
+// candidate's own.
 type candidateLine struct {
 	findingHead
 	semblance.Candidate
+	Band string `json:"band,omitempty"`
 }
 
 type contradictionLine struct {
@@ -165,7 +169,7 @@ func rowLines(r Row) []any {
 	}
 	for _, c := range f.Candidates {
 		c.Review = strings.ToUpper(c.Review)
-		out = append(out, candidateLine{head("candidate"), c})
+		out = append(out, candidateLine{findingHead: head("candidate"), Candidate: c})
 	}
 	for _, c := range f.Contradictions {
 		c.Entry = 0

@@ -150,6 +150,8 @@ func erasedTables() []erasedTable {
 	return []erasedTable{
 		{"staged_references", references},
 		{"reenrollments", references},
+		{"calibration_pairs", `calibration_key IN (SELECT key FROM calibrations WHERE ` + references + `)`},
+		{"calibrations", references},
 		{"reference_crops", `reference_seq IN (SELECT seq FROM subject_references WHERE ` + references + `)`},
 		{"subject_references", references},
 		{"subjects", references},

@@ -11,7 +11,7 @@ import (
 func newCollection(e *env) *cobra.Command {
 	return group("collection", "Create, fill, list and delete reference collections",
 		newCollectionCreate(e), newCollectionAdd(e), newCollectionImport(e), newCollectionExport(e), newCollectionList(e), newCollectionShow(e),
-		newCollectionSet(e), newCollectionRemove(e), newCollectionReenroll(e), newCollectionDelete(e))
+		newCollectionSet(e), newCollectionRemove(e), newCollectionReenroll(e), newCollectionDelete(e), newCollectionCalibrate(e))
 }
 
 func newCollectionCreate(e *env) *cobra.Command {

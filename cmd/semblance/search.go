@@ -195,8 +195,9 @@ func (e *env) printCandidates(res semblance.SearchResult) {
 		head = append(head, "SECOND", "FIRST RANK")
 	}
 	t := newTable(append(head, "REFERENCE")...)
+	var bands footnotes
 	for _, c := range cands[:min(len(cands), mostRows)] {
-		cells := []any{c.Face, fmt.Sprintf("%.0f", c.Quality), c.Rank, c.Subject, c.Collection, four(c.Distance), four(c.Threshold), c.Band,
+		cells := []any{c.Face, fmt.Sprintf("%.0f", c.Quality), c.Rank, c.Subject, c.Collection, four(c.Distance), four(c.Threshold), bands.mark(c.Band),
 			fourOrNot(c.Margin), c.References, cmp.Or(c.Captured, "-"), ageText(c.Age)}
 		if second {
 			cells = append(cells, fourOrNot(c.Reranked.Distance), c.Reranked.Rank)
@@ -204,6 +205,7 @@ func (e *env) printCandidates(res semblance.SearchResult) {
 		t.row(append(cells, c.Source)...)
 	}
 	t.print(e.out)
+	e.printBands(bands, len(res.Request.Collections))
 	if n := len(cands) - mostRows; n > 0 {
 		e.say("%s more; --json lists them, --top and --face narrow them", count(int64(n), "candidate", "candidates"))
 	}
