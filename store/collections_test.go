@@ -34,6 +34,46 @@ func TestCollections(t *testing.T) {
 	refused(t, err, semblance.NotFound)
 }
 
+func TestCalibrations(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	c, other := makeCollection(t, s, "faces", semblance.Faces), makeCollection(t, s, "other", semblance.Faces)
+	must(s.AddReferences(t.Context(), c.ID, []semblance.Reference{reference("r1", "Ann", "1"), reference("r2", "Bob", "2"), reference("r3", "Cy", "3")}, event("collection.enroll")))(t)
+	_, err := s.Calibration(t.Context(), c.ID)
+	refused(t, err, semblance.NotFound)
+	pair := func(a, b string, d float64) semblance.ClosePair {
+		names := map[string]string{"r1": "Ann", "r2": "Bob", "r3": "Cy"}
+		return semblance.ClosePair{SubjectA: names[a], ReferenceA: semblance.ReferenceID(a), SourceA: a[1:] + ".jpg", SubjectB: names[b], ReferenceB: semblance.ReferenceID(b), SourceB: b[1:] + ".jpg", Distance: d}
+	}
+	cal := semblance.Calibration{Collection: "faces", Version: 2, Engine: c.Engine, EngineVersion: 1, Metric: semblance.Cosine, Subjects: 3, References: 3, Threshold: 0.55,
+		AtThreshold: semblance.Rate{Value: 0.25, Low: 0.125, High: 0.5}, Searches: 3, Created: stamped(), LeftCount: 1,
+		Bins: []semblance.CalibrationBin{{From: 80, To: 100, Subjects: 3, Searches: 3, Levels: []semblance.CalibrationLevel{
+			{OneIn: 2, Distance: 0.3, Rate: semblance.Rate{Value: 0.25, High: 0.5}, Extrapolated: true}}}},
+		Closest: []semblance.ClosePair{pair("r1", "r3", 0.2), pair("r2", "r3", 0.4)}, Left: []semblance.ClosePair{pair("r1", "r2", 0)}}
+	check(t, s.AddCalibration(t.Context(), c.ID, semblance.Calibration{Version: 1}, event("collection.calibrate")))
+	check(t, s.AddCalibration(t.Context(), c.ID, cal, event("collection.calibrate")))
+	equal(t, "the latest calibration", must(s.Calibration(t.Context(), c.ID))(t), cal)
+	_, err = s.Calibration(t.Context(), other.ID)
+	refused(t, err, semblance.NotFound)
+	bad := cal
+	bad.Closest = []semblance.ClosePair{pair("r1", "r9", 0.2)}
+	refused(t, s.AddCalibration(t.Context(), c.ID, bad, event("collection.calibrate")), semblance.NotFound)
+	refused(t, s.AddCalibration(t.Context(), "none", cal, event("collection.calibrate")), semblance.NotFound)
+	equal(t, "after refusals", must(s.Calibration(t.Context(), c.ID))(t), cal)
+
+	// A reference that goes takes its pairs along: nothing of the subject stays behind.
+	raw(t, dir, `PRAGMA foreign_keys = ON; DELETE FROM reference_crops WHERE reference_seq = (SELECT seq FROM subject_references WHERE id = 'r3'); DELETE FROM subject_references WHERE id = 'r3'`)
+	left := must(s.Calibration(t.Context(), c.ID))(t)
+	if len(left.Closest) != 0 || len(left.Left) != 1 {
+		t.Errorf("pairs of a reference that is gone: %+v", left)
+	}
+	gone := must(s.DeleteCollection(t.Context(), "faces", event("collection.delete")))(t)
+	if gone.After != 0 || gone.Before != 3+2+2+2+2+1 { // subjects, references, embeddings, crops, calibrations, a pair
+		t.Errorf("%+v", gone)
+	}
+}
+
 func reference(id, subject, content string) semblance.Reference {
 	return semblance.Reference{ID: semblance.ReferenceID(id), Subject: subject, Source: content + ".jpg", SHA256: sum(content), Type: "image/jpeg",
 		Face: semblance.Face{Box: semblance.Box{W: 1}, Score: 0.9, Quality: 50, Embedding: []float32{0.5, -0.5}},
