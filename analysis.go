@@ -60,33 +60,10 @@ type AnalyzeRequest struct {
 	Engine    EngineName          `json:"engine,omitempty"`    // empty: no faces are looked for
 	Engines   []EngineName        `json:"engines,omitempty"`   // further engines, where collections of one plan differ
 	NoEmbed   bool                `json:"no_embed,omitempty"`  // detect only
-	MinFace   int                 `json:"min_face,omitempty"`  // smallest face to look for, pixels of the upright picture; 0: what the reduced looks show; see CheckFaceSize
-	MinScore  float32             `json:"min_score,omitempty"` // least detector score, 0.1 to 1; 0: the engine's own
 	Crops     bool                `json:"crops,omitempty"`     // a JPEG of each face, at most 256 pixels
 	Thumbnail int                 `json:"thumbnail,omitempty"` // longer side of an upright JPEG; 0 for none
 	Limits    Limits              `json:"limits"`
-}
-
-// What MinFace and MinScore can be: under 8 pixels YuNet sees nothing, and under a
-// score of 0.1 everything is a face to it.
-const (
-	LeastMinFace  = 8
-	MostMinFace   = 10000
-	LeastMinScore = 0.1
-)
-
-// CheckFaceSize returns an error with code Invalid where a request's MinFace or
-// MinScore is out of range. MinFace is a promise, not a filter: faces of so many
-// pixels are looked for, and a smaller one that is seen is given as well. MinScore
-// is a filter.
-func CheckFaceSize(minFace int, minScore float32) error {
-	if minFace != 0 && (minFace < LeastMinFace || minFace > MostMinFace) {
-		return Errorf(Invalid, "the smallest face to look for cannot be %d pixels; it is %d to %d, or 0 for what a reduced look shows", minFace, LeastMinFace, MostMinFace)
-	}
-	if minScore != 0 && !(minScore >= LeastMinScore && minScore <= 1) {
-		return Errorf(Invalid, "the detector's least score cannot be %v; it is %v to 1, or 0 for the engine's own", minScore, LeastMinScore)
-	}
-	return nil
+	Detection
 }
 
 // An Analysis is what one decode of one file gave.
@@ -128,13 +105,12 @@ type FrameHashes struct {
 
 // A FaceSet is what one engine found in one media.
 type FaceSet struct {
-	Engine   EngineName        `json:"engine"`
-	Version  int               `json:"version"`
-	Models   map[string]string `json:"models,omitempty"`    // model name to sha256, as loaded
-	MinFace  int               `json:"min_face,omitempty"`  // as asked for; sets of different values are not the same answer
-	MinScore float32           `json:"min_score,omitempty"` // as asked for
-	Faces    []Face            `json:"faces"`               // frame by frame, highest score first
-	Dropped  int               `json:"dropped,omitempty"`
+	Engine    EngineName        `json:"engine"`
+	Version   int               `json:"version"`
+	Models    map[string]string `json:"models,omitempty"` // model name to sha256, as loaded
+	Detection                   // as asked for; sets of different ones are not the same answer
+	Faces     []Face            `json:"faces"` // frame by frame, highest score first
+	Dropped   int               `json:"dropped,omitempty"`
 }
 
 // A Point is a position in pixels of the upright picture.

@@ -60,7 +60,10 @@ type Comparison struct {
 // Compare compares a face of a with a face of b, and the two pictures by PDQ.
 // Where a picture has several faces, faceA and faceB say which; nil means its
 // only one.
-func (e *Engine) Compare(ctx context.Context, engine EngineName, a, b *os.File, faceA, faceB *int) (Comparison, error) {
+func (e *Engine) Compare(ctx context.Context, engine EngineName, look Detection, a, b *os.File, faceA, faceB *int) (Comparison, error) {
+	if err := look.Validate(); err != nil {
+		return Comparison{}, err
+	}
 	spec, err := EngineByName(engine)
 	if err != nil {
 		return Comparison{}, err
@@ -68,7 +71,7 @@ func (e *Engine) Compare(ctx context.Context, engine EngineName, a, b *os.File, 
 	if err := e.CheckEngine(ctx, spec.Name); err != nil {
 		return Comparison{}, err
 	}
-	req := AnalyzeRequest{Engines: []EngineName{spec.Name}, Hashes: []hashing.Algorithm{hashing.AlgorithmPDQ}}
+	req := AnalyzeRequest{Engines: []EngineName{spec.Name}, Hashes: []hashing.Algorithm{hashing.AlgorithmPDQ}, Detection: look}
 	c := Comparison{Engine: spec.Name, Metric: spec.Metric, Threshold: spec.Distance}
 	sa, err := e.analyzeOnly(ctx, a, req)
 	if err != nil {

@@ -51,6 +51,7 @@ func (p picture) bytes(t *testing.T) []byte {
 type fakeAnalyzer struct {
 	mu      sync.Mutex
 	decoded int
+	asked   semblance.AnalyzeRequest // last
 }
 
 var _ semblance.Analyzer = (*fakeAnalyzer)(nil)
@@ -58,6 +59,7 @@ var _ semblance.Analyzer = (*fakeAnalyzer)(nil)
 func (f *fakeAnalyzer) Analyze(_ context.Context, file *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) {
 	f.mu.Lock()
 	f.decoded++
+	f.asked = req
 	f.mu.Unlock()
 	info, err := file.Stat()
 	if err != nil {
@@ -84,7 +86,7 @@ func (f *fakeAnalyzer) Analyze(_ context.Context, file *os.File, req semblance.A
 			return a, err
 		}
 		set := p.faces(spec)
-		set.MinFace, set.MinScore = req.MinFace, req.MinScore
+		set.Detection = req.Detection
 		a.FaceSets = append(a.FaceSets, set)
 	}
 	return a, nil
@@ -748,7 +750,7 @@ func TestMetricsAreDistances(t *testing.T) {
 func TestCompareFindsTheTurn(t *testing.T) {
 	r := newRig(t)
 	mirrored := picture{PDQ: bits(t, somePDQ, 120), Turned: bits(t, somePDQ, 2)}
-	c, err := r.Compare(t.Context(), "", r.file(mirrored.bytes(t)), r.file(picture{PDQ: somePDQ}.bytes(t)), nil, nil)
+	c, err := r.Compare(t.Context(), "", semblance.Detection{}, r.file(mirrored.bytes(t)), r.file(picture{PDQ: somePDQ}.bytes(t)), nil, nil)
 	if err != nil || *c.PDQDistance != 2 || c.Transform != "flipy" || c.Distance != nil || c.Why == "" {
 		t.Errorf("%+v, %v", c, err)
 	}

@@ -31,9 +31,8 @@ type Picture interface {
 // FindOptions say how a FaceFinder looks at a frame. The zero value is the
 // engine's default with embeddings.
 type FindOptions struct {
+	Detection
 	DetectOnly bool               // no embeddings
-	MinFace    int                // as in AnalyzeRequest
-	MinScore   float32            // as in AnalyzeRequest
 	Faces      int                // faces that are looked at closely and embedded, the highest scores first; the others come as first seen; 0: all
 	Looks      int                // how many tiles of a large frame MinFace may ask for; 0: the engine's own limit
 	Warn       func(limit string) // told what could not be looked for as asked; nil: nobody is

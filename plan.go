@@ -23,10 +23,9 @@ type Plan struct {
 	Thumbnail   int
 	Crops       bool
 	Top         int // candidates kept of a face
-	MinFace     int // as in AnalyzeRequest
-	MinScore    float32
 	Limits      Limits
 	Fingerprint string
+	Detection
 }
 
 // PlanOptions are what a caller may choose about a plan.
@@ -35,8 +34,7 @@ type PlanOptions struct {
 	Top         int // candidates kept of a face; 0 is 20
 	Crops       bool
 	Thumbnail   int
-	MinFace     int     // as in AnalyzeRequest
-	MinScore    float32 // as in AnalyzeRequest
+	Detection
 }
 
 // DefaultTop is how many candidates a face search lists.
@@ -46,7 +44,7 @@ const DefaultTop = 20
 // and brings the indexes up to date, so that a scan fails before its first file
 // and not at its first face.
 func (e *Engine) Plan(ctx context.Context, caseNumber string, o PlanOptions) (*Plan, error) {
-	if err := CheckFaceSize(o.MinFace, o.MinScore); err != nil {
+	if err := o.Detection.Validate(); err != nil {
 		return nil, err
 	}
 	c, err := e.Cases.Case(ctx, caseNumber)
@@ -57,7 +55,7 @@ func (e *Engine) Plan(ctx context.Context, caseNumber string, o PlanOptions) (*P
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Case: c, Collections: cols, Thumbnail: o.Thumbnail, Crops: o.Crops, Top: o.Top, MinFace: o.MinFace, MinScore: o.MinScore, Limits: e.Limits}
+	p := &Plan{Case: c, Collections: cols, Thumbnail: o.Thumbnail, Crops: o.Crops, Top: o.Top, Detection: o.Detection, Limits: e.Limits}
 	if p.Top <= 0 {
 		p.Top = DefaultTop
 	}
@@ -127,7 +125,7 @@ func (p *Plan) fingerprint() string {
 // request is what the plan wants made of one file. What an earlier analysis
 // already had is asked for again, so that storing the new one loses nothing.
 func (p *Plan) request(prior *Media) AnalyzeRequest {
-	req := AnalyzeRequest{Hashes: slices.Clone(p.Hashes), Crops: p.Crops, Thumbnail: p.Thumbnail, MinFace: p.MinFace, MinScore: p.MinScore, Limits: p.Limits}
+	req := AnalyzeRequest{Hashes: slices.Clone(p.Hashes), Crops: p.Crops, Thumbnail: p.Thumbnail, Detection: p.Detection, Limits: p.Limits}
 	for _, s := range p.Engines {
 		req.Engines = append(req.Engines, s.Name)
 	}
@@ -195,7 +193,7 @@ func (p *Plan) satisfied(m *Media) bool {
 		return false
 	}
 	for _, s := range p.Engines {
-		if set, ran := m.Analysis.Faces(s.Name); !ran || set.Version != s.Version || set.MinFace != p.MinFace || set.MinScore != p.MinScore {
+		if set, ran := m.Analysis.Faces(s.Name); !ran || set.Version != s.Version || set.Detection != p.Detection {
 			return false
 		}
 	}

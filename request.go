@@ -40,6 +40,7 @@ type Terms struct {
 	Dated     bool       `json:"dated,omitempty"`         // with From or To: leaves out references of unknown date
 	Countries []string   `json:"countries,omitempty"`     // of the named collections, only those of these countries
 	Rerank    EngineName `json:"rerank,omitempty"`        // another engine that ranks the candidates again
+	Detection
 }
 
 // A RequestStore keeps requests. AddRequest audits in the same transaction.

@@ -39,13 +39,14 @@ func (e *Engine) Search(ctx context.Context, who Actor, r SearchRequest) (Search
 	if err != nil {
 		return SearchResult{}, err
 	}
-	d, a, err := e.Signals(ctx, r.File, AnalyzeRequest{Engines: s.engines(), Crops: true})
+	d, a, err := e.Signals(ctx, r.File, AnalyzeRequest{Engines: s.engines(), Crops: true, Detection: r.Detection})
 	if err != nil {
 		return SearchResult{}, err
 	}
 	set, _ := a.Faces(s.spec.Name)
 	res := s.result()
 	res.Request.Probe, res.Request.ProbeName = d.SHA256, r.Name
+	res.Warnings = append(res.Warnings, a.Warnings...)
 	probe, err := onlyFaces(set.Faces, r.Faces)
 	if err != nil {
 		return res, err
@@ -75,6 +76,9 @@ type search struct {
 // newSearch checks what is asked, finds the collections and brings their indexes up
 // to date, so that a search fails before its pictures are read.
 func (e *Engine) newSearch(ctx context.Context, who Actor, r SearchRequest) (*search, error) {
+	if err := r.Detection.Validate(); err != nil {
+		return nil, err
+	}
 	c, err := e.Cases.Case(ctx, r.Case)
 	if err != nil {
 		return nil, err
@@ -263,6 +267,12 @@ func (s *search) detail(d map[string]any) {
 	}
 	if t.Together {
 		d["together"] = true
+	}
+	if t.MinFace != 0 {
+		d["min_face"] = t.MinFace
+	}
+	if t.MinScore != 0 {
+		d["min_score"] = t.MinScore
 	}
 	if s.second.Name != "" {
 		d["rerank"] = s.second.Signal()

@@ -44,7 +44,8 @@ func (s *Server) jobRoutes() {
 		Description: "Files stream to the data folder and are removed when their job has ended; what was found stays. The label of the exhibit must be new in the case.",
 		Parameters: []*huma.Param{inPath("number", "Number of the case"), inQuery("exhibit", "string", "Label of the exhibit", true), inQuery("against", "string", "Collections, with commas", true),
 			inQuery("name", "string", "What the file is called, when it is the body", false), inQuery("serial", "string", "Serial number of the device", false),
-			inQuery("acquirer", "string", "Who acquired it", false), inQuery("top", "integer", "Candidates kept of a face", false)},
+			inQuery("acquirer", "string", "Who acquired it", false), inQuery("top", "integer", "Candidates kept of a face", false),
+			inQuery("min_face", "integer", minFaceHelp, false), inQuery("min_score", "number", minScoreHelp, false)},
 		RequestBody: fileBody("Files with names, or one file"), Responses: answers("202", "The job", "application/json", s.schemaOf(Job{}))}, s.upload)
 	do(s, huma.Operation{OperationID: "list-jobs", Method: http.MethodGet, Path: "/v1/jobs", Summary: "List jobs, oldest first", Tags: tags}, s.listJobs)
 	do(s, huma.Operation{OperationID: "show-job", Method: http.MethodGet, Path: "/v1/jobs/{id}", Summary: "Show a job", Tags: tags}, s.showJob)
@@ -70,6 +71,9 @@ func (s *Server) upload(c echo.Context) error {
 	}
 	if top != nil {
 		u.Top = min(*top, 1000)
+	}
+	if u.Detection, err = detection(c); err != nil {
+		return err
 	}
 	if err := s.parts.Jobs.Check(ctx, u); err != nil {
 		return err

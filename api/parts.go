@@ -99,16 +99,17 @@ type FindingRow struct {
 
 // An Upload is what a job examines: files in the spool, as an exhibit of a case.
 type Upload struct {
-	Case        string          `json:"case"`
-	Exhibit     string          `json:"exhibit"` // label
-	Serial      string          `json:"serial,omitempty"`
-	Acquirer    string          `json:"acquirer,omitempty"`
-	Collections []string        `json:"collections"`
-	Top         int             `json:"top,omitempty"`
-	Actor       semblance.Actor `json:"actor"`
-	Spool       string          `json:"spool"` // id of the folder
-	Files       int             `json:"files"`
-	Bytes       int64           `json:"bytes"`
+	Case        string   `json:"case"`
+	Exhibit     string   `json:"exhibit"` // label
+	Serial      string   `json:"serial,omitempty"`
+	Acquirer    string   `json:"acquirer,omitempty"`
+	Collections []string `json:"collections"`
+	Top         int      `json:"top,omitempty"`
+	semblance.Detection
+	Actor semblance.Actor `json:"actor"`
+	Spool string          `json:"spool"` // id of the folder
+	Files int             `json:"files"`
+	Bytes int64           `json:"bytes"`
 }
 
 // A Job is work that outlives the request that asked for it.

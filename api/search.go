@@ -72,7 +72,8 @@ func termParams() []*huma.Param {
 		inQuery("captured_from", "string", "References captured then or later: YYYY, YYYY-MM or YYYY-MM-DD", false),
 		inQuery("captured_to", "string", "References captured then or earlier; all of a year or month belongs to it", false),
 		inQuery("undated", "string", "With a date: include (the default) or exclude references of unknown date", false),
-		inQuery("rerank", "string", "Another engine that ranks the candidates again, from the kept originals", false)}
+		inQuery("rerank", "string", "Another engine that ranks the candidates again, from the kept originals", false),
+		inQuery("min_face", "integer", minFaceHelp, false), inQuery("min_score", "number", minScoreHelp, false)}
 }
 
 // searchOf reads a search from the query.
@@ -87,6 +88,9 @@ func searchOf(c echo.Context) (r semblance.SearchRequest, err error) {
 		r.Top = min(*top, 1000)
 	}
 	if r.Distance, err = number(c, "distance"); err != nil {
+		return r, err
+	}
+	if r.Detection, err = detection(c); err != nil {
 		return r, err
 	}
 	switch v := c.QueryParam("undated"); v {

@@ -33,7 +33,7 @@ func (y *YuNet) Detect(f *semblance.Frame, o semblance.FindOptions) ([]semblance
 	if err := checkFrame(f); err != nil {
 		return nil, err
 	}
-	if err := semblance.CheckFaceSize(o.MinFace, o.MinScore); err != nil {
+	if err := o.Detection.Validate(); err != nil {
 		return nil, err
 	}
 	s := y.search(f, o)

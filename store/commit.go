@@ -225,7 +225,7 @@ func (c *commit) sameFaceSet(sum []byte, set *semblance.FaceSet) (bool, error) {
 		return false, err
 	}
 	stored, ok := l.analysis(semblance.SHA256(sum)).Faces(set.Engine)
-	if !ok || stored.Version != set.Version || stored.Dropped != set.Dropped || stored.MinFace != set.MinFace || stored.MinScore != set.MinScore || len(stored.Faces) != len(set.Faces) || !maps.Equal(stored.Models, set.Models) {
+	if !ok || stored.Version != set.Version || stored.Dropped != set.Dropped || stored.Detection != set.Detection || len(stored.Faces) != len(set.Faces) || !maps.Equal(stored.Models, set.Models) {
 		return false, nil
 	}
 	for i, f := range set.Faces {

@@ -34,7 +34,7 @@ func analysis() *semblance.Analysis {
 		},
 		FaceSets: []semblance.FaceSet{
 			{Engine: semblance.DlibHOG, Version: 1, Faces: []semblance.Face{}},
-			{Engine: semblance.YuNetMobileFaceNet, Version: 1, Models: map[string]string{"yunet": "10"}, Dropped: 3, MinFace: 24, MinScore: 0.6, Faces: []semblance.Face{
+			{Engine: semblance.YuNetMobileFaceNet, Version: 1, Models: map[string]string{"yunet": "10"}, Dropped: 3, Detection: semblance.Detection{MinFace: 24, MinScore: 0.6}, Faces: []semblance.Face{
 				{Box: semblance.Box{X: -1.25, Y: 2, W: 0.1, H: 9}, Landmarks: []semblance.Point{{X: 1.1, Y: 2.2}}, Score: 0.98, Quality: 80,
 					Embedding: []float32{0.1, -0.25, math.MaxFloat32, math.SmallestNonzeroFloat32}, Crop: []byte("crop")},
 				{Frame: 7, Score: 0.5, Quality: 3, Reasons: []string{"small"}},

@@ -120,7 +120,7 @@ func checkFaceSets(sets []semblance.FaceSet, req *semblance.AnalyzeRequest, mode
 		if err != nil || s.Version != spec.Version {
 			return violate("version %d of engine %s", s.Version, s.Engine)
 		}
-		if s.MinFace != req.MinFace || s.MinScore != req.MinScore {
+		if s.Detection != req.Detection {
 			return violate("faces from %d pixels and a score of %v, where %d and %v were asked for", s.MinFace, s.MinScore, req.MinFace, req.MinScore)
 		}
 		if err := checkModels(s.Models, models); err != nil {

@@ -175,7 +175,7 @@ func answer(req semblance.AnalyzeRequest) semblance.Analysis {
 	for _, e := range append([]semblance.EngineName{req.Engine}, req.Engines...) {
 		if e != "" {
 			spec, _ := semblance.EngineByName(e)
-			a.FaceSets = append(a.FaceSets, semblance.FaceSet{Engine: e, Version: spec.Version, MinFace: req.MinFace, MinScore: req.MinScore, Faces: []semblance.Face{face(spec, req)}})
+			a.FaceSets = append(a.FaceSets, semblance.FaceSet{Engine: e, Version: spec.Version, Detection: req.Detection, Faces: []semblance.Face{face(spec, req)}})
 		}
 	}
 	if req.Thumbnail > 0 {

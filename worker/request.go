@@ -46,7 +46,7 @@ func checkRequest(r *semblance.AnalyzeRequest) error {
 			return err
 		}
 	}
-	if err := semblance.CheckFaceSize(r.MinFace, r.MinScore); err != nil {
+	if err := r.Detection.Validate(); err != nil {
 		return err
 	}
 	l := r.Limits

@@ -28,7 +28,7 @@ func newAnalysis(req *semblance.AnalyzeRequest, engines []semblance.FaceFinder) 
 	for _, e := range engines {
 		spec, models := e.Spec()
 		a.out.FaceSets = append(a.out.FaceSets, semblance.FaceSet{Engine: spec.Name, Version: spec.Version, Models: models,
-			MinFace: req.MinFace, MinScore: req.MinScore, Faces: []semblance.Face{}})
+			Detection: req.Detection, Faces: []semblance.Face{}})
 	}
 	return a
 }
@@ -170,7 +170,7 @@ func (a *analysis) thumbnail(f *semblance.Frame) error {
 // allows, the best first.
 func (a *analysis) find(set *semblance.FaceSet, e semblance.FaceFinder, f *semblance.Frame) error {
 	most := a.req.Limits.Faces
-	faces, err := e.Find(f, semblance.FindOptions{DetectOnly: a.req.NoEmbed, MinFace: a.req.MinFace, MinScore: a.req.MinScore, Faces: most, Looks: a.looks, Warn: a.note})
+	faces, err := e.Find(f, semblance.FindOptions{Detection: a.req.Detection, DetectOnly: a.req.NoEmbed, Faces: most, Looks: a.looks, Warn: a.note})
 	if err != nil {
 		return err
 	}

@@ -156,6 +156,9 @@ type faceLine struct {
 	Path   string               `json:"path"`
 	Engine semblance.EngineName `json:"engine"`
 	Faces  []shownFace          `json:"faces"`
+	semblance.Detection
+	Dropped  int      `json:"dropped,omitempty"` // faces over the limit on them
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 type shownFace struct {
@@ -167,14 +170,19 @@ type shownFace struct {
 	Components  *semblance.Components `json:"components,omitempty"`
 	Reliability []string              `json:"reliability,omitempty"`
 	Frame       int                   `json:"frame,omitempty"`
+	Turn        int                   `json:"turn,omitempty"` // degrees clockwise by which the upright picture was turned to find it
 	Embedding   []float32             `json:"embedding,omitempty"`
 }
 
 func newFaces(e *env) *cobra.Command {
 	var engine string
 	var embedding bool
+	var look semblance.Detection
 	cmd := &cobra.Command{Use: "faces FILE...", Short: "Find the faces of pictures", Args: atLeast(1, "at least one file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := look.Validate(); err != nil {
+				return err
+			}
 			spec, err := semblance.EngineByName(semblance.EngineName(engine))
 			if err != nil {
 				return err
@@ -183,35 +191,36 @@ func newFaces(e *env) *cobra.Command {
 				if err := eng.CheckEngine(cmd.Context(), spec.Name); err != nil {
 					return err
 				}
+				req := semblance.AnalyzeRequest{Engines: []semblance.EngineName{spec.Name}, NoEmbed: !embedding, Detection: look}
 				return e.eachFile(args, func(path string, f *os.File) error {
-					return e.faces(cmd.Context(), eng, path, f, spec.Name, embedding)
+					return e.faces(cmd.Context(), eng, path, f, req)
 				})
 			})
 		}}
 	cmd.Flags().StringVar(&engine, "engine", "", "face engine; empty is "+string(semblance.DefaultEngine))
 	cmd.Flags().BoolVar(&embedding, "embedding", false, "print the embeddings as well")
+	detectionFlags(cmd, &look)
 	return cmd
 }
 
-func (e *env) faces(ctx context.Context, eng *semblance.Engine, path string, f *os.File, engine semblance.EngineName, embedding bool) error {
-	_, a, err := eng.Signals(ctx, f, semblance.AnalyzeRequest{Engines: []semblance.EngineName{engine}, NoEmbed: !embedding})
+func (e *env) faces(ctx context.Context, eng *semblance.Engine, path string, f *os.File, req semblance.AnalyzeRequest) error {
+	_, a, err := eng.Signals(ctx, f, req)
 	if err != nil {
 		return err
 	}
+	engine := req.Engines[0]
 	set, ran := a.Faces(engine)
 	if !ran {
 		return semblance.Errorf(semblance.Internal, "engine %s did not run", engine)
 	}
-	line := faceLine{Path: path, Engine: engine, Faces: []shownFace{}}
+	line := faceLine{Path: path, Engine: engine, Faces: []shownFace{}, Dropped: set.Dropped, Warnings: a.Warnings, Detection: set.Detection}
 	for _, x := range set.Faces {
 		s := shownFace{Box: [4]float32{x.Box.X, x.Box.Y, x.Box.W, x.Box.H}, Score: x.Score, Quality: x.Quality, Reasons: x.Reasons,
-			Components: x.Components, Reliability: x.Reliability(), Frame: x.Frame}
+			Components: x.Components, Reliability: x.Reliability(), Frame: x.Frame, Turn: x.Turn}
 		for _, p := range x.Landmarks {
 			s.Landmarks = append(s.Landmarks, [2]float32{p.X, p.Y})
 		}
-		if embedding {
-			s.Embedding = x.Embedding
-		}
+		s.Embedding = x.Embedding // none unless it was asked for
 		line.Faces = append(line.Faces, s)
 	}
 	if e.json {
@@ -221,6 +230,9 @@ func (e *env) faces(ctx context.Context, eng *semblance.Engine, path string, f *
 	for i, s := range line.Faces {
 		e.say("  face %d at %.0f,%.0f, %.0f by %.0f pixels, score %.2f, quality %.0f%s", i, s.Box[0], s.Box[1], s.Box[2], s.Box[3], s.Score, s.Quality, s.judgement())
 	}
+	for _, w := range line.Warnings {
+		e.say("  note: %s", printable(w))
+	}
 	return nil
 }
 
@@ -228,6 +240,9 @@ func (e *env) faces(ctx context.Context, eng *semblance.Engine, path string, f *
 // quality, and the lowest components.
 func (s *shownFace) judgement() string {
 	var b strings.Builder
+	if s.Turn != 0 {
+		fmt.Fprintf(&b, ", upright when the picture is turned clockwise by %d degrees", s.Turn)
+	}
 	if len(s.Reliability) > 0 {
 		fmt.Fprintf(&b, " (%s)", strings.Join(s.Reliability, ", "))
 	}
@@ -243,6 +258,7 @@ func (s *shownFace) judgement() string {
 func newCompare(e *env) *cobra.Command {
 	var engine string
 	var faceA, faceB int
+	var look semblance.Detection
 	cmd := &cobra.Command{Use: "compare A B", Short: "Compare two pictures: the distance of a face of each, and their PDQ distance", Args: exactly(2, "two pictures"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := e.open(args[0])
@@ -262,7 +278,7 @@ func newCompare(e *env) *cobra.Command {
 				return nil
 			}
 			return e.local(func(eng *semblance.Engine) error {
-				c, err := eng.Compare(cmd.Context(), semblance.EngineName(engine), a, b, which("face-a", &faceA), which("face-b", &faceB))
+				c, err := eng.Compare(cmd.Context(), semblance.EngineName(engine), look, a, b, which("face-a", &faceA), which("face-b", &faceB))
 				if err != nil {
 					return err
 				}
@@ -273,6 +289,7 @@ func newCompare(e *env) *cobra.Command {
 	f.StringVar(&engine, "engine", "", "face engine; empty is "+string(semblance.DefaultEngine))
 	f.IntVar(&faceA, "face-a", 0, "which face of A, from 0")
 	f.IntVar(&faceB, "face-b", 0, "which face of B, from 0")
+	detectionFlags(cmd, &look)
 	return cmd
 }
 

@@ -199,7 +199,7 @@ func (r *runner) work(ctx context.Context, j store.Job) (sum scan.Summary, err e
 }
 
 func (r *runner) plan(ctx context.Context, u api.Upload) (*semblance.Plan, error) {
-	return r.p.engine.Plan(ctx, u.Case, semblance.PlanOptions{Collections: u.Collections, Top: u.Top, Crops: true, Thumbnail: 256})
+	return r.p.engine.Plan(ctx, u.Case, semblance.PlanOptions{Collections: u.Collections, Top: u.Top, Crops: true, Thumbnail: 256, Detection: u.Detection})
 }
 
 func uploadOf(j store.Job) (u api.Upload, err error) {

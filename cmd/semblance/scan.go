@@ -21,6 +21,7 @@ func newScan(e *env) *cobra.Command {
 	var against []string
 	var o scan.Options
 	var top int
+	var look semblance.Detection
 	cmd := &cobra.Command{Use: "scan PATH --case N --exhibit LABEL [--against NAME,...]", Short: "Scan a folder as an exhibit and compare it with collections; running it again resumes",
 		Long: `Every file is hashed and looked up; pictures are decoded once, in caged workers, for
 perceptual hashes and, when a faces collection is compared with, faces. Nothing is
@@ -31,7 +32,7 @@ error, and at the end summary.`,
 		Args: exactly(1, "the path to scan"), RunE: func(cmd *cobra.Command, args []string) error {
 			o.Root = e.path(args[0])
 			return e.stored(cmd.Context(), func(p *program) error {
-				return e.scan(cmd.Context(), p, number, semblance.PlanOptions{Collections: list(against), Top: top, Crops: true, Thumbnail: 256}, o)
+				return e.scan(cmd.Context(), p, number, semblance.PlanOptions{Collections: list(against), Top: top, Crops: true, Thumbnail: 256, Detection: look}, o)
 			})
 		}}
 	f := cmd.Flags()
@@ -42,6 +43,7 @@ error, and at the end summary.`,
 	f.StringSliceVar(&against, "against", nil, "collections to compare with; all of them when none is named")
 	f.DurationVar(&o.First, "first", 0, "stop taking new files after this time, such as 10m; run again to go on")
 	f.IntVar(&top, "top", semblance.DefaultTop, "candidates kept of a face")
+	detectionFlags(cmd, &look)
 	f.IntVar(&o.Lanes, "lanes", 0, "files examined at once; 0 is the number of workers")
 	return cmd
 }

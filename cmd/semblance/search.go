@@ -71,6 +71,7 @@ func (s *searchFlags) add(cmd *cobra.Command) {
 	f.StringVar(&s.r.To, "captured-to", "", "references captured then or earlier; all of a year or month belongs to it")
 	f.StringVar(&s.undated, "undated", "include", "with a date: include or exclude references of unknown date")
 	f.StringVar(&s.rerank, "rerank", "", "another engine that ranks the candidates again, from the kept originals")
+	detectionFlags(cmd, &s.r.Detection)
 }
 
 // request is what the flags ask for.

@@ -68,7 +68,7 @@ func fakeAnalysis(b []byte, names []string, req semblance.AnalyzeRequest) sembla
 	out.Hashes = []semblance.FrameHashes{{PDQ: &hashing.PDQResult{Hash: sha256.Sum256(b), Quality: 90}}}
 	for _, e := range req.Engines {
 		spec, _ := semblance.EngineByName(e)
-		set := semblance.FaceSet{Engine: e, Version: spec.Version, MinFace: req.MinFace, MinScore: req.MinScore, Faces: []semblance.Face{}}
+		set := semblance.FaceSet{Engine: e, Version: spec.Version, Detection: req.Detection, Faces: []semblance.Face{}}
 		for i, n := range names {
 			set.Faces = append(set.Faces, semblance.Face{Box: semblance.Box{X: float32(100 * i), W: 80, H: 90}, Score: 0.9, Quality: 80, Embedding: fakeVector(n), Crop: fakeJPEG(n)})
 		}
