@@ -24,6 +24,8 @@ type Parts struct {
 	Entries     EntryStore
 	Media       MediaStore
 	Requests    RequestStore
+	Groupings   GroupingStore
+	Groups      GroupStore
 	Audit       AuditLog
 	// Calibrations may be nil: then no candidate has a band.
 	Calibrations CalibrationStore

@@ -48,6 +48,10 @@ func TestOpenAPI(t *testing.T) {
 		"POST /v1/cases", "POST /v1/cases/{number}/lookups", "POST /v1/cases/{number}/pictures", "POST /v1/cases/{number}/searches", "POST /v1/cases/{number}/uploads",
 		"POST /v1/collections", "POST /v1/collections/{name}/calibration", "POST /v1/collections/{name}/hashes", "POST /v1/collections/{name}/references", "POST /v1/jobs/{id}/cancel",
 	}
+	want = append(want,
+		"GET /v1/group-edits", "GET /v1/groups", "GET /v1/groups/{id}", "GET /v1/near-groups", "POST /v1/group-edits/{id}/undo", "POST /v1/groups/run",
+		"POST /v1/groups/{id}/merge", "POST /v1/groups/{id}/move", "POST /v1/groups/{id}/name", "POST /v1/groups/{id}/split")
+	slices.Sort(want)
 	if !slices.Equal(routes, want) {
 		t.Errorf("the routes are\n%s\nwant\n%s", strings.Join(routes, "\n"), strings.Join(want, "\n"))
 	}

@@ -163,6 +163,8 @@ type Parts struct {
 	Filler      Filler
 	Calibrator  Calibrator
 	Searcher    Searcher
+	Grouper     Grouper
+	GroupEditor GroupEditor
 	Requests    Requests
 	Media       semblance.MediaStore
 	Pictures    Pictures

@@ -125,6 +125,7 @@ func (s *Server) routes() {
 	s.calibrationRoutes()
 	s.findingRoutes()
 	s.searchRoutes()
+	s.groupRoutes()
 	s.jobRoutes()
 	s.pictureRoutes()
 	s.reportRoutes()

@@ -55,6 +55,7 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 	p.closers = append(p.closers, p.decoder)
 	p.engine = semblance.New(semblance.Parts{
 		Cases: p.store, Collections: p.store, References: p.store, Subjects: p.store, Staging: p.store, Entries: p.store, Media: p.store, Requests: p.store, Audit: p.store, Calibrations: p.store,
+		Groupings: p.store, Groups: p.store,
 		Objects: folder, Vectors: vectors, Hashes: index.NewHashes(),
 		Analyzer: p.decoder, CheckEngine: p.decoder.check, Limits: cfg.Limits,
 	})
