@@ -200,8 +200,9 @@ func (s *search) answer(ctx context.Context, probe []Face, res *SearchResult) er
 		return err
 	}
 	s.e.giveBands(ctx, s.query.cols, res.Request.Candidates, len(res.Request.Pictures) > 1)
-	res.NotSearched = notSearched(probe, asked)
-	res.Request.Outcome, res.Request.Reason = outcome(asked, res.NotSearched, res.Request.Candidates, s.terms.Together)
+	poor := notSearched(probe, asked)
+	res.NotSearched = append(res.NotSearched, poor...)
+	res.Request.Outcome, res.Request.Reason = outcome(asked, poor, res.Request.Candidates, s.terms.Together)
 	return nil
 }
 

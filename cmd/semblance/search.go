@@ -21,40 +21,72 @@ type searchFlags struct {
 	distance float64
 	undated  string
 	rerank   string
+	fuse     bool
+	probes   string
+	sheet    string
 }
 
 func newSearch(e *env) *cobra.Command {
 	var s searchFlags
-	cmd := &cobra.Command{Use: "search IMAGE --against NAME,... --case N", Short: "Search the faces of a picture in faces collections; the request is kept",
+	cmd := &cobra.Command{Use: "search [IMAGE...] --against NAME,... --case N", Short: "Search the faces of a picture in faces collections; the request is kept",
 		Long: `Each face of the picture is searched for itself. --face 0,2 chooses some of them; with
 --together the outcome is a potential candidate only when every chosen face has one,
 and the collections that have all of them are named.
 
+--fuse takes several pictures of one person and searches the template they make
+together; --face 0,-,2 then says which face of each is meant.
+
+--probes takes a folder of pictures, or a CSV list with the columns path, reference and,
+where a picture has several faces, face, and answers with one sheet: probe by collection.
+--sheet writes it to a file, .csv or .html. Each probe is a request of its own; one that
+fails is on the sheet too, and the exit code is 3.
+
 The filters narrow the collections that are named and never add to them.`,
-		Args: exactly(1, "one picture"), RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := s.request(cmd)
-			if err != nil {
-				return err
-			}
-			f, err := e.open(args[0])
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			if r.Faces, err = faceNumbers(s.faces); err != nil {
-				return err
-			}
-			r.File, r.Name = f, filepath.Base(args[0])
-			return e.stored(cmd.Context(), func(p *program) error {
-				res, err := p.engine.Search(cmd.Context(), e.who(), r)
-				if err != nil {
-					return err
-				}
-				return e.printSearch(res)
-			})
-		}}
+		Args: cobra.ArbitraryArgs, RunE: func(cmd *cobra.Command, args []string) error { return e.search(cmd, &s, args) }}
 	s.add(cmd)
 	return cmd
+}
+
+// search runs one of the kinds of search.
+func (e *env) search(cmd *cobra.Command, s *searchFlags, args []string) error {
+	switch {
+	case s.probes != "" && (len(args) > 0 || s.fuse || s.faces != ""):
+		return semblance.Errorf(semblance.Invalid, "--probes takes its pictures and their faces from the folder or list").WithHint("Leave the pictures, --fuse and --face away.")
+	case s.sheet != "" && s.probes == "":
+		return semblance.Errorf(semblance.Invalid, "--sheet is for the probes of a folder or list").WithHint("Give --probes FOLDER or --probes LIST.csv.")
+	case s.fuse && s.r.Together:
+		return semblance.Errorf(semblance.Invalid, "fused pictures are one person, and --together is for several faces of one picture").WithHint("Leave one of them away.")
+	case len(args) > 1 && !s.fuse:
+		return semblance.Errorf(semblance.Invalid, "%d pictures were given, and it is not said how they belong together", len(args)).
+			WithHint("Add --fuse when they show one person; else put them in a folder and give --probes FOLDER.")
+	case len(args) == 0 && s.probes == "":
+		return wrongArgs(cmd, "a picture, or --probes")
+	}
+	r, err := s.request(cmd)
+	switch {
+	case err != nil:
+		return err
+	case s.probes != "":
+		return e.searchSheet(cmd, r, s.probes, s.sheet)
+	case s.fuse:
+		return e.searchFused(cmd.Context(), r, s.faces, args)
+	}
+	if r.Faces, err = faceNumbers(s.faces); err != nil {
+		return err
+	}
+	f, err := e.open(args[0])
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r.File, r.Name = f, filepath.Base(args[0])
+	return e.stored(cmd.Context(), func(p *program) error {
+		res, err := p.engine.Search(cmd.Context(), e.who(), r)
+		if err != nil {
+			return err
+		}
+		return e.printSearch(res)
+	})
 }
 
 func (s *searchFlags) add(cmd *cobra.Command) {
@@ -70,6 +102,9 @@ func (s *searchFlags) add(cmd *cobra.Command) {
 	f.StringVar(&s.r.From, "captured-from", "", "references captured then or later: 2019, 2019-05 or 2019-05-04")
 	f.StringVar(&s.r.To, "captured-to", "", "references captured then or earlier; all of a year or month belongs to it")
 	f.StringVar(&s.undated, "undated", "include", "with a date: include or exclude references of unknown date")
+	f.BoolVar(&s.fuse, "fuse", false, "the pictures show one person and are one probe")
+	f.StringVar(&s.probes, "probes", "", "folder of probes, or a CSV list of them")
+	f.StringVar(&s.sheet, "sheet", "", "with --probes: the file to write, .csv or .html")
 	f.StringVar(&s.rerank, "rerank", "", "another engine that ranks the candidates again, from the kept originals")
 	detectionFlags(cmd, &s.r.Detection)
 }
@@ -197,16 +232,27 @@ func (e *env) printCandidates(res semblance.SearchResult) {
 	}
 	t := newTable(append(head, "REFERENCE")...)
 	var bands footnotes
+	var warned []int
 	for _, c := range cands[:min(len(cands), mostRows)] {
 		cells := []any{c.Face, fmt.Sprintf("%.0f", c.Quality), c.Rank, c.Subject, c.Collection, four(c.Distance), four(c.Threshold), bands.mark(c.Band),
 			fourOrNot(c.Margin), c.References, cmp.Or(c.Captured, "-"), ageText(c.Age)}
 		if second {
 			cells = append(cells, fourOrNot(c.Reranked.Distance), c.Reranked.Rank)
 		}
-		t.row(append(cells, c.Source)...)
+		source := c.Source
+		if len(c.RefLabels) > 0 {
+			source += " (" + strings.Join(c.RefLabels, "; ") + ")"
+		}
+		t.row(append(cells, source)...)
+		if len(c.Labels) > 0 && !slices.Contains(warned, c.Face) {
+			warned = append(warned, c.Face)
+		}
 	}
 	t.print(e.out)
 	e.printBands(bands, len(res.Request.Collections))
+	for _, i := range warned[:min(len(warned), mostLines)] {
+		e.say("face %d is less reliable than a portrait:%s", i, labels(res, i))
+	}
 	if n := len(cands) - mostRows; n > 0 {
 		e.say("%s more; --json lists them, --top and --face narrow them", count(int64(n), "candidate", "candidates"))
 	}
@@ -231,10 +277,10 @@ func ageText(age *int) string {
 
 // labels says what makes the distances of a face less reliable.
 func labels(res semblance.SearchResult, face int) string {
-	if face >= len(res.Faces) || len(res.Faces[face].Labels) == 0 {
+	if face >= len(res.Faces) || len(res.Faces[face].Reliability()) == 0 {
 		return ""
 	}
-	return " (" + printable(strings.Join(res.Faces[face].Labels, "; ")) + ")"
+	return " (" + printable(strings.Join(res.Faces[face].Reliability(), "; ")) + ")"
 }
 
 func pictureLine(p semblance.ProbePicture) string {
