@@ -55,7 +55,10 @@ func (e *Engine) NonMated(ctx context.Context, name string) (NonMated, error) {
 		return m.out, Errorf(Invalid, "collection %q has %s: searches for people who are not in it cannot be measured", c.Name, plural(c.Subjects, "subject")).
 			WithHint("They are measured with each subject among the others: enroll at least two, and better some hundreds.")
 	}
-	if m.spec, err = EngineByName(c.Engine); err != nil {
+	if m.spec, err = e.engineOf(c); err == nil {
+		err = e.pinned(ctx, m.spec)
+	}
+	if err != nil {
 		return m.out, err
 	}
 	if m.spec.Version != c.EngineVersion {
@@ -307,7 +310,7 @@ func (e *Engine) calibrate(ctx context.Context, who Actor, name, because string)
 	cal := Calibration{Collection: c.Name, Version: c.Version, Engine: c.Engine, EngineVersion: c.EngineVersion, Subjects: c.Subjects, References: c.Entries,
 		Threshold: c.FaceDistance, AtThreshold: RateAt(c.Subjects, m.Searches, c.FaceDistance), Searches: len(m.Searches),
 		Bins: FitCalibration(c.Subjects, m.Searches), Closest: m.Closest, Left: m.Left, LeftCount: m.LeftCount, Created: e.now()}
-	if spec, err := EngineByName(c.Engine); err == nil {
+	if spec, err := e.engineOf(c); err == nil {
 		cal.Metric = spec.Metric
 	}
 	ev := e.event(who, "collection.calibrate", nil, c.Name)

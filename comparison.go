@@ -36,7 +36,7 @@ func (e *Engine) analyzeOnly(ctx context.Context, f *os.File, req AnalyzeRequest
 	}
 	req.Limits = e.Limits
 	a, err := e.Analyzer.Analyze(ctx, f, req)
-	a.sound()
+	a.sound(e.Engines)
 	return a, err
 }
 
@@ -64,7 +64,7 @@ func (e *Engine) Compare(ctx context.Context, engine EngineName, look Detection,
 	if err := look.Validate(); err != nil {
 		return Comparison{}, err
 	}
-	spec, err := EngineByName(engine)
+	spec, err := e.Engines.ByName(engine)
 	if err != nil {
 		return Comparison{}, err
 	}

@@ -65,8 +65,13 @@ func (e *Engine) CreateCollection(ctx context.Context, who Actor, c Collection) 
 	if c.Review != "" && !reviewDate.MatchString(c.Review) {
 		return Collection{}, Errorf(Invalid, "review date %q is not a date", c.Review).WithHint("Write it as 2027-01-31.")
 	}
-	if err := thresholds(&c); err != nil {
+	if err := e.thresholds(&c); err != nil {
 		return Collection{}, err
+	}
+	if c.Kind == Faces {
+		if err := e.pinEngine(ctx, who, c.Engine); err != nil {
+			return Collection{}, err
+		}
 	}
 	c.ID, c.Created, c.Version, c.Subjects, c.Entries = CollectionID(NewID()), e.now(), 1, 0, 0
 	ev := e.event(who, "collection.create", nil, c.Name)
@@ -74,10 +79,10 @@ func (e *Engine) CreateCollection(ctx context.Context, who Actor, c Collection) 
 	return e.Collections.CreateCollection(ctx, c, ev)
 }
 
-func thresholds(c *Collection) error {
+func (e *Engine) thresholds(c *Collection) error {
 	switch c.Kind {
 	case Faces:
-		spec, err := EngineByName(c.Engine)
+		spec, err := e.Engines.ByName(c.Engine)
 		if err != nil {
 			return err
 		}

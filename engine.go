@@ -33,6 +33,10 @@ type Parts struct {
 	Vectors      VectorIndex
 	Hashes       HashIndex
 	Analyzer     Analyzer
+	// Engines are the face engines there are. The zero value is those built in.
+	Engines EngineSet
+	// Pins remember what own engines are made of. Nil: nothing is remembered.
+	Pins PinStore
 	// CheckEngine says why a face engine cannot work here (Unavailable, with how to
 	// get it), or nil. A nil func means that every engine works.
 	CheckEngine func(ctx context.Context, name EngineName) error
@@ -107,7 +111,7 @@ func (e *Engine) ready(ctx context.Context, collections ...Collection) error {
 }
 
 func (e *Engine) readyVectors(ctx context.Context, c Collection) error {
-	spec, err := EngineByName(c.Engine)
+	spec, err := e.engineOf(c)
 	if err != nil {
 		return err
 	}
@@ -207,8 +211,11 @@ func idsOf(cs []Collection) []CollectionID {
 // usable checks that a faces collection can be searched here: its engine is
 // known, of the version its references were made with, and works.
 func (e *Engine) usable(ctx context.Context, c Collection) (EngineSpec, error) {
-	spec, err := EngineByName(c.Engine)
+	spec, err := e.engineOf(c)
 	if err != nil {
+		return spec, err
+	}
+	if err := e.pinned(ctx, spec); err != nil {
 		return spec, err
 	}
 	if c.EngineVersion != spec.Version {

@@ -52,6 +52,7 @@ type fakeAnalyzer struct {
 	mu      sync.Mutex
 	decoded int
 	asked   semblance.AnalyzeRequest // last
+	engines semblance.EngineSet
 }
 
 var _ semblance.Analyzer = (*fakeAnalyzer)(nil)
@@ -81,7 +82,7 @@ func (f *fakeAnalyzer) Analyze(_ context.Context, file *os.File, req semblance.A
 		a.Hashes = []semblance.FrameHashes{p.hashes(req.Hashes)}
 	}
 	for _, name := range req.Engines {
-		spec, err := semblance.EngineByName(name)
+		spec, err := f.engines.ByName(name)
 		if err != nil {
 			return a, err
 		}

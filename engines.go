@@ -3,7 +3,6 @@ package semblance
 import (
 	"math"
 	"strconv"
-	"strings"
 )
 
 // An EngineName names a face engine: a pinned, versioned bundle of detector,
@@ -16,6 +15,7 @@ const (
 	YuNetMobileFaceNet EngineName = "yunet-mobilefacenet" // the default
 	YuNetDlib          EngineName = "yunet-dlib"
 	DlibHOG            EngineName = "dlib-hog"
+	MTCNNMobileFaceNet EngineName = "mtcnn-mobilefacenet" // where YuNet's weights cannot be had
 )
 
 // DefaultEngine is the engine of a collection that names none.
@@ -67,8 +67,17 @@ type EngineSpec struct {
 	Metric     Metric     `json:"metric"`
 	Distance   float64    `json:"distance"` // default threshold of a new collection, inclusive
 	Summary    string     `json:"summary"`
-	Limits     string     `json:"limits"` // in one sentence, shown wherever candidates are shown
+	Limits     string     `json:"limits"`             // in one sentence, shown wherever candidates are shown
+	License    string     `json:"license,omitempty"`  // of an own engine's network
+	Training   string     `json:"training,omitempty"` // what an own engine's network was trained on
+	// Fingerprint is the sha256 of all that decides about an own engine's embeddings:
+	// network, input, template, detector. Empty for the engines built in, whose
+	// Version says it.
+	Fingerprint string `json:"fingerprint,omitempty"`
 }
+
+// Own reports whether the engine is an agency's own, from a bundle.
+func (s EngineSpec) Own() bool { return s.Fingerprint != "" }
 
 // Signal is the full name of the engine's signals, such as
 // "face/yunet-mobilefacenet-1".
@@ -76,10 +85,14 @@ func (s EngineSpec) Signal() string {
 	return "face/" + string(s.Name) + "-" + strconv.Itoa(s.Version)
 }
 
-// Engines lists the engines, the default first.
+// CommonLimits is what holds for every face engine.
+const CommonLimits = "Weaker on children, on faces under 40 pixels, in profile, blurred or covered, and uneven between populations: " +
+	"a candidate is a lead for a trained examiner, never an identification, and no candidate does not mean the person is absent."
+
+// Engines lists the engines built in, the default first. An EngineSet knows the
+// agency's own as well.
 func Engines() []EngineSpec {
-	const limits = "Weaker on children, on faces under 40 pixels, in profile, blurred or covered, and uneven between populations: " +
-		"a candidate is a lead for a trained examiner, never an identification, and no candidate does not mean the person is absent."
+	const limits = CommonLimits
 	return []EngineSpec{
 		{Name: YuNetMobileFaceNet, Version: 2, Dimensions: 192, Metric: Cosine, Distance: 0.5,
 			Summary: "YuNet, five-point alignment, MobileFaceNet in ONNX Runtime", Limits: limits},
@@ -90,19 +103,7 @@ func Engines() []EngineSpec {
 	}
 }
 
-// EngineByName returns the spec of an engine; the empty name is the default's.
-// The error has code Invalid.
-func EngineByName(name EngineName) (EngineSpec, error) {
-	if name == "" {
-		name = DefaultEngine
-	}
-	var known []string
-	for _, s := range Engines() {
-		if s.Name == name {
-			return s, nil
-		}
-		known = append(known, string(s.Name))
-	}
-	return EngineSpec{}, Errorf(Invalid, "no face engine is named %q", string(name)).
-		WithHint("The engines are %s.", strings.Join(known, ", "))
-}
+// EngineByName returns the spec of an engine that is built in; the empty name is
+// the default's. The error has code Invalid. Where an agency's own engines may be
+// meant, as in everything a person names, [EngineSet.ByName] is asked.
+func EngineByName(name EngineName) (EngineSpec, error) { return EngineSet{}.ByName(name) }

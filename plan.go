@@ -272,7 +272,7 @@ func (e *Engine) analyze(ctx context.Context, p *Plan, prior *Media, f *os.File,
 		return errNoAnalyzer()
 	}
 	a, err := e.Analyzer.Analyze(ctx, f, p.request(prior))
-	a.sound()
+	a.sound(e.Engines)
 	if err == nil {
 		x.Decoded = true
 		x.Media.Analysis = &a

@@ -59,6 +59,9 @@ func (e *Engine) Reenroll(ctx context.Context, who Actor, r ReenrollRequest) (Re
 		res.Nothing = true
 		return res, nil
 	}
+	if err := e.pinEngine(ctx, who, spec.Name); err != nil {
+		return res, err
+	}
 	if !e.claims.take(c.ID) {
 		return res, Errorf(Conflict, "collection %q is being enrolled again already", c.Name).
 			WithHint("`semblance collection show %s` tells how far it is.", c.Name)
@@ -91,7 +94,7 @@ func (e *Engine) reenrollable(ctx context.Context, r ReenrollRequest) (Collectio
 	if c.Kind != Faces {
 		return c, EngineSpec{}, Errorf(Invalid, "collection %q holds %s; only faces have an engine", c.Name, c.Kind)
 	}
-	spec, err := EngineByName(r.Engine)
+	spec, err := e.Engines.ByName(r.Engine)
 	if err != nil {
 		return c, spec, err
 	}

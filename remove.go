@@ -78,6 +78,9 @@ func (e *Engine) faces(ctx context.Context, collection string) (Collection, Engi
 	if c.Kind != Faces {
 		return c, EngineSpec{}, Errorf(Invalid, "collection %q holds %s; subjects and references are what a faces collection has", c.Name, c.Kind)
 	}
-	spec, err := EngineByName(c.Engine)
+	spec, err := e.engineOf(c)
+	if err != nil { // an own engine that has gone: what is said of persons can still be taken back
+		spec, err = EngineSpec{Name: c.Engine, Version: c.EngineVersion}, nil
+	}
 	return c, spec, err
 }

@@ -21,7 +21,7 @@ type Reranked struct {
 
 // reranker is the spec of the engine that ranks again.
 func (e *Engine) reranker(ctx context.Context, first EngineSpec, name EngineName) (EngineSpec, error) {
-	spec, err := EngineByName(name)
+	spec, err := e.Engines.ByName(name)
 	if err != nil {
 		return spec, err
 	}

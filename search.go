@@ -367,10 +367,10 @@ func listed(numbers []string) string {
 // sound takes away embeddings that nothing can be compared with, and says so: one
 // broken vector must neither stop the other faces nor pass as a face with no
 // candidate.
-func (a *Analysis) sound() {
+func (a *Analysis) sound(known EngineSet) {
 	for s := range a.FaceSets {
 		set := &a.FaceSets[s]
-		spec, err := EngineByName(set.Engine)
+		spec, err := known.ByName(set.Engine)
 		if err != nil {
 			continue
 		}

@@ -81,7 +81,7 @@ func (s *Server) collectionRoutes() {
 }
 
 func (s *Server) listEngines(context.Context, *struct{}) (*enginesOutput, error) {
-	return &enginesOutput{enginesBody{semblance.Engines()}}, nil
+	return &enginesOutput{enginesBody{s.parts.Engines.All()}}, nil
 }
 
 func (s *Server) createCollection(ctx context.Context, in *collectionInput) (*collectionOutput, error) {

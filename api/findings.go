@@ -184,9 +184,7 @@ func (s *Server) showMedia(ctx context.Context, in *mediaInput) (*mediaOutput, e
 	}
 	if b.Analysis != nil {
 		for _, set := range b.Analysis.FaceSets {
-			if spec, err := semblance.EngineByName(set.Engine); err == nil {
-				b.Limits[string(set.Engine)] = spec.Limits
-			}
+			b.Limits[string(set.Engine)] = s.parts.Engines.Limits(set.Engine)
 		}
 	}
 	return &mediaOutput{b}, s.viewed(ctx, c, map[string]any{"media": sum.String()})

@@ -171,6 +171,7 @@ type Parts struct {
 	Records     Records
 	Jobs        Jobs
 	Audit       semblance.AuditLog
+	Engines     semblance.EngineSet // the zero value is the engines built in
 	Spool       *Spool
 	// Report writes a case's report and audits it.
 	Report func(ctx context.Context, w io.Writer, format, number string, who semblance.Actor) error

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -25,6 +26,7 @@ type Net struct {
 	session *ort.DynamicAdvancedSession
 	input   []float32 // kept between calls
 	sha256  string
+	batch   int // chips at once
 }
 
 // Open loads a network from a file whose sha256 must be the one given in
@@ -36,12 +38,18 @@ func Open(spec Spec, model, sum string, threads int) (*Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := newSession(data, threads)
+	f := ports{input: "input", output: "embedding", batch: MaxBatch}
+	if spec.own {
+		if f, err = look(&spec, data); err != nil {
+			return nil, err
+		}
+	}
+	session, err := newSession(data, f, threads)
 	if err != nil {
 		return nil, semblance.Errorf(semblance.Unavailable, "the face embedder %s could not be loaded", spec.Name).
 			WithHint("Run `semblance models verify`, then `semblance doctor`.").WithCause(err)
 	}
-	return &Net{spec: spec, session: session, sha256: got}, nil
+	return &Net{spec: spec, session: session, sha256: got, batch: f.batch}, nil
 }
 
 // SHA256 returns the checksum of the network that was loaded, in hexadecimal.
@@ -61,7 +69,7 @@ func (n *Net) Embed(chips [][]byte) ([][]float32, error) {
 	}
 	vectors := make([][]float32, 0, len(chips))
 	for len(chips) > 0 {
-		batch := chips[:min(len(chips), MaxBatch)]
+		batch := chips[:min(len(chips), n.batch)]
 		chips = chips[len(batch):]
 		raw, err := n.run(batch)
 		if err != nil {
@@ -86,6 +94,13 @@ func (n *Net) SelfCheck() error {
 	if err != nil {
 		return err
 	}
+	if n.spec.own {
+		gray, err := n.Embed([][]byte{grayChip(n.spec.Size)})
+		if err != nil {
+			return err
+		}
+		return n.spec.checkOwn(vectors[0], gray[0])
+	}
 	return n.spec.checkAnswer(vectors[0])
 }
 
@@ -97,24 +112,28 @@ func (n *Net) run(batch [][]byte) ([]float32, error) {
 	}
 	input := n.input[:len(batch)*each]
 	for i, c := range batch {
-		fill(input[i*each:(i+1)*each], c)
+		n.spec.fill(input[i*each:(i+1)*each], c)
 	}
 	size := int64(n.spec.Size)
-	in, err := ort.NewTensor(ort.NewShape(int64(len(batch)), 3, size, size), input)
+	shape := ort.NewShape(int64(len(batch)), 3, size, size)
+	if n.spec.input.NHWC {
+		shape = ort.NewShape(int64(len(batch)), size, size, 3)
+	}
+	in, err := ort.NewTensor(shape, input)
 	if err != nil {
 		return nil, n.runError(err)
 	}
 	defer in.Destroy()
-	raw := make([]float32, len(batch)*n.spec.Dimensions)
-	out, err := ort.NewTensor(ort.NewShape(int64(len(batch)), int64(n.spec.Dimensions)), raw)
-	if err != nil {
+	out := []ort.Value{nil} // made by the run: what the network gives is looked at, not assumed
+	if err := n.session.Run([]ort.Value{in}, out); err != nil {
 		return nil, n.runError(err)
 	}
-	defer out.Destroy()
-	if err := n.session.Run([]ort.Value{in}, []ort.Value{out}); err != nil {
-		return nil, n.runError(err)
+	defer out[0].Destroy()
+	t, ok := out[0].(*ort.Tensor[float32])
+	if want := len(batch) * n.spec.Dimensions; !ok || len(t.GetData()) != want {
+		return nil, n.spec.otherOutput(out[0].GetShape(), len(batch))
 	}
-	return raw, nil
+	return slices.Clone(t.GetData()), nil
 }
 
 func (n *Net) runError(err error) error {
@@ -127,7 +146,7 @@ func readModel(spec Spec, path, want string) ([]byte, string, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", semblance.Errorf(semblance.Unavailable, "the weights of the face embedder %s are not there", spec.Name).
-			WithHint("Fetch them with `semblance models pull`.").WithCause(err)
+			WithHint("%s", spec.mendHint()).WithCause(err)
 	}
 	if err != nil {
 		return nil, "", semblance.Errorf(semblance.Unavailable, "the weights of the face embedder %s could not be read", spec.Name).
@@ -137,12 +156,12 @@ func readModel(spec Spec, path, want string) ([]byte, string, error) {
 	got := hex.EncodeToString(digest[:])
 	if want != "" && got != want {
 		return nil, "", semblance.Errorf(semblance.Unavailable, "the weights of the face embedder %s are not the ones expected: sha256 %s instead of %s", spec.Name, got, want).
-			WithHint("Fetch them again with `semblance models pull`.")
+			WithHint("%s", spec.mendHint())
 	}
 	return data, got, nil
 }
 
-func newSession(model []byte, threads int) (*ort.DynamicAdvancedSession, error) {
+func newSession(model []byte, f ports, threads int) (*ort.DynamicAdvancedSession, error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
@@ -156,5 +175,5 @@ func newSession(model []byte, threads int) (*ort.DynamicAdvancedSession, error) 
 	); err != nil {
 		return nil, err
 	}
-	return ort.NewDynamicAdvancedSessionWithONNXData(model, []string{"input"}, []string{"embedding"}, o)
+	return ort.NewDynamicAdvancedSessionWithONNXData(model, []string{f.input}, []string{f.output}, o)
 }

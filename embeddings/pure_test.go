@@ -31,7 +31,7 @@ func TestVectorRefusesWhatCannotBeCompared(t *testing.T) {
 func TestFillWritesPlanes(t *testing.T) {
 	t.Parallel()
 	planes := make([]float32, 6)
-	fill(planes, []byte{1, 2, 3, 4, 5, 6})
+	fillPlanes(planes, []byte{1, 2, 3, 4, 5, 6})
 	if !slices.Equal(planes, []float32{1, 4, 2, 5, 3, 6}) {
 		t.Errorf("got %v", planes)
 	}

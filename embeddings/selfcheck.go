@@ -34,6 +34,28 @@ func wave(i int) byte {
 	return byte(2 * i)
 }
 
+// checkOwn looks at the answers of an own network to the known input and to a gray
+// chip: no answer to them is pinned, but two pictures that have nothing in common
+// must not look the same to it.
+func (s Spec) checkOwn(known, gray []float32) error {
+	for i := range known {
+		if known[i] != gray[i] {
+			return nil
+		}
+	}
+	return semblance.Errorf(semblance.Unavailable, "%s gives two quite different pictures the same embedding: everyone would be a candidate for everyone", s.Name).
+		WithHint("Look at mean, scale, color and layout in its engine.json, and at the network itself.")
+}
+
+// grayChip is an input without anything on it.
+func grayChip(size int) []byte {
+	chip := make([]byte, 3*size*size)
+	for i := range chip {
+		chip[i] = 128
+	}
+	return chip
+}
+
 // checkAnswer compares the start of an answer with what is pinned for the network.
 func (s Spec) checkAnswer(got []float32) error {
 	worst := 0.0

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"semblance"
 )
@@ -78,6 +79,7 @@ func notExported(err error) error {
 func (l *Library) exportable(ctx context.Context, names []string) ([]Artifact, error) {
 	if len(names) > 0 {
 		list, err := l.resolve(names)
+		list = slices.DeleteFunc(list, func(a Artifact) bool { return a.dir != "" }) // an own engine's folder is copied as it is
 		for _, a := range list {
 			err = errors.Join(err, ctx.Err(), l.check(a, false))
 		}
@@ -89,6 +91,9 @@ func (l *Library) exportable(ctx context.Context, names []string) ([]Artifact, e
 	}
 	var list []Artifact
 	for _, s := range all {
+		if s.dir != "" {
+			continue // an own engine's folder is copied as it is
+		}
 		if s.State == Altered {
 			return nil, s.Err
 		}

@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +26,10 @@ type Options struct {
 	// Folders are read-only folders searched before any other source, such as the
 	// models folder of another installation.
 	Folders []string
+	// EngineDir is a folder with a folder for each own engine; it need not exist.
+	EngineDir string
+	// Engines are further folders, each of one own engine.
+	Engines []string
 	// Platform is the operating system and architecture to serve, such as
 	// linux/amd64; empty means this one.
 	Platform string
@@ -37,9 +43,10 @@ type Library struct {
 	dir      string
 	opts     Options
 	manifest *Manifest
+	own      []ownEngine
 
 	mu      sync.Mutex
-	checked map[string]fingerprint // files that were hashed and found right
+	checked map[string]fingerprint // files that were hashed and found right, by path
 
 	wrap func(io.Writer) io.Writer // tests put a failing disk here; nil otherwise
 }
@@ -51,7 +58,8 @@ type fingerprint struct {
 }
 
 // Open returns the library in dir, which need not exist yet and is created by the
-// first Pull or Import. It reads nothing but the manifest.
+// first Pull or Import. It reads nothing but the manifest, and those of own engines:
+// one that is not usable is no error, see OwnEngines.
 func Open(dir string, o Options) (*Library, error) {
 	if dir == "" {
 		return nil, semblance.Errorf(semblance.Invalid, "no folder for models is set").
@@ -67,19 +75,29 @@ func Open(dir string, o Options) (*Library, error) {
 	if o.Platform == "" {
 		o.Platform = runtime.GOOS + "/" + runtime.GOARCH
 	}
-	return &Library{dir: dir, opts: o, manifest: m, checked: map[string]fingerprint{}}, nil
+	l := &Library{dir: dir, opts: o, manifest: m, checked: map[string]fingerprint{}}
+	return l, l.readOwn()
 }
 
 // Dir returns the folder.
 func (l *Library) Dir() string { return l.dir }
 
-// Engines returns the table of engines and what they need, the order of the manifest.
-func (l *Library) Engines() []Engine { return slices.Clone(l.manifest.Engines) }
+// Engines returns the table of engines and what they need: those of the manifest in
+// its order, then the own ones that are usable.
+func (l *Library) Engines() []Engine {
+	out := slices.Clone(l.manifest.Engines)
+	for _, o := range l.own {
+		if o.err == nil && o.network.dir != "" {
+			out = append(out, Engine{Name: o.name, Needs: o.needs})
+		}
+	}
+	return out
+}
 
 // EngineModels returns the artifacts an engine needs, for the library's platform.
 // NotFound when there is no such engine, Unavailable when it cannot run on the platform.
 func (l *Library) EngineModels(engine string) ([]Artifact, error) {
-	for _, e := range l.manifest.Engines {
+	for _, e := range l.Engines() {
 		if e.Name != engine {
 			continue
 		}
@@ -93,6 +111,11 @@ func (l *Library) EngineModels(engine string) ([]Artifact, error) {
 		}
 		return out, nil
 	}
+	for _, o := range l.own {
+		if o.name == engine && o.err != nil {
+			return nil, o.err
+		}
+	}
 	return nil, semblance.Errorf(semblance.NotFound, "there is no engine %q", engine)
 }
 
@@ -101,6 +124,11 @@ func (l *Library) EngineModels(engine string) ([]Artifact, error) {
 func (l *Library) Artifact(name string) (Artifact, error) { return l.artifact(name) }
 
 func (l *Library) artifact(name string) (Artifact, error) {
+	for _, o := range l.own {
+		if o.err == nil && o.network.dir != "" && o.network.Name == name {
+			return o.network, nil
+		}
+	}
 	if a, ok := l.manifest.artifact(name, l.opts.Platform); ok {
 		return a, nil
 	}
@@ -122,7 +150,7 @@ func (l *Library) resolve(names []string) ([]Artifact, error) {
 	var out []Artifact
 	add := func(more ...Artifact) {
 		for _, a := range more {
-			if !slices.ContainsFunc(out, func(b Artifact) bool { return a.File == b.File }) {
+			if !slices.ContainsFunc(out, func(b Artifact) bool { return a.File == b.File && a.dir == b.dir }) {
 				out = append(out, a)
 			}
 		}
@@ -189,11 +217,20 @@ func (l *Library) Read(name string) ([]byte, error) {
 	return b, nil
 }
 
-func (l *Library) path(a Artifact) string { return filepath.Join(l.dir, a.File) }
+func (l *Library) path(a Artifact) string {
+	if a.dir != "" {
+		return filepath.Join(a.dir, a.File)
+	}
+	return filepath.Join(l.dir, a.File)
+}
 
 // openSized opens an artifact's file once it is known to be a plain one of the right size.
 func (l *Library) openSized(a Artifact) (*os.File, error) {
-	info, err := os.Stat(l.path(a))
+	stat := os.Stat
+	if a.dir != "" {
+		stat = os.Lstat // links are not followed out of a bundle
+	}
+	info, err := stat(l.path(a))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, semblance.Errorf(semblance.Unavailable, "the model %s (%s) is not here", a.Name, a.File).
 			WithHint("%s", l.pullHint(a))
@@ -228,7 +265,7 @@ func (l *Library) check(a Artifact, always bool) error {
 	}
 	now := fingerprint{info.Size(), info.ModTime()}
 	l.mu.Lock()
-	known, ok := l.checked[a.File]
+	known, ok := l.checked[l.path(a)]
 	l.mu.Unlock()
 	if ok && known == now && !always {
 		return nil
@@ -241,7 +278,7 @@ func (l *Library) check(a Artifact, always bool) error {
 		return altered(a, got)
 	}
 	l.mu.Lock()
-	l.checked[a.File] = now
+	l.checked[l.path(a)] = now
 	l.mu.Unlock()
 	return nil
 }
@@ -260,6 +297,9 @@ func unreadable(a Artifact, err error) error {
 }
 
 func (l *Library) pullHint(a Artifact) string {
+	if a.dir != "" {
+		return mendOwn(a)
+	}
 	if engines := l.manifest.needed(a.Name); len(engines) > 0 {
 		return "`semblance models pull " + engines[0] + "` fetches it, or `semblance models import BUNDLE` where there is no network"
 	}
@@ -267,7 +307,27 @@ func (l *Library) pullHint(a Artifact) string {
 }
 
 func pullAgain(a Artifact) string {
+	if a.dir != "" {
+		return mendOwn(a)
+	}
 	return "`semblance models pull " + a.Name + "` fetches it again"
+}
+
+// mendOwn says what to do about the network of an own engine.
+func mendOwn(a Artifact) string {
+	engine, _, _ := strings.Cut(a.Name, "/")
+	return fmt.Sprintf("put the network that %s of engine %s pins back into its folder; if the new one is meant, change its sha256 there and raise its version", EngineFile, engine)
+}
+
+// needed lists the engines that need an artifact, own ones included.
+func (l *Library) needed(a Artifact) []string {
+	out := l.manifest.needed(a.Name)
+	for _, o := range l.own {
+		if o.err == nil && o.network.dir != "" && slices.Contains(o.needs, a.Name) {
+			out = append(out, o.name)
+		}
+	}
+	return out
 }
 
 // A State says how an artifact was found.
@@ -309,11 +369,17 @@ func (l *Library) Verify(ctx context.Context) ([]Status, error) {
 
 func (l *Library) list(ctx context.Context, always bool) ([]Status, error) {
 	var out []Status
-	for _, a := range l.usable() {
+	list := l.usable()
+	for _, o := range l.own {
+		if o.err == nil && o.network.dir != "" {
+			list = append(list, o.network)
+		}
+	}
+	for _, a := range list {
 		if err := ctx.Err(); err != nil {
 			return out, err
 		}
-		s := Status{Artifact: a, State: Present, Path: l.path(a), Engines: l.manifest.needed(a.Name)}
+		s := Status{Artifact: a, State: Present, Path: l.path(a), Engines: l.needed(a)}
 		if s.Err = l.check(a, always); s.Err != nil {
 			s.State = Altered
 			if _, err := os.Lstat(s.Path); errors.Is(err, fs.ErrNotExist) {

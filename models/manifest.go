@@ -33,6 +33,8 @@ type Engine struct {
 	Name    string   `json:"name"`
 	Default bool     `json:"default,omitempty"`
 	Needs   []string `json:"needs"`
+	// Bundle describes an engine that is not built in; its network is an artifact.
+	Bundle *EngineManifest `json:"bundle,omitempty"`
 }
 
 // An Artifact is one file, pinned. Two may share a name when they differ in Platform.
@@ -47,6 +49,8 @@ type Artifact struct {
 	Origin   string   `json:"origin"`             // where it was published, and by whom
 	Training string   `json:"training,omitempty"` // the data it was trained on
 	Sources  []Source `json:"sources"`            // tried in order, after the local folders
+
+	dir string // where it lies, of an own engine's network; empty: in the library's folder
 }
 
 // A Source is one place an artifact can come from.
@@ -115,8 +119,29 @@ func (m *Manifest) validate() error {
 		if names[e.Name] || e.Name == "" || e.Name == "all" {
 			errs = append(errs, fmt.Errorf("%q cannot name an engine", e.Name))
 		}
+		if err := m.validateBundle(e); err != nil {
+			errs = append(errs, fmt.Errorf("the bundle of engine %q: %w", e.Name, err))
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// validateBundle checks the bundle of an engine against the artifacts.
+func (m *Manifest) validateBundle(e Engine) error {
+	if e.Bundle == nil {
+		return nil
+	}
+	if err := e.Bundle.validate(); err != nil {
+		return err
+	}
+	a, ok := m.byFile(e.Bundle.Network.File)
+	switch {
+	case e.Bundle.Name != e.Name:
+		return fmt.Errorf("it names itself %q", e.Bundle.Name)
+	case !ok || a.SHA256 != e.Bundle.Network.SHA256 || !slices.Contains(e.Needs, a.Name):
+		return errors.New("its network is not an artifact that it needs")
+	}
+	return nil
 }
 
 func (a *Artifact) validate(names map[string]bool) error {

@@ -87,6 +87,9 @@ func isLocal(err error) bool {
 
 // ensure makes sure of one artifact.
 func (p *pull) ensure(a Artifact) error {
+	if a.dir != "" {
+		return p.stage.l.check(a, false) // a bundle's network comes with its folder, and from nowhere else
+	}
 	if p.stage.l.check(a, false) == nil {
 		p.progress(a, "here", a.Size)
 		return nil

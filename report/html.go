@@ -29,7 +29,7 @@ type page struct {
 	Failed         []Row
 	Partial        []Row
 	NotExamined    []Row
-	Limits         []semblance.EngineSpec
+	Limits         []engineLimits
 	Most           int
 }
 
@@ -52,6 +52,12 @@ func (c counts) Sum() int { return c.New + c.Duplicate + c.KnownGood + c.Unsuppo
 // mostRows is how many rows of one list the page shows: a browser stays usable.
 const mostRows = 5000
 
+// engineLimits are what the page says of an engine.
+type engineLimits struct {
+	Name   semblance.EngineName
+	Limits string
+}
+
 func writeHTML(w io.Writer, s Source) error {
 	p := page{Source: s, Most: mostRows}
 	seen := map[semblance.SHA256]bool{}
@@ -69,8 +75,8 @@ func writeHTML(w io.Writer, s Source) error {
 		if c.Kind != semblance.Faces {
 			continue
 		}
-		if spec, err := semblance.EngineByName(c.Engine); err == nil && !slices.Contains(p.Limits, spec) {
-			p.Limits = append(p.Limits, spec)
+		if l := (engineLimits{c.Engine, s.Engines.Limits(c.Engine)}); !slices.Contains(p.Limits, l) {
+			p.Limits = append(p.Limits, l)
 		}
 	}
 	t, err := template.New("report").Funcs(template.FuncMap{"upper": strings.ToUpper, "name": shortName}).Parse(pageText)

@@ -34,8 +34,9 @@ type Source struct {
 	Collections []semblance.Collection // as they are now
 	Requests    []semblance.Request
 	Rows        iter.Seq2[Row, error]
-	Program     string    // name and version
-	Written     time.Time // shown on the page only, never in the NDJSON
+	Engines     semblance.EngineSet // whose limits are told
+	Program     string              // name and version
+	Written     time.Time           // shown on the page only, never in the NDJSON
 	Actor       string
 }
 

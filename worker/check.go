@@ -37,8 +37,8 @@ func Engines(req *semblance.AnalyzeRequest) []semblance.EngineName {
 }
 
 // checkAnalysis returns a violation when a is not a possible answer to req.
-// models are the files the child was given.
-func checkAnalysis(a *semblance.Analysis, req *semblance.AnalyzeRequest, models map[string]Model) error {
+// o has the files and engines that the child was given.
+func checkAnalysis(a *semblance.Analysis, req *semblance.AnalyzeRequest, o *Options) error {
 	switch {
 	case !printable(a.Type) || a.Type == "" || !printable(a.Decoder) || !printable(a.Partial):
 		return violate("a type, decoder or partial text that is not text")
@@ -63,7 +63,7 @@ func checkAnalysis(a *semblance.Analysis, req *semblance.AnalyzeRequest, models 
 	if err := checkHashes(a.Hashes, req); err != nil {
 		return err
 	}
-	return checkFaceSets(a.FaceSets, req, models)
+	return checkFaceSets(a.FaceSets, req, o)
 }
 
 func checkMetadata(m *semblance.Metadata) error {
@@ -106,7 +106,7 @@ func checkHashes(hashes []semblance.FrameHashes, req *semblance.AnalyzeRequest) 
 
 // checkFaceSets insists on one set for each engine that was asked for: no faces
 // is only ever the answer of a detector that ran.
-func checkFaceSets(sets []semblance.FaceSet, req *semblance.AnalyzeRequest, models map[string]Model) error {
+func checkFaceSets(sets []semblance.FaceSet, req *semblance.AnalyzeRequest, o *Options) error {
 	want := Engines(req)
 	if len(sets) != len(want) {
 		return violate("faces of %d engines, where %d were asked for", len(sets), len(want))
@@ -116,14 +116,14 @@ func checkFaceSets(sets []semblance.FaceSet, req *semblance.AnalyzeRequest, mode
 		if s.Engine != want[i] {
 			return violate("faces of engine %q, where %q was asked for", clip(string(s.Engine), 40), want[i])
 		}
-		spec, err := semblance.EngineByName(s.Engine)
+		spec, err := o.known.ByName(s.Engine)
 		if err != nil || s.Version != spec.Version {
 			return violate("version %d of engine %s", s.Version, s.Engine)
 		}
 		if s.Detection != req.Detection {
 			return violate("faces from %d pixels and a score of %v, where %d and %v were asked for", s.MinFace, s.MinScore, req.MinFace, req.MinScore)
 		}
-		if err := checkModels(s.Models, models); err != nil {
+		if err := checkModels(s.Models, o.Models); err != nil {
 			return err
 		}
 		if err := checkFaces(s, spec, req); err != nil {

@@ -81,7 +81,7 @@ func environment(o *Options) []string {
 
 // hello makes the child close its cage and takes its facts.
 func (c *child) hello(ctx context.Context, o *Options) error {
-	req := request{Hello: &Hello{Version: protocolVersion, Models: o.Models, Threads: o.Threads, Memory: o.Limits.Memory}}
+	req := request{Hello: &Hello{Version: protocolVersion, Models: o.Models, Engines: o.Engines, Threads: o.Threads, Memory: o.Limits.Memory}}
 	r, err := c.ask(ctx, req, nil, terms{deadline: o.StartTimeout, budget: budget{64 << 10, 256, 4096}})
 	switch {
 	case err != nil:
@@ -297,7 +297,7 @@ func (c *child) analyze(ctx context.Context, f *os.File, req *semblance.AnalyzeR
 	case r.Analysis == nil:
 		err = violate("no analysis")
 	default:
-		err = checkAnalysis(r.Analysis, req, o.Models)
+		err = checkAnalysis(r.Analysis, req, o)
 	}
 	var v *violation
 	if errors.As(err, &v) {

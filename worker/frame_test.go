@@ -42,7 +42,7 @@ func FuzzReply(f *testing.F) {
 				t.Errorf("%q is shown as %q", b, err)
 			}
 		}
-		if r.Analysis == nil || checkAnalysis(r.Analysis, &req, nil) != nil {
+		if r.Analysis == nil || checkAnalysis(r.Analysis, &req, &Options{}) != nil {
 			return
 		}
 		a := r.Analysis

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,11 +21,12 @@ type Model struct {
 // Options say how a Pool works. The zero value of every field but Program is
 // replaced by that of DefaultOptions.
 type Options struct {
-	Program string           // path of semblance-worker
-	Models  map[string]Model // what engines may load, by the manifest's names; a child can read these files and no others
-	Workers int              // children at most, and so files at a time
-	Threads int              // threads of one inference in one child
-	Limits  semblance.Limits // for requests that leave theirs zero; Limits.Memory is the most a request can ask for
+	Program string                   // path of semblance-worker
+	Models  map[string]Model         // what engines may load, by the manifest's names; a child can read these files and no others
+	Engines []semblance.EngineBundle // own engines; their networks are among Models
+	Workers int                      // children at most, and so files at a time
+	Threads int                      // threads of one inference in one child
+	Limits  semblance.Limits         // for requests that leave theirs zero; Limits.Memory is the most a request can ask for
 
 	RequireCage bool // refuse to decode where Landlock, seccomp or the limits cannot be had
 
@@ -34,6 +36,8 @@ type Options struct {
 
 	Env []string     // added to a child's environment, which is otherwise empty; LD_LIBRARY_PATH, for example
 	Log *slog.Logger // children that die, and why; nil for silence
+
+	known semblance.EngineSet // the engines built in, and Engines
 }
 
 // DefaultOptions returns one child per processor, each with one thread.
@@ -76,9 +80,19 @@ func (o Options) Validate() error {
 // thread stacks and the Go heap (122 MiB): less, and no picture would fit.
 const minMemory = 256 << 20
 
+func engineSet(bundles []semblance.EngineBundle) semblance.EngineSet {
+	own := make([]semblance.OwnEngine, len(bundles))
+	for i, b := range bundles {
+		own[i].Spec = b.Spec
+	}
+	return semblance.NewEngineSet(own...)
+}
+
 func (o Options) withDefaults() Options {
 	d := DefaultOptions()
 	o.Models = maps.Clone(o.Models)
+	o.Engines = slices.Clone(o.Engines)
+	o.known = engineSet(o.Engines)
 	o.Limits = o.Limits.WithDefaults()
 	if o.Workers == 0 {
 		o.Workers = d.Workers

@@ -117,7 +117,7 @@ func (p *Pool) Stats() Stats {
 // error has code Invalid for a request or file that cannot be meant.
 func (p *Pool) Analyze(ctx context.Context, f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) {
 	req.Limits = p.limits(req.Limits)
-	if err := checkRequest(&req); err != nil {
+	if err := checkRequest(&req, p.opts.known); err != nil {
 		return semblance.Analysis{}, err
 	}
 	if err := checkFile(f, req.Limits.Bytes); err != nil {

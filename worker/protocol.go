@@ -7,7 +7,7 @@ import (
 
 // protocolVersion is raised with every change, so that programs of two releases
 // refuse each other instead of misunderstanding.
-const protocolVersion = 1
+const protocolVersion = 2
 
 // The parent writes a request, the child answers with one reply; then the next.
 // Each is a frame: four bytes of length, big endian, and that many bytes of
@@ -21,10 +21,11 @@ type request struct {
 
 // A Hello is the first request: all that a child needs before its cage closes.
 type Hello struct {
-	Version int              `json:"version"`
-	Models  map[string]Model `json:"models,omitempty"`
-	Threads int              `json:"threads"`
-	Memory  int64            `json:"memory"` // bytes of data
+	Version int                      `json:"version"`
+	Models  map[string]Model         `json:"models,omitempty"`
+	Engines []semblance.EngineBundle `json:"engines,omitempty"`
+	Threads int                      `json:"threads"`
+	Memory  int64                    `json:"memory"` // bytes of data
 }
 
 type reply struct {
@@ -73,8 +74,8 @@ func replyBudget(req *semblance.AnalyzeRequest) budget {
 		b.bytes += base64Size(maxPicture)
 	}
 	faces := req.Limits.Faces * req.Limits.Frames * len(Engines(req))
-	b.objects += faces * 16 // a face, its box, its points
-	b.values += faces * 1024
+	b.objects += faces * 16          // a face, its box, its points
+	b.values += faces * (1024 + 128) // the longest embedding, and the rest of a face
 	b.bytes += faces * (16 << 10)
 	if req.Crops {
 		b.bytes += faces * base64Size(maxCrop)

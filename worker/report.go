@@ -66,7 +66,7 @@ func (p *Pool) Report(ctx context.Context) (Report, error) {
 		return Report{}, unfit(err)
 	}
 	r.Cage = append(r.Cage, tidyFindings(answer.Findings)...)
-	for _, spec := range semblance.Engines() {
+	for _, spec := range p.opts.known.All() {
 		e, err := p.checkEngine(ctx, spec.Name)
 		if err != nil {
 			return Report{}, err

@@ -35,14 +35,14 @@ const (
 	mostFaces  = 10000
 )
 
-func checkRequest(r *semblance.AnalyzeRequest) error {
+func checkRequest(r *semblance.AnalyzeRequest, known semblance.EngineSet) error {
 	for _, a := range r.Hashes {
 		if !a.IsPerceptual() {
 			return semblance.Errorf(semblance.Invalid, "%q is not a perceptual hash", string(a))
 		}
 	}
 	for _, e := range Engines(r) {
-		if _, err := semblance.EngineByName(e); err != nil {
+		if _, err := known.ByName(e); err != nil {
 			return err
 		}
 	}

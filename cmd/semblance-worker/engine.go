@@ -57,6 +57,14 @@ func openEngine(name semblance.EngineName, models func(name string) (path, sha25
 	return nil, semblance.Errorf(semblance.Internal, "the engine %q is listed but cannot be opened", string(spec.Name))
 }
 
+// openOwnEngine opens an engine of a bundle, with the codes of openEngine.
+func openOwnEngine(b semblance.EngineBundle, models modelSource, threads int) (semblance.FaceFinder, error) {
+	if b.Detector != semblance.DetectorYuNet {
+		return nil, semblance.Errorf(semblance.Unavailable, "this worker has no detector %q", b.Detector)
+	}
+	return openYuNetEngine(b.Spec, models, b.Model, embeddings.OfBundle(b), detector.Template{Size: b.Input.Size, Points: b.Template}, threads)
+}
+
 // A yunetEngine is YuNet, a template and a network. It implements
 // semblance.FaceFinder.
 type yunetEngine struct {
@@ -130,7 +138,7 @@ func (e *yunetEngine) Find(f *semblance.Frame, o semblance.FindOptions) ([]sembl
 		if o.DetectOnly || o.Faces > 0 && i >= o.Faces || face.Quality < semblance.MinSearchableQuality {
 			continue
 		}
-		if e.template.Size != chip.Size {
+		if e.template != detector.Template112() {
 			chip, _ = detector.Align(f, face.Landmarks, e.template) // it worked a moment ago
 		}
 		chips, owners = append(chips, chip.RGB), append(owners, face)

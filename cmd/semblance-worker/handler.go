@@ -16,13 +16,14 @@ import (
 type handler struct {
 	models  map[string]worker.Model
 	threads int
+	own     map[semblance.EngineName]semblance.EngineBundle
 	engines map[semblance.EngineName]semblance.FaceFinder
 	memory  memory
 }
 
 // program is the real one.
 func program() worker.Program {
-	h := &handler{engines: map[semblance.EngineName]semblance.FaceFinder{}}
+	h := &handler{engines: map[semblance.EngineName]semblance.FaceFinder{}, own: map[semblance.EngineName]semblance.EngineBundle{}}
 	return worker.Program{
 		Facts: facts(media.Versions()),
 		// ONNX Runtime and libheif load libraries when they are first used, and size
@@ -31,6 +32,9 @@ func program() worker.Program {
 		ReadDirs: []string{"/sys/devices/system/cpu", "/lib", "/lib64", "/usr/lib", "/usr/local/lib"},
 		Start: func(hello worker.Hello) error {
 			h.models, h.threads, h.memory = hello.Models, hello.Threads, openMemory()
+			for _, b := range hello.Engines {
+				h.own[b.Spec.Name] = b
+			}
 			return nil
 		},
 		Analyze: h.analyze,
@@ -63,12 +67,19 @@ func (h *handler) finder(name semblance.EngineName) (semblance.FaceFinder, error
 			return nil, err
 		}
 	}
-	e, err := openEngine(name, h.model, h.threads)
+	e, err := h.open(name)
 	if err != nil {
 		return nil, err
 	}
 	h.engines[name] = e
 	return e, nil
+}
+
+func (h *handler) open(name semblance.EngineName) (semblance.FaceFinder, error) {
+	if b, ok := h.own[name]; ok {
+		return openOwnEngine(b, h.model, h.threads)
+	}
+	return openEngine(name, h.model, h.threads)
 }
 
 // finders opens all engines of a request, before anything is decoded: a missing

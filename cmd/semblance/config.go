@@ -23,9 +23,10 @@ import (
 // semblance.toml in the data folder, then SEMBLANCE_* variables, then flags.
 type config struct {
 	Data         string
-	Models       string // where weights are kept
-	ModelSource  string // a folder weights may be copied from
-	Worker       string // path of semblance-worker
+	Models       string   // where weights are kept
+	ModelSource  string   // a folder weights may be copied from
+	Engines      []string // folders of own engines, besides those of the data folder
+	Worker       string   // path of semblance-worker
 	Workers      int
 	RecycleAfter int
 	Addr         string
@@ -52,6 +53,7 @@ func settings() []setting {
 		{key: "data", env: "SEMBLANCE_DATA", def: defaultData(), help: "folder that holds everything of this installation"},
 		{key: "models.dir", env: "SEMBLANCE_MODELS_DIR", def: "", help: "where weights are kept; empty is models in the data folder"},
 		{key: "models.source", env: "SEMBLANCE_MODELS", def: "", help: "a folder weights are copied from before any other source is tried"},
+		{key: "engines.folders", env: "SEMBLANCE_ENGINES", def: "", help: "folders of own engines, separated like PATH, besides those in engines of the data folder"},
 		{key: "worker.path", env: "SEMBLANCE_WORKER", def: "", help: "the program semblance-worker; empty is beside semblance, then PATH"},
 		{key: "worker.count", env: "SEMBLANCE_WORKERS", def: runtime.NumCPU(), help: "files decoded at once"},
 		{key: "worker.recycle_after", env: "SEMBLANCE_WORKER_RECYCLE_AFTER", def: 2000, help: "files after which a worker is replaced"},
@@ -183,6 +185,11 @@ func (c *config) fill(cwd string) []error {
 	c.Models, c.ModelSource = absFrom(cwd, c.Models), k.String("models.source")
 	if c.ModelSource != "" {
 		c.ModelSource = absFrom(cwd, c.ModelSource)
+	}
+	for _, dir := range filepath.SplitList(k.String("engines.folders")) {
+		if dir != "" {
+			c.Engines = append(c.Engines, absFrom(cwd, dir))
+		}
 	}
 	c.Worker = k.String("worker.path")
 	if c.Worker != "" {

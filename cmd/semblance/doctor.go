@@ -41,6 +41,7 @@ folder. Nothing stored is changed.`,
 func (e *env) diagnose(ctx context.Context) []diagnosis {
 	var out []diagnosis
 	out = append(out, e.diagnoseModels(ctx)...)
+	out = append(out, e.diagnoseBundles()...)
 	out = append(out, e.diagnoseWorker(ctx)...)
 	out = append(out, e.diagnoseStore(ctx), e.diagnoseIndex(ctx))
 	return out
@@ -70,6 +71,20 @@ func (e *env) diagnoseModels(ctx context.Context) []diagnosis {
 			d.Says += " (for " + strings.Join(s.Engines, ", ") + ")"
 		}
 		out = append(out, d)
+	}
+	return out
+}
+
+// diagnoseBundles says which own engines are not usable at all; those that are, a
+// worker tries.
+func (e *env) diagnoseBundles() []diagnosis {
+	lib, err := openModels(e.cfg)
+	if err != nil {
+		return nil // diagnoseModels said so
+	}
+	var out []diagnosis
+	for _, o := range semblance.NewEngineSet(lib.OwnEngines()...).Unusable() {
+		out = append(out, bad("engine", string(o.Spec.Name), false, o.Err))
 	}
 	return out
 }

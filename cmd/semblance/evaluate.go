@@ -23,11 +23,11 @@ is compared with every other's. Printed are the area under the ROC curve with a 
 interval (bootstrap over persons), the true positive rate at false positive rates of 1%
 and 0.1%, and what could not be used. Few persons give wide intervals: read those.`,
 		Args: exactly(1, "the folder"), RunE: func(cmd *cobra.Command, args []string) error {
-			spec, err := semblance.EngineByName(semblance.EngineName(engine))
-			if err != nil {
-				return err
-			}
 			return e.local(func(eng *semblance.Engine) error {
+				spec, err := eng.Engines.ByName(semblance.EngineName(engine))
+				if err != nil {
+					return err
+				}
 				if err := eng.CheckEngine(cmd.Context(), spec.Name); err != nil {
 					return err
 				}

@@ -23,7 +23,11 @@ func (e *env) local(f func(*semblance.Engine) error) error {
 		return f(e.shared.engine)
 	}
 	d := newDecoder(e.cfg)
-	err := f(semblance.New(semblance.Parts{Analyzer: d, CheckEngine: d.check, Limits: e.cfg.Limits}))
+	engines, err := d.engineSet()
+	if err != nil {
+		return err
+	}
+	err = f(semblance.New(semblance.Parts{Analyzer: d, Engines: engines, CheckEngine: d.check, Limits: e.cfg.Limits}))
 	if cerr := d.Close(); err == nil {
 		err = cerr
 	}
@@ -183,11 +187,11 @@ func newFaces(e *env) *cobra.Command {
 			if err := look.Validate(); err != nil {
 				return err
 			}
-			spec, err := semblance.EngineByName(semblance.EngineName(engine))
-			if err != nil {
-				return err
-			}
 			return e.local(func(eng *semblance.Engine) error {
+				spec, err := eng.Engines.ByName(semblance.EngineName(engine))
+				if err != nil {
+					return err
+				}
 				if err := eng.CheckEngine(cmd.Context(), spec.Name); err != nil {
 					return err
 				}

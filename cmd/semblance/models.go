@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,8 +19,8 @@ import (
 )
 
 func newModels(e *env) *cobra.Command {
-	return group("models", "Weights and the library that runs them: pull, list, verify, export, import",
-		newModelsPull(e), newModelsList(e), newModelsVerify(e), newModelsExport(e), newModelsImport(e))
+	return group("models", "Weights and the library that runs them: pull, list, verify, export, import, example",
+		newModelsPull(e), newModelsList(e), newModelsVerify(e), newModelsExport(e), newModelsImport(e), newModelsExample(e))
 }
 
 func newModelsPull(e *env) *cobra.Command {
@@ -186,6 +187,34 @@ func newModelsImport(e *env) *cobra.Command {
 		}
 		return e.importModels(cmd.Context(), lib, args[0])
 	}}
+}
+
+func newModelsExample(e *env) *cobra.Command {
+	return &cobra.Command{Use: "example FOLDER", Short: "Write an example of an own engine: the manifest, and a tiny network that is not trained", Args: exactly(1, "the folder to make"),
+		Long: `FOLDER is made, and names the engine: data/engines/NAME makes it known to every
+command, and so does its path in SEMBLANCE_ENGINES. Put your own network in the place of
+the example's and say in engine.json what it wants; docs/engines.md explains each field,
+and ` + "`semblance doctor`" + ` says whether it works.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return e.exampleEngine(e.path(args[0])) }}
+}
+
+// exampleEngine writes the example's folder. One that is there is left alone.
+func (e *env) exampleEngine(dir string) error {
+	manifest, network, err := models.ExampleEngine(filepath.Base(dir))
+	if err != nil {
+		return err
+	}
+	if err = os.MkdirAll(filepath.Dir(dir), 0o700); err == nil {
+		err = os.Mkdir(dir, 0o700)
+	}
+	if err == nil {
+		err = errors.Join(os.WriteFile(filepath.Join(dir, "network.onnx"), network, 0o600), os.WriteFile(filepath.Join(dir, models.EngineFile), manifest, 0o600))
+	}
+	if err != nil {
+		return semblance.Errorf(semblance.Invalid, "the folder %q cannot be made", dir).WithHint("Name a folder that is not there yet, in one that this user may write.").WithCause(err)
+	}
+	e.note("written: %s; `semblance doctor` says whether it works", dir)
+	return nil
 }
 
 func (e *env) importModels(ctx context.Context, lib *models.Library, path string) error {

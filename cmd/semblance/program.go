@@ -45,6 +45,10 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
+	engines, err := p.decoder.engineSet()
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
 	vectors, err := openVectors(ctx, cfg)
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -57,7 +61,7 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 		Cases: p.store, Collections: p.store, References: p.store, Subjects: p.store, Staging: p.store, Entries: p.store, Media: p.store, Requests: p.store, Audit: p.store, Calibrations: p.store,
 		Groupings: p.store, Groups: p.store,
 		Objects: folder, Vectors: vectors, Hashes: index.NewHashes(),
-		Analyzer: p.decoder, CheckEngine: p.decoder.check, Limits: cfg.Limits,
+		Analyzer: p.decoder, Engines: engines, Pins: p.store, CheckEngine: p.decoder.check, Limits: cfg.Limits,
 	})
 	return p, nil
 }
@@ -92,12 +96,17 @@ type decoder struct {
 	cfg  *config
 	once sync.Mutex
 	pool *worker.Pool
+	lib  *models.Library // kept: it remembers what it has hashed
 }
 
 func newDecoder(cfg *config) *decoder { return &decoder{cfg: cfg} }
 
 // open starts the pool with the weights that are there now.
 func (d *decoder) open(ctx context.Context) (*worker.Pool, error) {
+	lib, err := d.library()
+	if err != nil {
+		return nil, err
+	}
 	d.once.Lock()
 	defer d.once.Unlock()
 	if d.pool != nil {
@@ -107,15 +116,35 @@ func (d *decoder) open(ctx context.Context) (*worker.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	lib, err := openModels(d.cfg)
-	if err != nil {
-		return nil, err
-	}
 	opts := worker.DefaultOptions()
 	opts.Program, opts.Workers, opts.RecycleAfter, opts.Limits = prog, d.cfg.Workers, d.cfg.RecycleAfter, d.cfg.Limits
+	opts.Engines = lib.Bundles()
 	opts.Models, opts.Log = usableModels(ctx, lib), slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	d.pool, err = worker.Open(context.WithoutCancel(ctx), opts)
 	return d.pool, err
+}
+
+// library opens the library of weights, once.
+func (d *decoder) library() (*models.Library, error) {
+	d.once.Lock()
+	defer d.once.Unlock()
+	if d.lib == nil {
+		lib, err := openModels(d.cfg)
+		if err != nil {
+			return nil, err
+		}
+		d.lib = lib
+	}
+	return d.lib, nil
+}
+
+// engineSet is the engines there are: those built in, and bundles.
+func (d *decoder) engineSet() (semblance.EngineSet, error) {
+	lib, err := d.library()
+	if err != nil {
+		return semblance.EngineSet{}, err
+	}
+	return semblance.NewEngineSet(lib.OwnEngines()...), nil
 }
 
 // usableModels lists the artifacts that are there and unaltered.
@@ -150,7 +179,7 @@ func (d *decoder) check(_ context.Context, name semblance.EngineName) error {
 	if _, err := findWorker(d.cfg.Worker); err != nil {
 		return err
 	}
-	lib, err := openModels(d.cfg)
+	lib, err := d.library()
 	if err != nil {
 		return err
 	}
@@ -180,7 +209,7 @@ func (d *decoder) Close() error {
 
 // openModels opens the library of weights.
 func openModels(cfg *config) (*models.Library, error) {
-	o := models.Options{}
+	o := models.Options{EngineDir: filepath.Join(cfg.Data, "engines"), Engines: cfg.Engines}
 	if cfg.ModelSource != "" {
 		o.Folders = strings.Split(cfg.ModelSource, string(os.PathListSeparator))
 	}

@@ -37,7 +37,7 @@ func (p *program) report(ctx context.Context, w io.Writer, format report.Format,
 	if err != nil {
 		return err
 	}
-	s := report.Source{Case: c, Program: "semblance " + version, Written: time.Now(), Actor: who.Name, Rows: p.rows(ctx, c.ID)}
+	s := report.Source{Case: c, Program: "semblance " + version, Written: time.Now(), Actor: who.Name, Rows: p.rows(ctx, c.ID), Engines: p.engine.Engines}
 	if s.Exhibits, err = p.store.Exhibits(ctx, c.ID); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ import (
 //	exits CODE COMMAND... [< FILE]   runs a command that must end with this exit code
 //	picture KIND FILE                writes one of the pictures below
 //	flip FILE OFFSET                 turns over one byte
+//	replace FILE OLD NEW             replaces the first place of a text
 //	portraits DIR                    brings the demo's photographs
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -50,12 +51,12 @@ func TestScripts(t *testing.T) {
 			}
 			return false, fmt.Errorf("no condition %q", cond)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "picture": cmdPicture, "flip": cmdFlip, "portraits": cmdPortraits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "picture": cmdPicture, "flip": cmdFlip, "replace": cmdReplace, "portraits": cmdPortraits},
 	})
 }
 
 // passedOn are the variables a script can set for the program.
-var passedOn = []string{"PATH", "HOME", "TMPDIR", "GOCOVERDIR", "SEMBLANCE_DATA", "SEMBLANCE_WORKER", "SEMBLANCE_WORKERS", "SEMBLANCE_MODELS", "SEMBLANCE_MODELS_DIR",
+var passedOn = []string{"PATH", "HOME", "TMPDIR", "GOCOVERDIR", "SEMBLANCE_DATA", "SEMBLANCE_WORKER", "SEMBLANCE_WORKERS", "SEMBLANCE_MODELS", "SEMBLANCE_MODELS_DIR", "SEMBLANCE_ENGINES",
 	"SEMBLANCE_LIMIT_BYTES", "SEMBLANCE_LIMIT_PIXELS", "SEMBLANCE_LIMIT_DEADLINE", "SEMBLANCE_NONSENSE", "XDG_DATA_HOME"}
 
 func setUpScript(e *testscript.Env) error {
@@ -119,6 +120,15 @@ func cmdFlip(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	b[at] ^= 0xff
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+func cmdReplace(ts *testscript.TestScript, _ bool, args []string) {
+	old := ts.ReadFile(args[0])
+	text := strings.Replace(old, args[1], args[2], 1)
+	if text == old {
+		ts.Fatalf("%s has no %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 func cmdPortraits(ts *testscript.TestScript, _ bool, args []string) {

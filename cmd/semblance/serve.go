@@ -221,7 +221,7 @@ func (p *program) parts(spool *api.Spool, jobs api.Jobs, log *slog.Logger) api.P
 	return api.Parts{
 		Cases: p.store, Collections: p.store, Keeper: p.engine, Filler: p.engine, Calibrator: p.engine, Searcher: p.engine, Requests: p.store, Media: p.store,
 		Grouper: p.engine, GroupEditor: p.engine,
-		Pictures: p.store, Records: records{p.store}, Jobs: jobs, Audit: p.store, Spool: spool,
+		Pictures: p.store, Records: records{p.store}, Jobs: jobs, Audit: p.store, Spool: spool, Engines: p.engine.Engines,
 		Report: func(ctx context.Context, w io.Writer, format, number string, who semblance.Actor) error {
 			return p.report(ctx, w, report.Format(format), number, who)
 		},
