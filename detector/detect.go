@@ -123,7 +123,7 @@ func (s *search) look(list []view) ([]sighting, error) {
 			return nil, err
 		}
 		for _, face := range found {
-			seen = append(seen, sighting{face, v.exact(face.Box), v.cuts(face.Box)})
+			seen = append(seen, sighting{face, v.exact(face.Box), v.tile, v.cuts(face.Box)})
 		}
 		if len(seen) > 2*mostSightings {
 			seen = merge(seen, s.y.opts.Overlap)
@@ -189,7 +189,7 @@ func (y *YuNet) lookAt(f *semblance.Frame, v view, score float32) ([]semblance.F
 
 // show reduces a part of the frame to the network's input, once for all turns.
 func (y *YuNet) show(f *semblance.Frame, v view) {
-	v.turn, v.inner = 0, edges{}
+	v.turn, v.inner, v.coarse, v.tile = 0, edges{}, false, false
 	if v == y.seen {
 		return
 	}

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -11,6 +12,7 @@ import (
 type sighting struct {
 	face  semblance.Face
 	exact bool // a second look would show no more
+	tile  bool // seen in a tile, not in the whole frame
 	cut   bool // it reaches the border of a tile, where the frame goes on
 }
 
@@ -18,8 +20,10 @@ type sighting struct {
 // are compared with each other. The lowest scores go.
 const mostSightings = 8192
 
-// merge sorts sightings by score, highest first, and keeps one of each face. What
-// a tile may have cut comes last, and not at all where a whole face covers it.
+// merge keeps one sighting of each face, in order of score, highest first. Of several
+// the one in the whole frame holds, then the one with the highest score: so tiles add
+// faces and leave those that are found without them as they are. What a tile may have
+// cut comes last, and not at all where a whole face covers it.
 func merge(seen []sighting, limit float32) []sighting {
 	slices.SortFunc(seen, bySight)
 	seen = seen[:min(len(seen), mostSightings)]
@@ -40,10 +44,18 @@ func merge(seen []sighting, limit float32) []sighting {
 const halfSeen = 0.5
 
 func bySight(a, b sighting) int {
+	if c := cmp.Or(order(a.cut, b.cut), order(a.tile, b.tile)); c != 0 {
+		return c
+	}
+	return byScore(a.face, b.face)
+}
+
+// order puts what is not before what is.
+func order(a, b bool) int {
 	switch {
-	case a.cut == b.cut:
-		return byScore(a.face, b.face)
-	case a.cut:
+	case a == b:
+		return 0
+	case a:
 		return 1
 	}
 	return -1

@@ -18,8 +18,8 @@ const (
 	// mostEnlarged is how far tiles enlarge the frame: beyond it YuNet sees no more.
 	mostEnlarged = 3
 	// mostLooks is how many tiles a frame is looked at with where the caller sets no
-	// limit: about ten seconds.
-	mostLooks = 750
+	// limit: 10 to 20 seconds.
+	mostLooks = 900
 )
 
 // A plan is what a frame is looked at with besides the whole of it.
@@ -90,7 +90,7 @@ func tile(width, height int, scale float64) []view {
 	list := make([]view, 0, int(nx*ny))
 	for j := range int(ny) {
 		for i := range int(nx) {
-			v := view{w: w / scale, h: h / scale, outW: int(w), outH: int(h), planeW: up32(int(w)), planeH: up32(int(h)),
+			v := view{w: w / scale, h: h / scale, outW: int(w), outH: int(h), planeW: up32(int(w)), planeH: up32(int(h)), tile: true,
 				inner: edges{left: i > 0, top: j > 0, right: i+1 < int(nx), bottom: j+1 < int(ny)}}
 			if nx > 1 {
 				v.x = float64(i) / (nx - 1) * (float64(width) - v.w)

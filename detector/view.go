@@ -32,6 +32,7 @@ type view struct {
 	turn           int
 	inner          edges // of a tile: where the frame goes on
 	coarse         bool  // the frame reduced further, for faces that fill it
+	tile           bool
 }
 
 // edges says at which sides of a tile the frame goes on.

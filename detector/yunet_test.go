@@ -173,9 +173,11 @@ func TestDetectSurvivesAbsurdFrames(t *testing.T) {
 			for i := range f.RGB {
 				f.RGB[i] = value
 			}
-			faces, err := y.Detect(f, semblance.FindOptions{})
-			if err != nil || faces == nil || len(faces) != 0 {
-				t.Errorf("%v pixels of %d: %v, %v", size, value, faces, err)
+			for _, minFace := range []int{0, 8} {
+				faces, err := y.Detect(f, semblance.FindOptions{Detection: semblance.Detection{MinFace: minFace}})
+				if err != nil || faces == nil || len(faces) != 0 {
+					t.Errorf("%v pixels of %d, faces from %d: %v, %v", size, value, minFace, faces, err)
+				}
 			}
 		}
 	}

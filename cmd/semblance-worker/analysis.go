@@ -75,11 +75,11 @@ func (a *analysis) note(text string) {
 }
 
 // looks is how many tiles an engine may look at in each frame, so that a file stays
-// within its processor time, of which a third is for tiles: one takes 10 to 25 ms.
+// within its processor time, of which a part is for tiles: one takes 14 to 25 ms.
 // It follows from the limits alone, so that the same file gives the same faces on a
 // slow machine and on a fast one.
 func looks(l semblance.Limits, frames, engines int) int {
-	const tile = 60 * time.Millisecond
+	const tile = 50 * time.Millisecond
 	frames = max(1, min(frames, l.Frames))
 	return max(1, int(l.CPU/tile)/frames/max(engines, 1))
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"semblance"
+	"semblance/media"
 )
 
 // runtimeOnce guards the one start of ONNX Runtime in the test process.
@@ -196,6 +197,39 @@ func TestEnginesKeepTheContract(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestATurnedPictureGivesTheSameEmbedding turns portraits that have no orientation
+// tag: the face must be as near to itself as compression leaves it, far under every
+// threshold.
+func TestATurnedPictureGivesTheSameEmbedding(t *testing.T) {
+	e := open(t, semblance.DefaultEngine)
+	for _, path := range pictures(t, "faces/*2.jpg") {
+		f := load(t, path)
+		want := embeddingOf(t, e, f)
+		for orientation, turn := range map[int]int{6: 270, 3: 180, 8: 90} { // turned clockwise by 90, 180 and 270
+			faces, err := e.Find(media.Upright(f, orientation), semblance.FindOptions{})
+			got := largest(faces)
+			if err != nil || got == nil || got.Turn != turn {
+				t.Errorf("%s, orientation %d: %+v, %v, want a face found when turned by %d", path, orientation, got, err, turn)
+				continue
+			}
+			if d := semblance.Cosine.Distance(got.Embedding, want); d > 0.1 {
+				t.Errorf("%s, orientation %d: %.3f from itself", path, orientation, d)
+			} else {
+				t.Logf("%s, orientation %d: %.4f", filepath.Base(path), orientation, d)
+			}
+		}
+	}
+}
+
+func embeddingOf(t *testing.T, e semblance.FaceFinder, f *semblance.Frame) []float32 {
+	t.Helper()
+	faces, err := e.Find(f, semblance.FindOptions{})
+	if err != nil || largest(faces) == nil {
+		t.Fatalf("no face: %v", err)
+	}
+	return largest(faces).Embedding
 }
 
 func TestSelfCheckOfEngines(t *testing.T) {
