@@ -6,113 +6,141 @@ import (
 	"semblance"
 )
 
-// codeAlign is what the length of a coded row is a multiple of: two loads of the
-// kernel.
-const codeAlign = 32
+// Rows are coded in whole numbers of -rowLimit to rowLimit times a scale of each row.
+// They are stored with rowZero added, as bytes without sign, because the processor's
+// instruction for such sums wants one side without.
+const (
+	rowLimit = 127
+	rowZero  = 128
+)
 
-// stride returns the length of a coded row.
-func stride(dims int) int { return (dims + codeAlign - 1) / codeAlign * codeAlign }
+// The codes of blockRows rows lie together, four numbers of the first row, four of the
+// second and so on, then the next four of each: what a register compares at once with
+// one query lies side by side, and no sum runs across a register.
+const (
+	blockRows  = 64
+	chunkDims  = 4
+	chunkBytes = blockRows * chunkDims
+)
 
-// encode appends a vector as whole numbers of at most limit times a scale, padded
-// with zeros, and returns the scale and the length of what was rounded off:
-// |v - scale·code|, rounded up.
-func encode[T int8 | int16](codes []T, v []float32, limit float64) ([]T, float32, float32) {
+// chunksOf returns how many chunks the codes of a row have.
+func chunksOf(dims int) int { return (dims + chunkDims - 1) / chunkDims }
+
+// blocksOf returns how many blocks hold a number of rows.
+func blocksOf(rows int) int { return (rows + blockRows - 1) / blockRows }
+
+// codeAt returns where the first code of a row's chunk is.
+func codeAt(row, chunks, chunk int) int {
+	return (row/blockRows*chunks+chunk)*chunkBytes + row%blockRows*chunkDims
+}
+
+// scaleOf returns the scale that brings the largest number of a vector to limit.
+func scaleOf(v []float32, limit float64) float32 {
 	largest := 0.0
 	for _, x := range v {
 		largest = max(largest, math.Abs(float64(x)))
 	}
-	scale := float32(largest / limit)
+	return float32(largest / limit)
+}
+
+// encode calls put with the whole number of each number of a vector, at most limit,
+// and returns the length of what was rounded off, |v - scale·code|, rounded up.
+func encode(v []float32, scale float32, limit float64, put func(i, code int)) float32 {
 	rest := 0.0
-	for _, x := range v {
+	for i, x := range v {
 		code := 0.0
 		if scale > 0 {
 			code = max(-limit, min(limit, math.RoundToEven(float64(x)/float64(scale))))
 		}
 		d := float64(x) - float64(scale)*code
 		rest += d * d
-		codes = append(codes, T(code))
+		put(i, int(code))
 	}
-	for range stride(len(v)) - len(v) {
-		codes = append(codes, 0)
+	return float32(math.Sqrt(rest) * (1 + 1e-6))
+}
+
+func squaredLength(v []float32) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += float64(x) * float64(x)
 	}
-	return codes, scale, float32(math.Sqrt(rest) * (1 + 1e-6))
+	return sum
 }
 
-const rowLimit = 127
-
-// queryLimit is the largest number of a coded query. Sums of products stay below
-// 2³¹.
-func queryLimit(dims int) float64 {
-	return math.Floor(min(math.MaxInt16/2, math.MaxInt32/float64(rowLimit*stride(dims))))
-}
-
-// A codedQuery is a query as the first pass uses it, with what bounds its error.
-type codedQuery struct {
-	codes []int16
-	scale float32
-	// A key is off by at most perRest·rest + base, where rest is the row's.
-	perRest, base float32
-}
-
-// code prepares a query for a shelf; see search.go for the bound.
-func (s *shelf) code(v []float32, buffer []int16) codedQuery {
-	var q codedQuery
-	var rest float32
-	q.codes, q.scale, rest = encode(buffer[:0], v, queryLimit(s.dims))
-	length := math.Sqrt(squaredLength(v))
-	if length < 1/tooLong || s.longest+length > tooLong {
-		q.base = float32(math.Inf(1))
-		return q
-	}
-	both := s.longest + length
-	q.perRest = float32((length + float64(rest)) * (1 + 1e-5))
-	q.base = float32((s.longest*float64(rest) + 0x1p-20*both*both) * (1 + 1e-5))
-	return q
-}
-
-// dotsGeneric is dots in plain Go.
-func dotsGeneric(rows []int8, query []int16, out []int32) {
-	for i := range out {
-		row := rows[i*len(query) : (i+1)*len(query)]
-		var s0, s1, s2, s3 int32
-		q := query
-		for len(row) >= 4 && len(q) >= 4 {
-			s0 += int32(row[0]) * int32(q[0])
-			s1 += int32(row[1]) * int32(q[1])
-			s2 += int32(row[2]) * int32(q[2])
-			s3 += int32(row[3]) * int32(q[3])
-			row, q = row[4:], q[4:]
-		}
-		out[i] = s0 + s1 + s2 + s3
-	}
-}
-
-// coded is a row's share of a shelf's codes.
-type coded struct {
-	codes  []int8    // rows of stride(dims)
-	scales []float32 // of each row
-	rests  []float32 // of each row, what encode rounded off
-	bias   []float32 // of each row, half its squared length for euclid, 0 for cosine
-}
-
-// append adds a row.
-func (c *coded) append(v []float32, metric semblance.Metric) {
-	var scale, rest float32
-	c.codes, scale, rest = encode(c.codes, v, rowLimit)
-	c.scales, c.rests = append(c.scales, scale), append(c.rests, rest)
-	c.bias = append(c.bias, bias(v, metric))
-}
-
-// set overwrites a row.
-func (c *coded) set(row int, v []float32, metric semblance.Metric) {
-	width := stride(len(v))
-	_, c.scales[row], c.rests[row] = encode(c.codes[row*width:row*width], v, rowLimit)
-	c.bias[row] = bias(v, metric)
-}
-
-func bias(v []float32, metric semblance.Metric) float32 {
+// biasOf returns the part of a key that is a row's own; see search.go.
+func biasOf(v []float32, metric semblance.Metric) float32 {
 	if metric == semblance.Euclid {
 		return float32(squaredLength(v) / 2)
 	}
 	return 0
+}
+
+// fineLimit is the largest number of a finely coded query.
+const fineLimit = 1 << 14
+
+// A query is a vector as both passes use it.
+type query struct {
+	vector []float32
+	length float64
+	coarse coded[int8]
+	fine   coded[int16]
+}
+
+// A coded is a vector in whole numbers times a scale.
+type coded[T int8 | int16] struct {
+	codes []T // padded with zeros to whole chunks
+	sum   int // of the codes
+	scale float32
+	rest  float32 // length of what was rounded off
+}
+
+func newQuery(v []float32) *query {
+	return &query{vector: v, length: math.Sqrt(squaredLength(v)), coarse: code[int8](v, rowLimit), fine: code[int16](v, fineLimit)}
+}
+
+func code[T int8 | int16](v []float32, limit float64) coded[T] {
+	c := coded[T]{codes: make([]T, chunksOf(len(v))*chunkDims), scale: scaleOf(v, limit)}
+	c.rest = encode(v, c.scale, limit, func(i, code int) {
+		c.codes[i] = T(code)
+		c.sum += code
+	})
+	return c
+}
+
+// A bound says how far keys of a tray can be from the truth for a query.
+type bound struct {
+	slack    float32 // of the first pass, in units of a row's scale
+	coarse   float32 // of the first pass besides
+	perRest  float32 // of the second pass, in units of a row's rest
+	fine     float32 // of the second pass besides
+	scale    float32 // of the finely coded query
+	minusSum int64   // what makes up for the codes' being without sign
+}
+
+// bound returns what bounds the error of keys of a tray; see search.go.
+func (s *tray) bound(q *query) bound {
+	b := bound{scale: q.fine.scale, minusSum: -rowZero * int64(q.fine.sum)}
+	if q.length < 1/tooLong || s.Longest+q.length > tooLong {
+		infinite := float32(math.Inf(1))
+		b.coarse, b.fine = infinite, infinite
+		return b
+	}
+	both := (s.Longest + q.length) * (s.Longest + q.length)
+	b.slack = float32(float64(s.Worst) * (q.length + float64(q.coarse.rest)) * (1 + 1e-5))
+	b.coarse = float32((s.Longest*float64(q.coarse.rest) + 0x1p-18*both) * (1 + 1e-5))
+	b.perRest = float32((q.length + float64(q.fine.rest)) * (1 + 1e-5))
+	b.fine = float32((s.Longest*float64(q.fine.rest) + 0x1p-20*both) * (1 + 1e-5))
+	return b
+}
+
+// estimate returns a row's key by the finely coded query, and how far it can be off.
+func (s *tray) estimate(row int, q *query, b *bound) (key, off float32) {
+	sum, chunks := b.minusSum, chunksOf(int(s.Dims))
+	codes, fine := s.codes[codeAt(row, chunks, 0):], q.fine.codes
+	for c := range chunks {
+		u, f := codes[c*chunkBytes:][:chunkDims], fine[c*chunkDims:][:chunkDims]
+		sum += int64(u[0])*int64(f[0]) + int64(u[1])*int64(f[1]) + int64(u[2])*int64(f[2]) + int64(u[3])*int64(f[3])
+	}
+	key = s.bias[row] - float32(float32(sum)*float32(s.scales[row]*b.scale))
+	return key, float32(b.perRest*s.rests[row]) + b.fine
 }

@@ -2,20 +2,27 @@ package index
 
 import "semblance"
 
-// Dots and DotsGeneric are the kernel and its slow twin.
-var (
-	Dots        = dots
-	DotsGeneric = dotsGeneric
-)
+// Kernels names what this processor offers, from slow to fast.
+var Kernels = kernels
 
-// Stride, RowLimit and QueryLimit describe what the kernel is given.
-var (
-	Stride     = stride
-	QueryLimit = queryLimit
-)
+// SetKernel makes an index use a kernel and a number of lanes.
+func SetKernel(f *Flat, kernel string, lanes int) { f.kernel, f.lanes = kernel, lanes }
 
-// RowLimit bounds the numbers of a row.
-const RowLimit = rowLimit
+// SetStep makes step be called before every change of an index's folder.
+func SetStep(f *Flat, step func(what string) error) { f.folder.step = step }
+
+// Trays returns how many trays hold a collection and how many rows they have, the ones
+// that are gone included.
+func Trays(f *Flat, space semblance.EngineSpec, c semblance.CollectionID) (trays, rows int) {
+	s := f.shelf(keyOf(space, c))
+	for _, t := range s.trays {
+		rows += int(t.Rows)
+	}
+	return len(s.trays), rows
+}
+
+// Tidy waits until nothing is being tidied.
+func Tidy(f *Flat) { f.work.Wait() }
 
 // A Segment is a multi-index of values whose entries are their positions.
 type Segment struct{ m *multiIndex }

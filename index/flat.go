@@ -2,7 +2,9 @@ package index
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"runtime"
 	"sync"
 
 	"semblance"
@@ -11,26 +13,69 @@ import (
 var _ semblance.VectorIndex = (*Flat)(nil)
 
 // A Flat is an exact index of vectors: it compares with every one. It implements
-// [semblance.VectorIndex] and keeps everything in memory.
+// [semblance.VectorIndex], in memory or, when opened on a folder, in files that are
+// mapped. Close it.
 type Flat struct {
-	changes sync.Mutex   // one change at a time
+	folder folder
+	note   func(format string, args ...any)
+	kernel string
+	lanes  int // of a large search
+
+	changes sync.Mutex // one change at a time
+	tidying map[shelfKey]bool
+	closed  bool
+	work    sync.WaitGroup // tidying
+
 	mu      sync.RWMutex // guards shelves; held for a moment only
 	shelves map[shelfKey]*shelf
-	spare   sync.Pool // of *workspace, which are as large as collections
 }
 
-// A shelfKey names what is held together: the vectors of a collection in a space.
-type shelfKey struct {
-	signal     string
-	collection semblance.CollectionID
+// NewFlat returns an index in memory that holds nothing.
+func NewFlat() *Flat {
+	all := kernels()
+	return &Flat{
+		note: func(string, ...any) {}, kernel: all[len(all)-1], lanes: runtime.GOMAXPROCS(0),
+		tidying: map[shelfKey]bool{}, shelves: map[shelfKey]*shelf{},
+	}
 }
 
-// NewFlat returns an index that holds nothing.
-func NewFlat() *Flat { return &Flat{shelves: map[shelfKey]*shelf{}} }
+// OpenFlat opens an index whose files are in a folder, which is made when it is not
+// there and is nobody else's. What it held when it was last used it holds again at once: files are
+// mapped, not read. A collection whose files are damaged or of another format is
+// not held; note, which may be nil, is told, and the files are removed. Bytes are checked
+// when they are first used; when a search meets damage, it fails with Internal and the
+// collection is not held from then on.
+func OpenFlat(path string, note func(format string, args ...any)) (*Flat, error) {
+	f := NewFlat()
+	if note != nil {
+		f.note = note
+	}
+	f.folder.path = path
+	held, err := f.folder.load(f.note)
+	if err != nil {
+		return nil, err
+	}
+	f.changes.Lock()
+	defer f.changes.Unlock()
+	f.shelves = held
+	for k := range held {
+		f.startTidying(k)
+	}
+	return f, nil
+}
+
+// Close waits until the index has tidied up its files. It is not used any more then.
+func (f *Flat) Close() error {
+	f.changes.Lock()
+	f.closed = true
+	f.changes.Unlock()
+	f.work.Wait()
+	return nil
+}
 
 // Version implements [semblance.VectorIndex].
 func (f *Flat) Version(_ context.Context, space semblance.EngineSpec, c semblance.CollectionID) (int64, error) {
-	if s := f.shelf(space, c); s != nil {
+	if s := f.shelf(keyOf(space, c)); s != nil {
 		return s.version, nil
 	}
 	return 0, nil
@@ -42,7 +87,22 @@ func (f *Flat) Replace(ctx context.Context, space semblance.EngineSpec, c sembla
 	if err := checkChange(space, version); err != nil {
 		return err
 	}
-	s := newShelf(space)
+	key := keyOf(space, c)
+	d := (&shelf{key: key}).draft(f.folder.keeper(key))
+	err := f.fill(ctx, space, d, entries)
+	if err == nil {
+		d.version = version
+		f.changes.Lock()
+		defer f.changes.Unlock()
+		err = f.swap(d.shelf)
+	}
+	if err != nil {
+		f.folder.discard(key, d.trays)
+	}
+	return err
+}
+
+func (f *Flat) fill(ctx context.Context, space semblance.EngineSpec, d *draft, entries iter.Seq2[semblance.VectorEntry, error]) error {
 	for e, err := range entries {
 		if err == nil {
 			err = ctx.Err()
@@ -50,17 +110,14 @@ func (f *Flat) Replace(ctx context.Context, space semblance.EngineSpec, c sembla
 		if err == nil {
 			err = CheckVector(space, e.Vector)
 		}
+		if err == nil {
+			err = d.put(e)
+		}
 		if err != nil {
 			return err
 		}
-		s.put(e)
 	}
-	s.seal()
-	s.version = version
-	f.changes.Lock()
-	defer f.changes.Unlock()
-	f.swap(space, c, s)
-	return nil
+	return d.seal()
 }
 
 // Update implements [semblance.VectorIndex].
@@ -75,31 +132,55 @@ func (f *Flat) Update(_ context.Context, space semblance.EngineSpec, c semblance
 	}
 	f.changes.Lock()
 	defer f.changes.Unlock()
-	s := f.shelf(space, c)
-	if s == nil {
-		s = newShelf(space)
+	key := keyOf(space, c)
+	before := f.shelf(key)
+	if before == nil {
+		if f.otherSpec(key) {
+			return mixed(space)
+		}
+		before = &shelf{key: key}
 	}
-	s, err := s.with(space, change)
+	d := before.draft(f.folder.keeper(key))
+	err := guarded(func() error { return d.apply(change) })
+	if err == nil {
+		d.version = version
+		err = f.swap(d.shelf)
+	}
 	if err != nil {
-		return err
+		f.folder.discard(key, d.trays[len(before.trays):])
+		return f.failed(before, err)
 	}
-	s.version = version
-	f.swap(space, c, s)
+	runtime.KeepAlive(before)
 	return nil
 }
 
-// Drop implements [semblance.VectorIndex].
+// apply puts a change into a draft.
+func (d *draft) apply(change semblance.VectorChange) error {
+	for _, id := range change.Remove {
+		if err := d.remove(id); err != nil {
+			return err
+		}
+	}
+	for _, e := range change.Add {
+		if err := d.put(e); err != nil {
+			return err
+		}
+	}
+	return d.seal()
+}
+
+// Drop implements [semblance.VectorIndex]. The files are gone when it returns.
 func (f *Flat) Drop(_ context.Context, c semblance.CollectionID) error {
 	f.changes.Lock()
 	defer f.changes.Unlock()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for k := range f.shelves {
-		if k.collection == c {
-			delete(f.shelves, k)
-		}
+	var errs []error
+	for k := range f.held(func(k shelfKey) bool { return k.collection == c }) {
+		errs = append(errs, f.folder.remove(k))
+		f.mu.Lock()
+		delete(f.shelves, k)
+		f.mu.Unlock()
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Search implements [semblance.VectorIndex].
@@ -115,26 +196,24 @@ func (f *Flat) Search(ctx context.Context, q semblance.VectorQuery) ([][]semblan
 			return nil, err
 		}
 	}
-	shelves, err := f.held(q)
+	shelves, err := f.asked(q)
 	if err != nil {
 		return nil, err
 	}
-	w, ok := f.spare.Get().(*workspace)
-	if !ok {
-		w = &workspace{}
+	defer runtime.KeepAlive(shelves) // their files stay mapped
+	out, err := search(ctx, q, shelves, f.kernel, f.lanes)
+	if errors.Is(err, errDamaged) {
+		f.changes.Lock()
+		defer f.changes.Unlock()
+		for _, s := range shelves {
+			err = f.failed(s.shelf, err)
+		}
 	}
-	defer f.spare.Put(w)
-	return search(ctx, q, shelves, w)
+	return out, err
 }
 
-// A heldShelf is a shelf of a search with its collection.
-type heldShelf struct {
-	collection semblance.CollectionID
-	*shelf
-}
-
-// held returns the shelves of a query as they are now, each collection once.
-func (f *Flat) held(q semblance.VectorQuery) ([]heldShelf, error) {
+// asked returns the shelves of a query as they are now, each collection once.
+func (f *Flat) asked(q semblance.VectorQuery) ([]heldShelf, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	var out []heldShelf
@@ -144,28 +223,88 @@ func (f *Flat) held(q semblance.VectorQuery) ([]heldShelf, error) {
 			continue
 		}
 		seen[c] = true
-		s := f.shelves[shelfKey{q.Space.Signal(), c}]
+		key := keyOf(q.Space, c)
+		s := f.shelves[key]
 		if s == nil {
+			for k := range f.shelves {
+				if k.signal == key.signal && k.collection == c {
+					return nil, mixed(q.Space)
+				}
+			}
 			return nil, notHeld(c)
-		}
-		if s.dims != q.Space.Dimensions || s.metric != q.Space.Metric {
-			return nil, mixed(q.Space)
 		}
 		out = append(out, heldShelf{c, s})
 	}
 	return out, nil
 }
 
-func (f *Flat) shelf(space semblance.EngineSpec, c semblance.CollectionID) *shelf {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.shelves[shelfKey{space.Signal(), c}]
+// failed returns the error of a shelf. One that is damaged is thrown away, with its
+// files, unless it was replaced already. The caller holds changes.
+func (f *Flat) failed(s *shelf, err error) error {
+	if !errors.Is(err, errDamaged) {
+		return err
+	}
+	if f.shelf(s.key) == s && guarded(func() error { return s.checkAll() }) != nil {
+		f.note("the vector index of collection %s was damaged and is made again", s.key.collection)
+		f.mu.Lock()
+		delete(f.shelves, s.key)
+		f.mu.Unlock()
+		if err := f.folder.remove(s.key); err != nil {
+			f.note("the damaged files of the vector index are not removed: %v", err)
+		}
+	}
+	return semblance.Errorf(semblance.Internal, "the vector index of a collection is damaged").
+		WithHint("Try again: it is made again from the store. When it happens more than once, look after the disk.").WithCause(err)
 }
 
-func (f *Flat) swap(space semblance.EngineSpec, c semblance.CollectionID, s *shelf) {
+// shelf returns what is held, or nil.
+func (f *Flat) shelf(k shelfKey) *shelf {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.shelves[k]
+}
+
+// held returns the shelves whose keys are wanted.
+func (f *Flat) held(want func(shelfKey) bool) map[shelfKey]*shelf {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	out := map[shelfKey]*shelf{}
+	for k, s := range f.shelves {
+		if want(k) {
+			out[k] = s
+		}
+	}
+	return out
+}
+
+// otherSpec reports whether a collection is held under the same signal with other
+// dimensions or another metric.
+func (f *Flat) otherSpec(key shelfKey) bool {
+	return len(f.held(func(k shelfKey) bool { return k.signal == key.signal && k.collection == key.collection && k != key })) > 0
+}
+
+// swap makes a shelf the one that is held, first on disk. The caller holds changes.
+func (f *Flat) swap(s *shelf) error {
+	if err := f.folder.commit(s); err != nil {
+		return err
+	}
+	others := f.held(func(k shelfKey) bool { return k.signal == s.key.signal && k.collection == s.key.collection })
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.shelves[shelfKey{space.Signal(), c}] = s
+	for k := range others { // also one of another spec under the same signal
+		delete(f.shelves, k)
+	}
+	f.shelves[s.key] = s
+	f.mu.Unlock()
+	for k, old := range others {
+		f.folder.retire(old, s)
+		if k != s.key {
+			if err := f.folder.remove(k); err != nil {
+				return err
+			}
+		}
+	}
+	f.startTidying(s.key)
+	return nil
 }
 
 func checkChange(space semblance.EngineSpec, version int64) error {

@@ -170,49 +170,6 @@ func TestFlatTiesAtZero(t *testing.T) {
 	compareFlat(t, space, entries, []int{1, 2, 49, 50, 60}, []float32{1.00005, 0}, []float32{1, 0}, []float32{0, 1})
 }
 
-func TestDots(t *testing.T) {
-	t.Parallel()
-	r := rand.New(rand.NewPCG(1, 1))
-	for _, dims := range []int{1, 31, 32, 33, 128, 192, 500, 4096} {
-		width := index.Stride(dims)
-		limit := int(index.QueryLimit(dims))
-		for _, n := range []int{0, 1, 2, 17} {
-			rows, query := make([]int8, n*width), make([]int16, width)
-			for extreme := range 2 {
-				for i := range rows {
-					rows[i] = int8(r.IntN(2*index.RowLimit+1) - index.RowLimit)
-				}
-				for i := range query {
-					query[i] = int16(r.IntN(2*limit+1) - limit)
-				}
-				if extreme == 1 { // the largest sums there can be
-					for i := range rows {
-						rows[i] = -index.RowLimit
-					}
-					for i := range query {
-						query[i] = int16(limit)
-					}
-				}
-				fast, slow := make([]int32, n), make([]int32, n)
-				index.Dots(rows, query, fast)
-				index.DotsGeneric(rows, query, slow)
-				if !slices.Equal(fast, slow) {
-					t.Fatalf("%d rows of %d: %v, want %v", n, width, fast, slow)
-				}
-				for i := range slow {
-					sum := int64(0)
-					for j, q := range query {
-						sum += int64(rows[i*width+j]) * int64(q)
-					}
-					if int64(slow[i]) != sum {
-						t.Fatalf("row of %d: %d, want %d", width, slow[i], sum)
-					}
-				}
-			}
-		}
-	}
-}
-
 // FuzzFlat searches vectors that the fuzzer writes, bit by bit, in euclidean space.
 func FuzzFlat(f *testing.F) {
 	f.Add([]byte("some bytes that become the numbers of vectors, four to each"), uint8(3), uint8(2))

@@ -1,118 +1,158 @@
 package index
 
 import (
-	"math"
+	"math/bits"
 	"slices"
 
 	"semblance"
 )
 
-// A shelf holds the vectors of one collection in one space. What a search reads
-// (the fields above the line) is never changed once the shelf is visible; a
-// successor may share its arrays and write behind their ends.
+// A shelfKey names what is held together: the vectors of a collection in a space.
+type shelfKey struct {
+	signal     string
+	collection semblance.CollectionID
+	dims       int
+	metric     semblance.Metric
+}
+
+func keyOf(space semblance.EngineSpec, c semblance.CollectionID) shelfKey {
+	return shelfKey{space.Signal(), c, space.Dimensions, space.Metric}
+}
+
+// A shelf holds the vectors of one collection in one space: trays, and which of their
+// rows are gone. It is never changed once it is visible; a successor shares its trays.
 type shelf struct {
-	version  int64
-	dims     int
-	metric   semblance.Metric
-	ids      []semblance.ReferenceID
-	subjects []int32 // of each row, an index of names
-	names    []string
-	days     []int32   // of each row, when it was captured, 0 unknown
-	vectors  []float32 // rows of dims, as they were given
-	coded    coded     // the same rows, for the first pass
-	longest  float64   // length of the longest row that ever was
-
-	// Only the one change that is going on reads and writes these.
-	rows  map[semblance.ReferenceID]int32
-	named map[string]int32
+	key     shelfKey
+	version int64
+	trays   []*tray
+	gone    []rowSet // of each tray
+	names   uint32   // subjects of all trays
 }
 
-func newShelf(space semblance.EngineSpec) *shelf {
-	return &shelf{
-		dims: space.Dimensions, metric: space.Metric,
-		rows: map[semblance.ReferenceID]int32{}, named: map[string]int32{},
+// A rowSet is a set of rows of a tray. nil is the empty one.
+type rowSet []uint64
+
+func (s rowSet) has(row int) bool { return s != nil && s[row/64]>>(row%64)&1 != 0 }
+
+func (s rowSet) len() int {
+	n := 0
+	for _, w := range s {
+		n += bits.OnesCount64(w)
 	}
+	return n
 }
 
-// with returns a successor after a change. Entries whose IDs are held are replaced
-// in a copy, so that searches under way keep the old ones.
-func (s *shelf) with(space semblance.EngineSpec, change semblance.VectorChange) (*shelf, error) {
-	if s.dims != space.Dimensions || s.metric != space.Metric {
-		return nil, mixed(space)
-	}
-	s, entries := s.without(change.Remove), change.Add
-	next := *s
-	for _, e := range entries {
-		if _, ok := s.rows[e.ID]; ok {
-			next.subjects = slices.Clone(s.subjects)
-			next.days = slices.Clone(s.days)
-			next.vectors = slices.Clone(s.vectors)
-			next.coded = coded{slices.Clone(s.coded.codes), slices.Clone(s.coded.scales), slices.Clone(s.coded.rests), slices.Clone(s.coded.bias)}
-			break
+func newRowSet(t *tray) rowSet { return make(rowSet, blocksOf(int(t.Rows))) }
+
+// live returns how many rows of a tray are not gone.
+func (s *shelf) live(i int) int { return int(s.trays[i].Rows) - s.gone[i].len() }
+
+// find returns where an ID is. The tray is -1 when it is not held.
+func (s *shelf) find(id semblance.ReferenceID) (tray, row int, err error) {
+	for i := len(s.trays) - 1; i >= 0; i-- {
+		row, err := s.trays[i].findID(id)
+		if err != nil {
+			return -1, -1, err
+		}
+		if row >= 0 && !s.gone[i].has(row) {
+			return i, row, nil
 		}
 	}
-	for _, e := range entries {
-		next.put(e)
-	}
-	return &next, nil
+	return -1, -1, nil
 }
 
-// without returns the shelf itself when it holds none of the IDs, or a copy of what
-// is left.
-func (s *shelf) without(ids []semblance.ReferenceID) *shelf {
-	gone := map[semblance.ReferenceID]bool{}
-	for _, id := range ids {
-		if _, ok := s.rows[id]; ok {
-			gone[id] = true
+// number returns the number of a subject. It returns false when no tray has it.
+func (s *shelf) number(name string) (uint32, bool, error) {
+	for _, t := range s.trays {
+		if i, err := t.findName(name); err != nil || i >= 0 {
+			return t.FirstName + uint32(i), err == nil, err
 		}
 	}
-	if len(gone) == 0 {
-		return s
-	}
-	left := &shelf{dims: s.dims, metric: s.metric, rows: map[semblance.ReferenceID]int32{}, named: map[string]int32{}}
-	for i, id := range s.ids {
-		if !gone[id] {
-			left.put(semblance.VectorEntry{ID: id, Subject: s.names[s.subjects[i]], Vector: s.row(i), Captured: s.days[i]})
-		}
-	}
-	return left
+	return 0, false, nil
 }
 
-// put adds a row, or overwrites the row of an ID that is held. Overwriting is
-// only for rows that no other shelf shares.
-func (s *shelf) put(e semblance.VectorEntry) {
-	subject, ok := s.named[e.Subject]
+// name returns the name of a subject.
+func (s *shelf) name(number uint32) (string, error) {
+	i, ok := slices.BinarySearchFunc(s.trays, number, func(t *tray, n uint32) int {
+		switch {
+		case n < t.FirstName:
+			return 1
+		case n >= t.FirstName+t.Names:
+			return -1
+		}
+		return 0
+	})
 	if !ok {
-		subject = int32(len(s.names))
-		s.named[e.Subject] = subject
-		s.names = append(s.names, e.Subject)
+		return "", errDamaged
 	}
-	s.longest = max(s.longest, math.Sqrt(squaredLength(e.Vector)))
-	if row, ok := s.rows[e.ID]; ok {
-		s.subjects[row], s.days[row] = subject, e.Captured
-		copy(s.row(int(row)), e.Vector)
-		s.coded.set(int(row), e.Vector, s.metric)
-		return
-	}
-	s.rows[e.ID] = int32(len(s.ids))
-	s.ids = append(s.ids, e.ID)
-	s.subjects, s.days = append(s.subjects, subject), append(s.days, e.Captured)
-	s.vectors = append(s.vectors, e.Vector...)
-	s.coded.append(e.Vector, s.metric)
+	return s.trays[i].name(int(number - s.trays[i].FirstName))
 }
 
-// seal gives back what growing left over.
-func (s *shelf) seal() {
-	s.vectors = slices.Clone(s.vectors)
-	s.coded.codes = slices.Clone(s.coded.codes)
+// A draft is a shelf's successor under way.
+type draft struct {
+	*shelf
+	own []bool // of each tray, whether what is gone is the draft's own set
+	b   *builder
+	// keep makes a tray that lasts of one in memory.
+	keep func(*tray) (*tray, error)
 }
 
-func (s *shelf) row(i int) []float32 { return s.vectors[i*s.dims : (i+1)*s.dims] }
+// draft begins a successor.
+func (s *shelf) draft(keep func(*tray) (*tray, error)) *draft {
+	next := *s
+	next.trays, next.gone = slices.Clone(s.trays), slices.Clone(s.gone)
+	return &draft{shelf: &next, own: make([]bool, len(s.trays)), b: newBuilder(s.key, s.names), keep: keep}
+}
 
-func squaredLength(v []float32) float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += float64(x) * float64(x)
+// remove takes an ID away, if it is there.
+func (d *draft) remove(id semblance.ReferenceID) error {
+	d.b.take(id)
+	tray, row, err := d.find(id)
+	if err != nil || tray < 0 {
+		return err
 	}
-	return sum
+	if !d.own[tray] {
+		d.own[tray] = true
+		if d.gone[tray] = slices.Clone(d.gone[tray]); d.gone[tray] == nil {
+			d.gone[tray] = newRowSet(d.trays[tray])
+		}
+	}
+	d.gone[tray][row/64] |= 1 << (row % 64)
+	return nil
+}
+
+// put adds an entry, or replaces the one of the same ID.
+func (d *draft) put(e semblance.VectorEntry) error {
+	if _, ok := d.b.rows[e.ID]; !ok {
+		if err := d.remove(e.ID); err != nil {
+			return err
+		}
+	}
+	number, ok, err := d.number(e.Subject)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		number = d.b.number(e.Subject)
+	}
+	d.b.put(e, number)
+	if len(d.b.ids) == trayRows {
+		return d.seal()
+	}
+	return nil
+}
+
+// seal makes a tray of what was put.
+func (d *draft) seal() error {
+	if len(d.b.ids) == 0 && len(d.b.names) == 0 {
+		return nil
+	}
+	t, err := d.keep(d.b.seal())
+	if err != nil {
+		return err
+	}
+	d.trays, d.gone, d.own = append(d.trays, t), append(d.gone, nil), append(d.own, false)
+	d.names += t.Names
+	d.b = newBuilder(d.key, d.names)
+	return nil
 }

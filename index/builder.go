@@ -1,0 +1,144 @@
+package index
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"math"
+
+	"semblance"
+)
+
+// A builder gathers the rows of a tray.
+type builder struct {
+	dims   int
+	metric semblance.Metric
+	first  uint32 // number of the first subject that is new here
+
+	rows     map[semblance.ReferenceID]int
+	ids      []semblance.ReferenceID
+	named    map[string]uint32
+	names    []string
+	blank    map[int]bool // names that are not to be found again
+	days     []int32
+	subjects []uint32
+	vectors  []float32
+}
+
+func newBuilder(key shelfKey, first uint32) *builder {
+	return &builder{dims: key.dims, metric: key.metric, first: first, rows: map[semblance.ReferenceID]int{}, named: map[string]uint32{}}
+}
+
+// number returns the number of a subject that no earlier tray has.
+func (b *builder) number(name string) uint32 {
+	n, ok := b.named[name]
+	if !ok {
+		n = b.first + uint32(len(b.names))
+		b.named[name] = n
+		b.names = append(b.names, name)
+	}
+	return n
+}
+
+// put adds a row, or overwrites the one of the same ID.
+func (b *builder) put(e semblance.VectorEntry, subject uint32) {
+	if row, ok := b.rows[e.ID]; ok {
+		b.days[row], b.subjects[row] = e.Captured, subject
+		copy(b.vectors[row*b.dims:], e.Vector)
+		return
+	}
+	b.rows[e.ID] = len(b.ids)
+	b.ids = append(b.ids, e.ID)
+	b.days, b.subjects = append(b.days, e.Captured), append(b.subjects, subject)
+	b.vectors = append(b.vectors, e.Vector...)
+}
+
+// take removes the row of an ID, if there is one; the last row takes its place.
+func (b *builder) take(id semblance.ReferenceID) {
+	row, ok := b.rows[id]
+	if !ok {
+		return
+	}
+	last := len(b.ids) - 1
+	b.ids[row], b.days[row], b.subjects[row] = b.ids[last], b.days[last], b.subjects[last]
+	copy(b.vectors[row*b.dims:], b.vectors[last*b.dims:])
+	b.rows[b.ids[row]] = row
+	delete(b.rows, id)
+	b.ids, b.days, b.subjects, b.vectors = b.ids[:last], b.days[:last], b.subjects[:last], b.vectors[:last*b.dims]
+}
+
+// seal makes the tray.
+func (b *builder) seal() *tray {
+	t := &tray{header: header{Magic: trayMagic, Format: trayFormat, Order: orderMark, Rows: uint32(len(b.ids)), Dims: uint32(b.dims), Names: uint32(len(b.names)), FirstName: b.first}}
+	if b.metric == semblance.Euclid {
+		t.Metric = 1
+	}
+	for _, id := range b.ids {
+		t.IDBytes += uint64(len(id))
+	}
+	for _, n := range b.names {
+		t.NameBytes += uint64(len(n))
+	}
+	l, ok := t.layout()
+	if !ok {
+		return nil
+	}
+	t.image = aligned(l.body + l.size)
+	t.view(l)
+	copy(t.days, b.days)
+	copy(t.subjects, b.subjects)
+	copy(t.vectors, b.vectors)
+	fill(t.ids, b.ids, nil)
+	fill(t.names, b.names, b.blank)
+	b.code(t)
+	t.stamp()
+	return t
+}
+
+// fill lays labels out. What is blank is left out of the table.
+func fill[T ~string](w labels, texts []T, blank map[int]bool) {
+	end := 0
+	for i, text := range texts {
+		end += copy(w.bytes[end:], text)
+		w.ends[i] = uint32(end)
+		if blank[i] {
+			continue
+		}
+		at := int(hash(string(text))) & (len(w.table) - 1)
+		for w.table[at] != 0 {
+			at = (at + 1) & (len(w.table) - 1)
+		}
+		w.table[at] = uint32(i + 1)
+	}
+}
+
+// code codes the rows for the first pass.
+func (b *builder) code(t *tray) {
+	for i := range t.codes {
+		t.codes[i] = rowZero
+	}
+	chunks := chunksOf(b.dims)
+	for row := range b.ids {
+		v := t.vectors[row*b.dims:][:b.dims]
+		scale := scaleOf(v, rowLimit)
+		t.scales[row], t.bias[row] = scale, biasOf(v, b.metric)
+		t.rests[row] = encode(v, scale, rowLimit, func(i, code int) {
+			t.codes[codeAt(row, chunks, i/chunkDims)+i%chunkDims] = uint8(code + rowZero)
+		})
+		t.Longest = max(t.Longest, math.Sqrt(squaredLength(v)))
+		if worst := float64(t.rests[row]) / float64(scale) * (1 + 1e-6); !(worst <= float64(t.Worst)) { // infinite when the scale vanishes
+			t.Worst = float32(worst)
+		}
+	}
+}
+
+// stamp writes checksums and header.
+func (t *tray) stamp() {
+	for i := range t.sums {
+		t.sums[i] = crc32.Checksum(t.body[i*blockBytes:min(len(t.body), (i+1)*blockBytes)], castagnoli)
+	}
+	t.Sums = crc32.Checksum(t.image[headerBytes:t.at.body], castagnoli)
+	if _, err := binary.Encode(t.image[:headerBytes-4], binary.NativeEndian, &t.header); err != nil {
+		panic(err) // the header has a fixed size
+	}
+	cast[uint32](t.image[headerBytes-4:], 1)[0] = crc32.Checksum(t.image[:headerBytes-4], castagnoli)
+}

@@ -1,0 +1,344 @@
+package index
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"semblance"
+)
+
+// A folder keeps shelves in files: a folder for each, in it a file for each tray, never
+// changed, and the state, which names the trays and what is gone of them. A change writes
+// new trays, then the new state aside, and renames it: that moment is the change.
+// Everything is synced before what relies on it. The zero folder keeps nothing.
+type folder struct {
+	path string
+	// step, in tests, is called before every change of the disk and may fail it.
+	step func(what string) error
+}
+
+const (
+	stateName = "state"
+	asideName = "state.new"
+	trayExt   = ".tray"
+	stateHead = "semblance vectors %d %08x\n" // format and checksum of the rest
+	// stateFormat is raised when the state means something else.
+	stateFormat = 1
+)
+
+// A state is the content of a state file.
+type state struct {
+	Signal     string                 `json:"signal"`
+	Collection semblance.CollectionID `json:"collection"`
+	Dimensions int                    `json:"dimensions"`
+	Metric     semblance.Metric       `json:"metric"`
+	Version    int64                  `json:"version"`
+	Trays      []trayState            `json:"trays"`
+}
+
+type trayState struct {
+	File string `json:"file"`
+	Sum  uint32 `json:"sum"`            // of the tray's header, and through it of everything
+	Gone []byte `json:"gone,omitempty"` // a bit for each row, little-endian
+}
+
+// of is the folder of a shelf.
+func (d *folder) of(k shelfKey) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%s", k.signal, k.collection, k.dims, k.metric))
+	return filepath.Join(d.path, hex.EncodeToString(sum[:16]))
+}
+
+// change does one change of the disk.
+func (d *folder) change(what string, f func() error) error {
+	if d.step != nil {
+		if err := d.step(what); err != nil {
+			return err
+		}
+	}
+	return f()
+}
+
+// keeper returns what makes a tray in memory one in a file of a shelf.
+func (d *folder) keeper(k shelfKey) func(*tray) (*tray, error) {
+	return func(t *tray) (*tray, error) {
+		if d.path == "" {
+			return t, nil
+		}
+		kept, err := d.keep(k, t)
+		if err != nil {
+			return nil, unwritten(err)
+		}
+		return kept, nil
+	}
+}
+
+func (d *folder) keep(k shelfKey, t *tray) (*tray, error) {
+	dir := d.of(k)
+	if _, err := os.Stat(dir); err != nil {
+		if err := d.change("mkdir", func() error { return os.MkdirAll(dir, 0o700) }); err != nil {
+			return nil, err
+		}
+		if err := d.change("sync", func() error { return syncFolder(d.path) }); err != nil {
+			return nil, err
+		}
+	}
+	name := rand.Text() + trayExt
+	path := filepath.Join(dir, name)
+	if err := d.change("write", func() error { return writeFile(path, t.image) }); err != nil {
+		_ = os.Remove(path) // best effort: load removes what no state names
+		return nil, err
+	}
+	kept, err := mapTray(path)
+	if err != nil {
+		_ = os.Remove(path)
+		return nil, err
+	}
+	kept.file, kept.checked = name, nil // written just now
+	return kept, nil
+}
+
+// unwritten is the error of a disk that does not take files.
+func unwritten(err error) error {
+	return semblance.Errorf(semblance.Unavailable, "the vector index cannot be written").
+		WithHint("Make room on the disk of the data folder and see that it can be written. Nothing is lost: the index is made again from the store.").WithCause(err)
+}
+
+// commit writes the state of a shelf.
+func (d *folder) commit(s *shelf) error {
+	if d.path == "" {
+		return nil
+	}
+	if err := d.writeState(s); err != nil {
+		return unwritten(err)
+	}
+	return nil
+}
+
+func (d *folder) writeState(s *shelf) error {
+	st := state{Signal: s.key.signal, Collection: s.key.collection, Dimensions: s.key.dims, Metric: s.key.metric, Version: s.version, Trays: []trayState{}}
+	for i, t := range s.trays {
+		ts := trayState{File: t.file, Sum: t.sum()}
+		for _, w := range s.gone[i] {
+			ts.Gone = binary.LittleEndian.AppendUint64(ts.Gone, w)
+		}
+		st.Trays = append(st.Trays, ts)
+	}
+	body, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	dir := d.of(s.key)
+	aside := filepath.Join(dir, asideName)
+	content := append(fmt.Appendf(nil, stateHead, stateFormat, crc32.Checksum(body, castagnoli)), body...)
+	for _, step := range []struct {
+		what string
+		do   func() error
+	}{
+		{"mkdir", func() error { return os.MkdirAll(dir, 0o700) }},
+		{"sync", func() error { return syncFolder(d.path) }},
+		{"sync", func() error { return syncFolder(dir) }}, // the trays' names
+		{"remove", func() error { return gone(os.Remove(aside)) }},
+		{"write", func() error { return writeFile(aside, content) }},
+		{"rename", func() error { return os.Rename(aside, filepath.Join(dir, stateName)) }},
+		{"sync", func() error { return syncFolder(dir) }},
+	} {
+		if err := d.change(step.what, step.do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFile writes a new file that only its owner reads, and syncs it.
+func writeFile(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// gone makes nothing of the error of a file that is not there.
+func gone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// discard removes trays that no state names.
+func (d *folder) discard(k shelfKey, trays []*tray) {
+	for _, t := range trays {
+		if t.file != "" {
+			// Best effort: load removes what no state names.
+			_ = d.change("remove", func() error { return os.Remove(filepath.Join(d.of(k), t.file)) })
+		}
+	}
+}
+
+// retire removes the trays of a shelf that its successor does not have.
+func (d *folder) retire(old, next *shelf) {
+	d.discard(old.key, slices.DeleteFunc(slices.Clone(old.trays), func(t *tray) bool { return slices.Contains(next.trays, t) }))
+}
+
+// remove removes a shelf's folder, the state first, so that half of it is nothing.
+func (d *folder) remove(k shelfKey) error {
+	if d.path == "" {
+		return nil
+	}
+	return d.removeFolder(d.of(k))
+}
+
+func (d *folder) removeFolder(dir string) error {
+	err := d.change("remove", func() error { return gone(os.Remove(filepath.Join(dir, stateName))) })
+	if err == nil {
+		err = d.change("sync", func() error { return gone(syncFolder(dir)) })
+	}
+	if err == nil {
+		err = d.change("remove", func() error { return os.RemoveAll(dir) })
+	}
+	if err != nil {
+		return semblance.Errorf(semblance.Internal, "files of the vector index are not removed").
+			WithHint("See that the data folder can be written, and try again.").WithCause(err)
+	}
+	return nil
+}
+
+// load opens every shelf. What is damaged or left over is removed.
+func (d *folder) load(note func(string, ...any)) (map[shelfKey]*shelf, error) {
+	unusable := func(err error) error {
+		return semblance.Errorf(semblance.Unavailable, "the folder of the vector index cannot be used").
+			WithHint("See that the data folder belongs to you and can be read and written.").WithCause(err)
+	}
+	if err := os.MkdirAll(d.path, 0o700); err != nil {
+		return nil, unusable(err)
+	}
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return nil, unusable(err)
+	}
+	out := map[shelfKey]*shelf{}
+	for _, e := range entries {
+		dir := filepath.Join(d.path, e.Name())
+		s, err := d.loadShelf(dir)
+		if err == nil {
+			out[s.key] = s
+			err = d.sweep(dir, s)
+		} else if errors.Is(err, errNoState) {
+			err = d.removeFolder(dir)
+		} else {
+			note("the vector index has damaged files, which are made again: %v", err)
+			err = d.removeFolder(dir)
+		}
+		if err != nil {
+			return nil, unusable(err)
+		}
+	}
+	return out, nil
+}
+
+// errNoState says that a folder never became a shelf, or ceased to be one.
+var errNoState = errors.New("no state")
+
+// loadShelf opens the shelf of a folder, without reading its rows.
+func (d *folder) loadShelf(dir string) (*shelf, error) {
+	content, err := os.ReadFile(filepath.Join(dir, stateName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoState
+	}
+	if err != nil {
+		return nil, err
+	}
+	st, err := readState(content)
+	if err != nil {
+		return nil, err
+	}
+	s := &shelf{key: shelfKey{st.Signal, st.Collection, st.Dimensions, st.Metric}, version: st.Version}
+	if d.of(s.key) != dir {
+		return nil, errDamaged // somebody renamed it
+	}
+	for _, ts := range st.Trays {
+		if filepath.Base(ts.File) != ts.File {
+			return nil, errDamaged
+		}
+		t, err := mapTray(filepath.Join(dir, ts.File))
+		if err != nil {
+			return nil, err
+		}
+		t.file = ts.File
+		if err := s.append(t, ts); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// append adds a tray, which must fit the others.
+func (s *shelf) append(t *tray, ts trayState) error {
+	metric := semblance.Cosine
+	if t.Metric == 1 {
+		metric = semblance.Euclid
+	}
+	if t.sum() != ts.Sum || int(t.Dims) != s.key.dims || metric != s.key.metric || t.FirstName != s.names || t.Names > 1<<31-s.names {
+		return errDamaged
+	}
+	var set rowSet
+	if len(ts.Gone) > 0 {
+		if set = newRowSet(t); len(ts.Gone) != 8*len(set) {
+			return errDamaged
+		}
+		for i := range set {
+			set[i] = binary.LittleEndian.Uint64(ts.Gone[8*i:])
+		}
+	}
+	s.trays, s.gone = append(s.trays, t), append(s.gone, set)
+	s.names += t.Names
+	return nil
+}
+
+// readState reads a state file, which may be anything.
+func readState(content []byte) (state, error) {
+	var st state
+	var format int
+	var sum uint32
+	head, body, ok := bytes.Cut(content, []byte{'\n'})
+	if n, err := fmt.Sscanf(string(head)+"\n", stateHead, &format, &sum); !ok || err != nil || n != 2 || format != stateFormat || sum != crc32.Checksum(body, castagnoli) {
+		return st, errDamaged
+	}
+	if err := json.Unmarshal(body, &st); err != nil || st.Version <= 0 || st.Dimensions <= 0 || st.Metric != semblance.Cosine && st.Metric != semblance.Euclid {
+		return st, errDamaged
+	}
+	return st, nil
+}
+
+// sweep removes the files of a shelf's folder that its state does not name.
+func (d *folder) sweep(dir string, s *shelf) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == stateName || slices.ContainsFunc(s.trays, func(t *tray) bool { return t.file == e.Name() }) {
+			continue
+		}
+		if err := d.change("remove", func() error { return os.RemoveAll(filepath.Join(dir, e.Name())) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
