@@ -184,7 +184,7 @@ func (m *nonMating) search(ctx context.Context, subjects int, ids ...ReferenceID
 	for i := range refs {
 		q.Vectors = append(q.Vectors, refs[i].Face.Embedding)
 	}
-	res, err := m.e.Vectors.Search(ctx, q)
+	res, err := m.e.nearest(ctx, []Collection{m.out.Collection}, q)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -127,6 +128,20 @@ func (e *Engine) readyVectors(ctx context.Context, c Collection) error {
 			return yield(r)
 		})
 	}, vectorOf))
+}
+
+// nearest searches the vector index in collections that ready was called for. An index
+// that finds itself damaged says that it does not hold them any more; it is then made
+// again from the store, and searched once more.
+func (e *Engine) nearest(ctx context.Context, cols []Collection, q VectorQuery) ([][]Neighbor, error) {
+	res, err := e.Vectors.Search(ctx, q)
+	if err == nil || CodeOf(err) != Internal {
+		return res, err
+	}
+	if again := e.ready(ctx, cols...); again != nil {
+		return nil, errors.Join(err, again)
+	}
+	return e.Vectors.Search(ctx, q)
 }
 
 func (e *Engine) readyHashes(ctx context.Context, c Collection) error {

@@ -145,7 +145,7 @@ func (e *Engine) doubles(ctx context.Context, c Collection, spec EngineSpec, ref
 	if err := e.ready(ctx, c); err != nil {
 		return "", err
 	}
-	res, err := e.Vectors.Search(ctx, VectorQuery{Space: spec, Collections: []CollectionID{c.ID}, Vectors: [][]float32{ref.Face.Embedding}, Subjects: 2})
+	res, err := e.nearest(ctx, []Collection{c}, VectorQuery{Space: spec, Collections: []CollectionID{c.ID}, Vectors: [][]float32{ref.Face.Embedding}, Subjects: 2})
 	if err != nil {
 		return "", err
 	}

@@ -98,7 +98,7 @@ func (s *subjectReader) round(ctx context.Context, ask int, reach float64, vecto
 	for _, i := range open {
 		vq.Vectors = append(vq.Vectors, vectors[i])
 	}
-	res, err := s.e.Vectors.Search(ctx, vq)
+	res, err := s.e.nearest(ctx, s.cols, vq)
 	if err != nil {
 		return nil, err
 	}

@@ -59,6 +59,7 @@ func (e *Engine) RemoveReferences(ctx context.Context, who Actor, collection str
 	err = e.follow(ctx, c, func(version int64) error {
 		return e.Vectors.Update(ctx, spec, c.ID, version, VectorChange{Remove: gone.References})
 	}, func() (int64, error) { return e.Vectors.Version(ctx, spec, c.ID) })
+	err = errors.Join(err, e.dropBehind(ctx, spec, c))
 	for _, sum := range gone.Objects {
 		err = errors.Join(err, e.Objects.Delete(ctx, sum))
 	}
@@ -66,6 +67,23 @@ func (e *Engine) RemoveReferences(ctx context.Context, who Actor, collection str
 		return gone, fmt.Errorf("the references are gone from the store, but not all that was derived from them: %w", err)
 	}
 	return gone, nil
+}
+
+// dropBehind drops what an index holds of a collection, unless it has followed to where
+// the collection is: what was removed must not stay in it. It is made again when it is
+// next used.
+func (e *Engine) dropBehind(ctx context.Context, spec EngineSpec, before Collection) error {
+	e.sync.Lock()
+	defer e.sync.Unlock()
+	after, err := e.Collections.Collection(ctx, before.Name)
+	if err != nil {
+		return err
+	}
+	held, err := e.Vectors.Version(ctx, spec, before.ID)
+	if err == nil && held == after.Version {
+		return nil
+	}
+	return errors.Join(err, e.Vectors.Drop(ctx, before.ID))
 }
 
 // faces returns a faces collection and its engine's spec, whether or not the engine

@@ -39,18 +39,32 @@ func NewFlat() *Flat {
 	}
 }
 
+// Options are what an index in files is told about the store it is derived from. All of
+// them may be nil.
+type Options struct {
+	// Note is told what an administrator should know.
+	Note func(format string, args ...any)
+	// Mark returns a mark of the store's history as it is now. Every change of the index
+	// keeps it.
+	Mark func() (string, error)
+	// Known reports whether a mark is of the store's history. What is held under a mark
+	// that is not is thrown away: another store, or an older copy, may give the same
+	// version to other content.
+	Known func(mark string) (bool, error)
+}
+
 // OpenFlat opens an index whose files are in a folder, which is made when it is not
-// there and is nobody else's. What it held when it was last used it holds again at once: files are
-// mapped, not read. A collection whose files are damaged or of another format is
-// not held; note, which may be nil, is told, and the files are removed. Bytes are checked
-// when they are first used; when a search meets damage, it fails with Internal and the
-// collection is not held from then on.
-func OpenFlat(path string, note func(format string, args ...any)) (*Flat, error) {
+// there and is nobody else's. What it held when it was last used it holds again at once:
+// files are mapped, not read. A collection whose files are damaged or of another format
+// is not held, and the files are removed. Bytes are checked when they are first used;
+// when a search meets damage, it fails with Internal and the collection is not held from
+// then on.
+func OpenFlat(path string, o Options) (*Flat, error) {
 	f := NewFlat()
-	if note != nil {
-		f.note = note
+	if o.Note != nil {
+		f.note = o.Note
 	}
-	f.folder.path = path
+	f.folder.path, f.folder.mark, f.folder.known = path, o.Mark, o.Known
 	held, err := f.folder.load(f.note)
 	if err != nil {
 		return nil, err

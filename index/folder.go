@@ -23,7 +23,9 @@ import (
 // new trays, then the new state aside, and renames it: that moment is the change.
 // Everything is synced before what relies on it. The zero folder keeps nothing.
 type folder struct {
-	path string
+	path  string
+	mark  func() (string, error)          // of the store's history; may be nil
+	known func(mark string) (bool, error) // whether a mark is of it; may be nil
 	// step, in tests, is called before every change of the disk and may fail it.
 	step func(what string) error
 }
@@ -44,6 +46,7 @@ type state struct {
 	Dimensions int                    `json:"dimensions"`
 	Metric     semblance.Metric       `json:"metric"`
 	Version    int64                  `json:"version"`
+	Mark       string                 `json:"mark,omitempty"`
 	Trays      []trayState            `json:"trays"`
 }
 
@@ -133,6 +136,12 @@ func (d *folder) writeState(s *shelf) error {
 			ts.Gone = binary.LittleEndian.AppendUint64(ts.Gone, w)
 		}
 		st.Trays = append(st.Trays, ts)
+	}
+	if d.mark != nil {
+		var err error
+		if st.Mark, err = d.mark(); err != nil {
+			return err
+		}
 	}
 	body, err := json.Marshal(st)
 	if err != nil {
@@ -236,13 +245,15 @@ func (d *folder) load(note func(string, ...any)) (map[shelfKey]*shelf, error) {
 	for _, e := range entries {
 		dir := filepath.Join(d.path, e.Name())
 		s, err := d.loadShelf(dir)
-		if err == nil {
+		switch {
+		case err == nil:
 			out[s.key] = s
 			err = d.sweep(dir, s)
-		} else if errors.Is(err, errNoState) {
+		case errors.Is(err, errUnknown):
+		case errors.Is(err, errNoState):
 			err = d.removeFolder(dir)
-		} else {
-			note("the vector index has damaged files, which are made again: %v", err)
+		default:
+			note("files of the vector index are not used and made again: %v", err)
 			err = d.removeFolder(dir)
 		}
 		if err != nil {
@@ -254,6 +265,12 @@ func (d *folder) load(note func(string, ...any)) (map[shelfKey]*shelf, error) {
 
 // errNoState says that a folder never became a shelf, or ceased to be one.
 var errNoState = errors.New("no state")
+
+// errForeign says that files were made from another store than there is now.
+var errForeign = errors.New("they were made from another store, or a newer state of this one")
+
+// errUnknown says that the store could not be asked.
+var errUnknown = errors.New("the store does not say whether they are its own")
 
 // loadShelf opens the shelf of a folder, without reading its rows.
 func (d *folder) loadShelf(dir string) (*shelf, error) {
@@ -267,6 +284,13 @@ func (d *folder) loadShelf(dir string) (*shelf, error) {
 	st, err := readState(content)
 	if err != nil {
 		return nil, err
+	}
+	if d.known != nil {
+		if ok, err := d.known(st.Mark); err != nil {
+			return nil, errors.Join(errUnknown, err)
+		} else if !ok {
+			return nil, errForeign
+		}
 	}
 	s := &shelf{key: shelfKey{st.Signal, st.Collection, st.Dimensions, st.Metric}, version: st.Version}
 	if d.of(s.key) != dir {

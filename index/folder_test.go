@@ -25,7 +25,7 @@ func TestFlatContractInFiles(t *testing.T) {
 
 func openFlat(t testing.TB, folder string) *index.Flat {
 	t.Helper()
-	f, err := index.OpenFlat(folder, func(format string, args ...any) { t.Logf("note: "+format, args...) })
+	f, err := index.OpenFlat(folder, index.Options{Note: func(format string, args ...any) { t.Logf("note: "+format, args...) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,7 +337,7 @@ func damaged(t *testing.T, whole, file string, bad []byte, want content) bool {
 	if err := os.WriteFile(filepath.Join(folder, rel), bad, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := index.OpenFlat(folder, nil)
+	f, err := index.OpenFlat(folder, index.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -418,5 +418,47 @@ func TestFlatDiskFull(t *testing.T) {
 	}
 	if err := answers(t, f, held[4]); err != nil {
 		t.Error(err)
+	}
+}
+
+// An older copy of the store may give a version number to other content: what was
+// made from a history that is not the store's is not held.
+func TestFlatOfAnotherStore(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	mark := "3 events, ending in abc"
+	o := index.Options{
+		Mark:  func() (string, error) { return mark, nil },
+		Known: func(m string) (bool, error) { return m == "3 events, ending in abc", nil },
+	}
+	f, err := index.OpenFlat(folder, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := history(f, 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = index.OpenFlat(folder, o); err != nil {
+		t.Fatal(err)
+	}
+	if v := version(t, f); v != 2 {
+		t.Fatalf("version %d is held under a mark that is known, want 2", v)
+	}
+	mark = "4 events, ending in def"
+	if err := f.Update(t.Context(), filesSpace, "c", 3, semblance.VectorChange{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = index.OpenFlat(folder, o); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if v := version(t, f); v != 0 {
+		t.Fatalf("version %d is held under a mark that is not the store's", v)
 	}
 }

@@ -70,7 +70,7 @@ func (b *bench) name(i int) semblance.CollectionID {
 
 func (b *bench) run(ctx context.Context, in io.Reader) (err error) {
 	start := time.Now()
-	if b.flat, err = index.OpenFlat(filepath.Join(b.folder, "index"), nil); err != nil {
+	if b.flat, err = index.OpenFlat(filepath.Join(b.folder, "index"), index.Options{}); err != nil {
 		return err
 	}
 	defer b.flat.Close()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -49,7 +50,7 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
-	vectors, err := openVectors(ctx, cfg)
+	vectors, err := openVectors(ctx, cfg, p.store, note)
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -66,12 +67,41 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 	return p, nil
 }
 
-// openVectors chooses the vector index.
-func openVectors(ctx context.Context, cfg *config) (semblance.VectorIndex, error) {
-	if cfg.Index == "flat" {
-		return index.NewFlat(), nil
+// openVectors chooses the vector index. The flat one has its files in the data folder,
+// which st has taken for this program.
+func openVectors(ctx context.Context, cfg *config, st *store.Store, note func(string, ...any)) (semblance.VectorIndex, error) {
+	if cfg.Index != "flat" {
+		return qdrant.Open(ctx, cfg.Index, qdrant.Options{APIKey: cfg.IndexKey})
 	}
-	return qdrant.Open(ctx, cfg.Index, qdrant.Options{APIKey: cfg.IndexKey})
+	flat, err := index.OpenFlat(filepath.Join(cfg.Data, "index", "vectors"), index.Options{
+		Note:  note,
+		Mark:  func() (string, error) { return auditMark(ctx, st) },
+		Known: func(mark string) (bool, error) { return knownMark(ctx, st, mark) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return flat, nil
+}
+
+// auditMark names the end of the audit chain, and with it everything before.
+func auditMark(ctx context.Context, st *store.Store) (string, error) {
+	events, head, err := st.AuditHead(context.WithoutCancel(ctx))
+	return fmt.Sprintf("%d:%s", events, head), err
+}
+
+// knownMark reports whether the audit chain has the event that a mark names.
+func knownMark(ctx context.Context, st *store.Store, mark string) (bool, error) {
+	number, head, _ := strings.Cut(mark, ":")
+	events, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || events < 0 {
+		return false, nil
+	}
+	if events == 0 {
+		return head == "", nil
+	}
+	found, err := st.AuditEvents(ctx, events-1, 1)
+	return len(found) == 1 && found[0].Seq == events && found[0].Hash == head, err
 }
 
 // Close waits for the commands of others, whose context must have ended, and
