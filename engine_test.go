@@ -34,6 +34,8 @@ type picture struct {
 	Second  [][]float32 `json:"second"`           // embeddings of engine yunet-dlib, where they differ
 	Poor    []int       `json:"poor,omitempty"`   // faces too poor to search
 	Broken  []int       `json:"broken,omitempty"` // faces whose embedding is not a number
+	Grades  []float32   `json:"grades,omitempty"` // qualities of the faces, where they are not 80
+	Taken   string      `json:"taken,omitempty"`
 	Fail    string      `json:"fail,omitempty"`
 	Salt    string      `json:"salt,omitempty"`
 }
@@ -77,7 +79,7 @@ func (f *fakeAnalyzer) Analyze(_ context.Context, file *os.File, req semblance.A
 	if p.Fail != "" {
 		return semblance.Analysis{}, semblance.Errorf(semblance.Code(p.Fail), "it fails")
 	}
-	a := semblance.Analysis{Type: "image/test", Width: 100, Height: 100, Frames: 1, Decoder: "test 1"}
+	a := semblance.Analysis{Type: "image/test", Width: 100, Height: 100, Frames: 1, Decoder: "test 1", Metadata: semblance.Metadata{Taken: p.Taken}}
 	if len(req.Hashes) > 0 {
 		a.Hashes = []semblance.FrameHashes{p.hashes(req.Hashes)}
 	}
@@ -127,6 +129,10 @@ func (p picture) faces(spec semblance.EngineSpec) semblance.FaceSet {
 			e[0] = float32(math.NaN())
 		}
 		f := semblance.Face{Box: semblance.Box{X: float32(10 * i), W: 10, H: 10}, Score: 0.9, Quality: 80, Embedding: e, Crop: []byte("jpeg")}
+		if i < len(p.Grades) {
+			f.Quality, f.Reasons = p.Grades[i], []string{"blurred"}
+			f.Components = &semblance.Components{InterEyeDistance: 90, Sharpness: 12, UnderExposure: 100, OverExposure: 100, DynamicRange: 100, Illumination: 100, Yaw: 40, Pitch: 100, Roll: 100, Crop: 100, Score: 90}
+		}
 		if slices.Contains(p.Poor, i) {
 			f.Quality, f.Reasons = 5, []string{"small"}
 		}
@@ -483,29 +489,6 @@ func TestEnginesNeverMix(t *testing.T) {
 	}
 	if x := r.examine(probe, "a", "b"); len(x.Media.Analysis.FaceSets) != 2 {
 		t.Errorf("a plan with two engines ran %d", len(x.Media.Analysis.FaceSets))
-	}
-}
-
-func TestReenrollSwitchesEngineOrChangesNothing(t *testing.T) {
-	r := newRig(t)
-	r.collection("g", semblance.Faces)
-	r.enroll("g", "s", 1, 0)
-	if _, err := r.Reenroll(t.Context(), tester, semblance.ReenrollRequest{Collection: "g", Engine: semblance.YuNetDlib}); err != nil {
-		t.Fatal(err)
-	}
-	c, err := r.Collections.Collection(t.Context(), "g")
-	if err != nil || c.Engine != semblance.YuNetDlib || c.FaceDistance != 0.5 {
-		t.Fatalf("%+v, %v", c, err)
-	}
-	x := r.examine(picture{Faces: [][]float32{{1, 0}}}.bytes(t), "g")
-	if len(x.Findings.Candidates) != 1 || x.Findings.Candidates[0].Engine != semblance.YuNetDlib || x.Findings.Candidates[0].Metric != semblance.Euclid {
-		t.Errorf("after the switch: %+v", x.Findings.Candidates)
-	}
-	r.missing[semblance.DlibHOG] = true
-	_, err = r.Reenroll(t.Context(), tester, semblance.ReenrollRequest{Collection: "g", Engine: semblance.DlibHOG})
-	wantCode(t, err, semblance.Unavailable)
-	if after, err := r.Collections.Collection(t.Context(), "g"); err != nil || after != c {
-		t.Errorf("a failed reenroll changed %+v to %+v (%v)", c, after, err)
 	}
 }
 

@@ -47,10 +47,7 @@ func (c *Collection) least() float32 { return max(c.EnrollQuality, MinSearchable
 // then the override is kept with the reference and in the audit event.
 func (e *Engine) gate(who Actor, c Collection, spec EngineSpec, r EnrollRequest, f Face, same []Reference) (*Override, error) {
 	var found []Refusal
-	switch why := unusable(spec, f); {
-	case why != "" && len(f.Embedding) == 0 && len(f.Reasons) > 0:
-		found = append(found, Refusal{RuleEmbedding, why + ": " + strings.Join(f.Reasons, "; "), true})
-	case why != "":
+	if why := unusable(spec, f); why != "" {
 		found = append(found, Refusal{RuleEmbedding, why, true})
 	}
 	if !(f.Quality >= c.least()) { // NaN too
@@ -81,30 +78,25 @@ func (e *Engine) gate(who Actor, c Collection, spec EngineSpec, r EnrollRequest,
 	return nil, &GateError{Refusals: found, Quality: f.Quality, Reasons: f.Reasons, Components: f.Components, err: err}
 }
 
-// unusable says why a face has no embedding that can be compared, or "".
+// unusable says why a face cannot be compared with anything, or "". Embeddings that
+// are no vectors were taken away when they came, with a reason.
 func unusable(spec EngineSpec, f Face) string {
-	sum := 0.0
-	for _, v := range f.Embedding {
-		sum += float64(v) * float64(v)
-	}
 	switch {
-	case len(f.Embedding) == 0:
-		return fmt.Sprintf("engine %s makes no embedding of this face, of quality %.0f", spec.Name, f.Quality)
-	case len(f.Embedding) != spec.Dimensions:
-		return fmt.Sprintf("engine %s gave an embedding of %d values instead of %d", spec.Name, len(f.Embedding), spec.Dimensions)
-	case math.IsNaN(sum) || math.IsInf(sum, 0):
-		return fmt.Sprintf("engine %s gave an embedding with values that are no numbers", spec.Name)
-	case sum == 0:
-		return fmt.Sprintf("engine %s gave an embedding of nothing but zeros", spec.Name)
 	case math.IsNaN(float64(f.Quality)):
 		return fmt.Sprintf("engine %s cannot tell the quality of this face", spec.Name)
+	case len(f.Embedding) > 0:
+		return ""
 	}
-	return ""
+	why := fmt.Sprintf("engine %s makes no embedding of this face, of quality %.0f", spec.Name, f.Quality)
+	if len(f.Reasons) > 0 {
+		why += ": " + strings.Join(f.Reasons, "; ")
+	}
+	return why
 }
 
 // tooPoor says how poor a face is and of what it is made.
 func tooPoor(c Collection, f Face) string {
-	text := fmt.Sprintf("quality %.0f of 100, %.0f is needed", f.Quality, c.least())
+	text := fmt.Sprintf("quality %.0f of 100, %.0f is needed", math.Floor(float64(f.Quality)), c.least()) // 44.9 is not 45
 	if len(f.Reasons) > 0 {
 		text += " (" + strings.Join(f.Reasons, "; ") + ")"
 	}
