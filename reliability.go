@@ -15,7 +15,7 @@ const (
 	LabelProfile     = "profile"
 	LabelTilted      = "looks up or down"
 	LabelBlurred     = "blurred"
-	LabelDark        = "dark"
+	LabelFlat        = "hardly any contrast"
 	LabelOverexposed = "overexposed"
 	LabelCutOff      = "cut off"
 	LabelUncertain   = "uncertain face" // the detector is not sure that it is one

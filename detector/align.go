@@ -14,7 +14,11 @@ type Chip struct {
 	Size    int
 	RGB     []byte  // 3*Size*Size bytes, owned by the chip
 	Outside float64 // share of the chip that lies outside the frame, 0 to 1; those pixels are black
+	outside []bool  // of each pixel, whether a part of it is; nil: none
 }
+
+// shows reports whether a pixel is wholly of the frame.
+func (c *Chip) shows(i int) bool { return c.outside == nil || !c.outside[i] }
 
 // Similarity is the map (x, y) -> (A*x - B*y + X, B*x + A*y + Y): scale and turn
 // without shear or reflection.
@@ -95,6 +99,7 @@ func warp(f *semblance.Frame, back Similarity, size int) Chip {
 	for y := range size {
 		for x := range size {
 			var sum [3]float64
+			before := outside
 			for j := range samples {
 				for i := range samples {
 					px := float64(x) + (float64(i)+0.5)/float64(samples) - 0.5
@@ -105,6 +110,12 @@ func warp(f *semblance.Frame, back Similarity, size int) Chip {
 					}
 					src.bilinear(fx, fy, &sum)
 				}
+			}
+			if outside > before {
+				if c.outside == nil {
+					c.outside = make([]bool, size*size)
+				}
+				c.outside[y*size+x] = true
 			}
 			o, n := 3*(y*size+x), float64(samples*samples)
 			for ch := range sum {

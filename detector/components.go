@@ -12,26 +12,25 @@ type measures struct {
 	yaw, pitch, roll float64 // radians, 0 and more
 	sharpness        float64 // variance of the Laplacian over the variance of the brightness
 	dark, bright     float64 // shares of the face that are nearly black and nearly white
-	contrast         float64 // standard deviation of the brightness of the face
 	bits             float64 // entropy of the brightness of the face
 	cheeks           float64 // how far the histograms of the two cheeks overlap, 0 to 1
 	outside          float64 // share of the chip outside the frame
 	score            float64 // the detector's
 }
 
-// measure wants at least eyes and nose, and a chip of [Template112].
+// measure wants at least eyes and nose, and a chip of [Template112]. Pixels outside
+// the frame count for Outside and nothing else: their edge would pass for detail.
 func measure(face *semblance.Face, chip Chip) measures {
 	luma := brightness(chip)
 	m := measures{outside: chip.Outside, score: float64(face.Score)}
 	m.yaw, m.pitch = pose(face.Landmarks)
 	m.roll = roll(face.Landmarks)
 	m.eyes = eyeDistance(face.Landmarks) / max(0.5, math.Cos(m.yaw))
-	m.sharpness = max(0, laplacianVariance(luma, chip.Size)-roundingNoise) / (variance(luma) + 16)
-	skin := middle(luma, chip.Size)
+	m.sharpness = max(0, laplacianVariance(&chip, luma)-roundingNoise) / (variance(part(&chip, luma, 0, 0, chip.Size, chip.Size)) + 16)
+	skin := middle(&chip, luma)
 	m.dark, m.bright = share(skin, 0, 25), share(skin, 247, 255)
-	m.contrast = math.Sqrt(variance(skin))
 	m.bits = entropy(skin)
-	m.cheeks = intersection(cheek(luma, chip.Size, false), cheek(luma, chip.Size, true))
+	m.cheeks = intersection(cheek(&chip, luma, false), cheek(&chip, luma, true))
 	return m
 }
 
@@ -86,18 +85,28 @@ func roll(l []semblance.Point) float64 {
 	return math.Abs(math.Atan2(float64(l[1].Y-l[0].Y), float64(l[1].X-l[0].X)))
 }
 
-// middle is the part of a chip where the face is, without hair and background.
-func middle(luma []float64, size int) []float64 {
-	part := make([]float64, 0, size*size)
-	for y := size / 4; y < size-size/8; y++ {
-		part = append(part, luma[y*size+size/5:y*size+size-size/5]...)
+// part lists the values of a rectangle of the chip, x1 and y1 excluded, as far as
+// they are of the frame.
+func part(c *Chip, luma []float64, x0, y0, x1, y1 int) []float64 {
+	list := make([]float64, 0, (x1-x0)*(y1-y0))
+	for y := y0; y < y1; y++ {
+		for i := y*c.Size + x0; i < y*c.Size+x1; i++ {
+			if c.shows(i) {
+				list = append(list, luma[i])
+			}
+		}
 	}
-	return part
+	return list
+}
+
+// middle is where the face is, without hair and background.
+func middle(c *Chip, luma []float64) []float64 {
+	return part(c, luma, c.Size/5, c.Size/4, c.Size-c.Size/5, c.Size-c.Size/8)
 }
 
 // cheek is the square under an eye of [Template112], between it and the mouth: half
 // as wide as the eyes are apart.
-func cheek(luma []float64, size int, right bool) []float64 {
+func cheek(c *Chip, luma []float64, right bool) []float64 {
 	points := Template112().Points
 	eye, corner := points[0], points[3]
 	if right {
@@ -105,11 +114,7 @@ func cheek(luma []float64, size int, right bool) []float64 {
 	}
 	half := int(points[1].X-points[0].X) / 4
 	cx, cy := int(eye.X+corner.X)/2, int(eye.Y+corner.Y)/2
-	var part []float64
-	for y := cy - half; y <= cy+half; y++ {
-		part = append(part, luma[y*size+cx-half:y*size+cx+half+1]...)
-	}
-	return part
+	return part(c, luma, cx-half, cy-half, cx+half+1, cy+half+1)
 }
 
 func share(values []float64, from, to float64) float64 {
@@ -119,7 +124,7 @@ func share(values []float64, from, to float64) float64 {
 			n++
 		}
 	}
-	return n / float64(len(values))
+	return n / float64(max(1, len(values)))
 }
 
 // entropy is that of the histogram with 256 bins, in bits.

@@ -165,18 +165,19 @@ func TestLabelsFollowWhatIsWrong(t *testing.T) {
 		label string
 	}{
 		"nothing":              {measures{}, ""},
-		"few pixels":           {measures{eyes: 15}, semblance.LabelSmall},
+		"few pixels":           {measures{eyes: 12}, semblance.LabelSmall},
 		"from the side":        {measures{yaw: 0.9}, semblance.LabelProfile},
 		"from above":           {measures{pitch: 0.9}, semblance.LabelTilted},
 		"little detail":        {measures{sharpness: 0.0006}, semblance.LabelBlurred},
-		"in the dark":          {measures{dark: 0.8}, semblance.LabelDark},
+		"in the dark":          {measures{dark: 0.8, bits: 2}, semblance.LabelFlat},
+		"dark, with shades":    {measures{dark: 0.8}, ""},
 		"in the flash":         {measures{bright: 0.5}, semblance.LabelOverexposed},
-		"at the edge":          {measures{outside: 0.4}, semblance.LabelCutOff},
+		"at the edge":          {measures{outside: 0.5}, semblance.LabelCutOff},
 		"perhaps not one":      {measures{score: 0.71}, semblance.LabelUncertain},
-		"small and from above": {measures{eyes: 12, pitch: 0.9}, semblance.LabelSmall},
+		"small and from above": {measures{eyes: 12, pitch: 0.9}, semblance.LabelTilted},
 	} {
 		m := c.face
-		m.eyes, m.sharpness, m.score = or(m.eyes, 60), or(m.sharpness, 0.01), or(m.score, 0.9)
+		m.eyes, m.sharpness, m.score, m.bits = or(m.eyes, 60), or(m.sharpness, 0.01), or(m.score, 0.9), or(m.bits, 7)
 		got := m.labels()
 		if c.label == "" && len(got) > 0 || c.label != "" && (len(got) == 0 || got[0] != c.label) {
 			t.Errorf("%s: %q, want %q first", name, got, c.label)
@@ -189,4 +190,28 @@ func or(v, standard float64) float64 {
 		return standard
 	}
 	return v
+}
+
+// TestTheEdgeOfThePictureIsNotDetail cuts a blurred face at the border of the
+// picture: the black beyond it must not make the face look sharp.
+func TestTheEdgeOfThePictureIsNotDetail(t *testing.T) {
+	t.Parallel()
+	_, chip := portrait(1, 5)
+	f := &semblance.Frame{Width: chip.Size, Height: chip.Size, RGB: chip.RGB}
+	for i := range f.RGB {
+		f.RGB[i] /= 2
+		f.RGB[i] += 128
+	}
+	face := &semblance.Face{Score: 0.93}
+	for _, p := range Template112().Points { // 20 pixels lower: the mouth and what is under it are cut off
+		face.Landmarks = append(face.Landmarks, semblance.Point{X: p.X, Y: p.Y + 20})
+	}
+	cut, ok := Align(f, face.Landmarks, Template112())
+	if !ok || cut.Outside < 0.15 {
+		t.Fatalf("%v of the face is outside", cut.Outside)
+	}
+	Judge(face, cut)
+	if face.Components.Sharpness > 5 || face.Components.Crop > 85 {
+		t.Errorf("a blurred face that is cut off has %+v", *face.Components)
+	}
 }

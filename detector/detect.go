@@ -20,13 +20,13 @@ type search struct {
 }
 
 // Detect returns the faces of an upright frame, highest score first, with
-// landmarks; Quality is left to [Quality]. The whole frame is looked at at each of
+// landmarks; Quality is left to [Judge]. The whole frame is looked at at each of
 // Options.Sizes, and tiles of it where o asks for smaller faces than these show.
 // Where nothing is found for certain, or what is found stands otherwise than upright,
 // the frame is looked at turned as well.
 //
-// The score is that of the first look; box and landmarks are those of a second
-// where it saw the same face. Beyond the first o.Faces there is no second look. No
+// The score is that of the first look; box and landmarks are the means of two
+// close-ups where they show the same face. Beyond the first o.Faces there is no second look. No
 // face is an empty slice and a nil error; the error has code Invalid (the frame is
 // not one, or o) or Internal.
 func (y *YuNet) Detect(f *semblance.Frame, o semblance.FindOptions) ([]semblance.Face, error) {
@@ -123,7 +123,7 @@ func (s *search) look(list []view) ([]sighting, error) {
 			return nil, err
 		}
 		for _, face := range found {
-			seen = append(seen, sighting{face, v.exact(face.Box), v.tile, v.cuts(face.Box)})
+			seen = append(seen, sighting{face, v.tile, v.cuts(face.Box)})
 		}
 		if len(seen) > 2*mostSightings {
 			seen = merge(seen, s.y.opts.Overlap)
@@ -143,22 +143,6 @@ func (s *search) closeUps(seen []sighting, most int) ([]sighting, error) {
 		}
 	}
 	return merge(seen, s.y.opts.Overlap), nil // two first looks may have become one face
-}
-
-// refine looks again at one face and takes over box and landmarks of the face that
-// overlaps it best. Faces too small to be searched, and those that the first look
-// showed at the size at which a second would, are left as they are.
-func (y *YuNet) refine(f *semblance.Frame, s *sighting) error {
-	face := &s.face
-	if eyeDistance(face.Landmarks) < minEyeDistance || s.exact && !s.cut {
-		return nil
-	}
-	found, err := y.lookAt(f, closeUp(face.Box, closeUpSize, face.Turn), min(y.opts.Score, face.Score))
-	if best := nearestTo(face.Box, found); best != nil {
-		face.Box, face.Landmarks = best.Box, best.Landmarks
-		s.cut = false
-	}
-	return err
 }
 
 // nearestTo is the face that overlaps a box best, nil when none is the same.

@@ -10,10 +10,9 @@ import (
 
 // A sighting is a face as one look showed it.
 type sighting struct {
-	face  semblance.Face
-	exact bool // a second look would show no more
-	tile  bool // seen in a tile, not in the whole frame
-	cut   bool // it reaches the border of a tile, where the frame goes on
+	face semblance.Face
+	tile bool // seen in a tile, not in the whole frame
+	cut  bool // it reaches the border of a tile, where the frame goes on
 }
 
 // mostSightings bounds what a frame made to be full of faces can cost: sightings

@@ -14,7 +14,7 @@ type Options struct {
 	Score   float32 // least detector score, 0 to 1; FindOptions.MinScore has precedence
 	Sure    float32 // a face under this score is looked at in all four stances: YuNet sees faces on their head as standing ones
 	Overlap float32 // faces that overlap more than this (intersection over union) are one
-	Refine  bool    // look again at each face, enlarged or reduced to where YuNet is most exact
+	Refine  bool    // look twice again at each face, at the size where YuNet's landmarks are steadiest
 }
 
 // DefaultOptions are the pinned ones, without Model.

@@ -29,18 +29,22 @@ type factor struct {
 // falling steadily outside it, so each can only take away:
 //
 //   - size: pixels between the eyes, corrected for yaw as ISO/IEC 29794-5 does
-//     (OFIQ's InterEyeDistance); a logistic curve around 18 with width 5. OFIQ's own
+//     (OFIQ's InterEyeDistance); a logistic curve around 10 with width 2.5. OFIQ's own
 //     midpoint, 70, is that of a passport photograph.
 //   - sharpness: variance of the Laplacian of the aligned chip over the variance of
 //     its brightness.
-//   - exposure: the share of the chip that is nearly black or nearly white, and its
-//     contrast.
+//   - exposure: the entropy of the brightness, and the share that is nearly white.
+//     Darkness alone costs nothing: what still has shades is still compared.
 //   - pose: cos² (as OFIQ) of yaw and of pitch, both estimated from the landmarks.
 //     Roll costs nothing: alignment undoes it.
 //   - border: the share of the chip outside the frame.
-//   - detector: the score, below 0.85.
+//   - detector: the score, below 0.92. It is the best single sign of how far a face
+//     is from what both networks were trained on; it never takes more than 70%,
+//     so that a laboratory can search for faces of a low score.
 //
-// A face under semblance.MinSearchableQuality (eyes about 11 pixels apart, or
+// The constants are chosen on development pictures (docs/accuracy.md).
+//
+// A face under semblance.MinSearchableQuality (eyes about 7 pixels apart, or
 // thoroughly blurred) is shown but not searched. A face without at least eyes and
 // nose, or with another chip, has quality 0 and no components.
 func Judge(face *semblance.Face, chip Chip) {
@@ -109,7 +113,7 @@ func pose(l []semblance.Point) (yaw, pitch float64) {
 }
 
 func sizeFactor(eyes float64) factor {
-	return factor{1 / (1 + math.Exp((18-eyes)/5)), fmt.Sprintf("small: %.0f pixels between the eyes", eyes)}
+	return factor{1 / (1 + math.Exp((10-eyes)/2.5)), fmt.Sprintf("small: %.0f pixels between the eyes", eyes)}
 }
 
 func poseFactor(yaw, pitch float64) factor {
@@ -126,7 +130,7 @@ func borderFactor(outside float64) factor {
 }
 
 func scoreFactor(score float64) factor {
-	return factor{ramp(score, 0.3, 0.85), fmt.Sprintf("uncertain: detector score %.2f", score)}
+	return factor{0.3 + 0.7*ramp(score, 0.7, 0.92), fmt.Sprintf("uncertain: detector score %.2f", score)}
 }
 
 // roundingNoise is the variance that rounding a smooth chip to whole numbers gives
@@ -141,19 +145,17 @@ const (
 	sharpRatio   = 0.004
 )
 
-// exposureFactor is the worst of three: dark, overexposed, flat.
+// exposureFactor is the worse of two: too few shades, overexposed.
 func (m *measures) exposureFactor() factor {
-	f := factor{1, ""}
-	for _, x := range []factor{
-		{ramp(m.dark, 0.95, 0.5), fmt.Sprintf("dark: %.0f%% of the face is nearly black", 100*m.dark)},
-		{ramp(m.bright, 0.8, 0.3), fmt.Sprintf("overexposed: %.0f%% of the face is nearly white", 100*m.bright)},
-		{ramp(m.contrast, 2, 12), "flat: hardly any contrast"},
-	} {
-		if x.value < f.value {
-			f = x
-		}
+	shades := factor{ramp(m.bits, 2.5, 4.5), fmt.Sprintf("flat: the shades of the face hold %.1f bits", m.bits)}
+	if m.dark > 0.5 {
+		shades.reason = fmt.Sprintf("dark: %.0f%% of the face is nearly black", 100*m.dark)
 	}
-	return f
+	bright := factor{ramp(m.bright, 0.95, 0.3), fmt.Sprintf("overexposed: %.0f%% of the face is nearly white", 100*m.bright)}
+	if bright.value < 1 && bright.value <= shades.value {
+		return bright
+	}
+	return shades
 }
 
 // ramp is 0 at zero, 1 at one and linear between; zero may be the larger.
@@ -170,7 +172,11 @@ func brightness(c Chip) []float64 {
 	return luma
 }
 
+// variance of nothing is 0.
 func variance(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
 	var sum, squares float64
 	for _, x := range v {
 		sum += x
@@ -183,13 +189,16 @@ func variance(v []float64) float64 {
 }
 
 // laplacianVariance is the variance of the 4-neighbor Laplacian over the middle of
-// the chip; hair and background at its rim are left out.
-func laplacianVariance(luma []float64, size int) float64 {
+// the chip; hair and background at its rim are left out, and so is what touches the
+// outside of the frame.
+func laplacianVariance(c *Chip, luma []float64) float64 {
 	var list []float64
-	for y := size / 5; y < size-size/8; y++ {
-		for x := size / 5; x < size-size/5; x++ {
-			i := y*size + x
-			list = append(list, luma[i-1]+luma[i+1]+luma[i-size]+luma[i+size]-4*luma[i])
+	for y := c.Size / 5; y < c.Size-c.Size/8; y++ {
+		for x := c.Size / 5; x < c.Size-c.Size/5; x++ {
+			i := y*c.Size + x
+			if c.shows(i) && c.shows(i-1) && c.shows(i+1) && c.shows(i-c.Size) && c.shows(i+c.Size) {
+				list = append(list, luma[i-1]+luma[i+1]+luma[i-c.Size]+luma[i+c.Size]-4*luma[i])
+			}
 		}
 	}
 	return variance(list)

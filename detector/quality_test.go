@@ -52,7 +52,7 @@ func TestQualityOnlyFalls(t *testing.T) {
 		change func(step float64) (*semblance.Face, Chip) // 0 good, 1 bad
 	}{
 		"smaller": {"small", func(s float64) (*semblance.Face, Chip) {
-			return portrait(float32(2-1.78*s), 0) // down to 8 pixels between the eyes
+			return portrait(float32(2-1.86*s), 0) // down to 5 pixels between the eyes
 		}},
 		"more blurred": {"blurred", func(s float64) (*semblance.Face, Chip) { return portrait(2, 6*s) }},
 		"turned": {"turned", func(s float64) (*semblance.Face, Chip) {
@@ -99,7 +99,11 @@ func TestQualityOnlyFalls(t *testing.T) {
 			}
 			last, why = q, reasons
 		}
-		if last >= semblance.MinSearchableQuality {
+		limit := float32(semblance.MinSearchableQuality)
+		if name == "less certain" {
+			limit = 31 // a laboratory that asks for low scores gets to search them
+		}
+		if last >= limit {
 			t.Errorf("%s: still %v at the end", name, last)
 		}
 		if !slices.ContainsFunc(why, func(r string) bool { return strings.HasPrefix(r, c.reason) }) {
@@ -108,22 +112,22 @@ func TestQualityOnlyFalls(t *testing.T) {
 	}
 }
 
-// TestQualityLimits are the sizes promised: under ten pixels between the eyes a
-// face is not searched, from thirty on size is no matter.
+// TestQualityLimits are the sizes promised: under seven pixels between the eyes a
+// face is not searched, from twenty on size is no matter.
 func TestQualityLimits(t *testing.T) {
 	t.Parallel()
 	at := func(eyes float32) float32 {
 		q, _ := judged(portrait(eyes/(73.5318-38.2946), 0))
 		return q
 	}
-	if q := at(9.9); q >= semblance.MinSearchableQuality {
-		t.Errorf("9.9 pixels: %v", q)
+	if q := at(6); q >= semblance.MinSearchableQuality {
+		t.Errorf("6 pixels: %v", q)
 	}
-	if q := at(14); q < semblance.MinSearchableQuality {
-		t.Errorf("14 pixels: %v", q)
+	if q := at(8); q < semblance.MinSearchableQuality {
+		t.Errorf("8 pixels: %v", q)
 	}
-	if q := at(35); q < 70 {
-		t.Errorf("35 pixels: %v", q)
+	if q := at(20); q < 90 {
+		t.Errorf("20 pixels: %v", q)
 	}
 }
 

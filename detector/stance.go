@@ -49,7 +49,7 @@ func (s *search) stand(seen *sighting) error {
 		return nil
 	}
 	var best *semblance.Face
-	v := closeUp(face.Box, stanceSize, 0)
+	v := closeUp(face.Box, stanceRoom, 0)
 	for _, turn := range stanceOrder(face.Turn) {
 		v.turn = turn
 		found, err := s.y.lookAt(s.f, v, s.score)

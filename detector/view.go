@@ -7,16 +7,15 @@ import (
 )
 
 const (
-	// closeUpSize is the side of the second look's input. A face fills
-	// closeUpSize/closeUpRoom = 128 pixels of it, where YuNet is most exact.
-	closeUpSize = 224
-	closeUpRoom = 1.75
-	// stanceSize is the side of the input in which a face is looked at in all four
-	// stances: it fills 73 pixels of it.
-	stanceSize = 128
-	// Between these sizes, in pixels of the first look, a second look would see no
-	// more: the longer side of the box is where YuNet is most exact already.
-	exactFrom, exactTo = 96, 160
+	// closeUpSize is the side of the input of a look at one face.
+	closeUpSize = 128
+	// refineRoom is how much of a face's surroundings are in the picture when its landmarks are
+	// looked for: the face fills 128/1.4 = 91 pixels, where YuNet's landmarks are
+	// steadiest. docs/accuracy.md has the sizes that were tried.
+	refineRoom = 1.4
+	// stanceRoom is the same when a face is looked at in all four stances: it fills
+	// 73 pixels.
+	stanceRoom = 1.75
 	// sameFace is the overlap from which a face of the second look is the one that
 	// was looked at.
 	sameFace = 0.3
@@ -31,7 +30,6 @@ type view struct {
 	planeW, planeH int
 	turn           int
 	inner          edges // of a tile: where the frame goes on
-	coarse         bool  // the frame reduced further, for faces that fill it
 	tile           bool
 }
 
@@ -60,15 +58,15 @@ func views(width, height int, sizes []int, enlarge float64) []view {
 		}
 		last = scale
 		v := wholeView(width, height, scale)
-		v.coarse = len(list) > 0
 		list = append(list, v)
 	}
 	return list
 }
 
-// closeUp is a square around a face, shown with size by size pixels.
-func closeUp(b semblance.Box, size, turn int) view {
-	side := float64(max(b.W, b.H)) * closeUpRoom
+// closeUp is a square around a face, room times as wide as the face is long.
+func closeUp(b semblance.Box, room float64, turn int) view {
+	const size = closeUpSize
+	side := float64(max(b.W, b.H)) * room
 	x, y := float64(b.X)+float64(b.W)/2-side/2, float64(b.Y)+float64(b.H)/2-side/2
 	return view{x: x, y: y, w: side, h: side, outW: size, outH: size, planeW: size, planeH: size, turn: turn}
 }
@@ -113,13 +111,6 @@ func (v *view) unturn(x, y float64) (float64, float64) {
 		return float64(v.outW) - y, x
 	}
 	return x, y
-}
-
-// exact reports whether a second look at a face would show no more. A face that
-// fills the frame is looked at again, with black around it: that moves its landmarks.
-func (v *view) exact(b semblance.Box) bool {
-	side := float64(max(b.W, b.H)) * v.scale()
-	return !v.coarse && side >= exactFrom && side <= exactTo
 }
 
 // cuts reports whether a face in the frame's pixels reaches a side of the tile at

@@ -17,12 +17,13 @@ import (
 // YuNet is YuNet (yunet_n_dynamic.onnx) in ONNX Runtime. It holds native memory
 // until Close and is used by one goroutine at a time.
 type YuNet struct {
-	session *ort.DynamicAdvancedSession
-	opts    Options
-	planes  []float32 // the input, kept between frames
-	turned  []float32 // the same, turned
-	seen    view      // what of the frame planes shows
-	sha256  string
+	session  *ort.DynamicAdvancedSession
+	opts     Options
+	planes   []float32 // the input, kept between frames
+	turned   []float32 // the same, turned
+	mirrored []float32 // the same of a close-up
+	seen     view      // what of the frame planes shows
+	sha256   string
 }
 
 // OpenYuNet loads the network. The process must have started ONNX Runtime. The
