@@ -173,7 +173,7 @@ func (y *YuNet) lookAt(f *semblance.Frame, v view, score float32) ([]semblance.F
 
 // show reduces a part of the frame to the network's input, once for all turns.
 func (y *YuNet) show(f *semblance.Frame, v view) {
-	v.turn, v.inner, v.coarse, v.tile = 0, edges{}, false, false
+	v.turn, v.inner, v.tile = 0, edges{}, false
 	if v == y.seen {
 		return
 	}

@@ -95,7 +95,7 @@ func TestFourHundredFacesInOnePicture(t *testing.T) {
 	for _, name := range portraits {
 		f, face := only(t, y, name)
 		b := face.Box
-		size := int(1.4 * b.H)
+		size := int(1.8 * b.H) // closer together, halves of neighbors make faces of their own
 		x0, y0 := int(b.X+b.W/2)-size/2, int(b.Y+b.H/2)-size/2
 		k := float32(cell) / float32(size)
 		tiles = append(tiles, reduced(part(f, x0, y0, size, size), cell, cell))
