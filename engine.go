@@ -58,6 +58,7 @@ type Engine struct {
 	originals sync.RWMutex // held for writing while originals are erased, for reading while a reference to one is stored
 	claims    claims       // collections that are being enrolled again
 	refits    sync.Mutex   // held while a calibration is looked for or made again
+	grouping  sync.Mutex   // held while faces are grouped
 	bands     bands
 }
 

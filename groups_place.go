@@ -3,12 +3,8 @@ package semblance
 import (
 	"cmp"
 	"context"
-	"runtime"
 	"slices"
 )
-
-// processors is how many things are done at once.
-func processors() int { return runtime.GOMAXPROCS(0) }
 
 // placings turns clusters into what is stored, and lets poor faces join them.
 func (p *placement) placings(ctx context.Context) error {
@@ -116,20 +112,12 @@ func (p *placement) poorFrames(i int, waiting []int32) []int32 {
 
 // poorLinks lists what poor faces may join, nearest first.
 func (p *placement) poorLinks(ctx context.Context, waiting []int32) ([]poorLink, error) {
-	var clusters, fresh []int32
-	for _, a := range p.roots() {
-		if a >= p.exist {
-			fresh = append(fresh, a)
-		}
-		if a >= p.exist || p.cores[a].Count > 0 {
-			clusters = append(clusters, a)
-		}
-	}
+	fresh := slices.DeleteFunc(p.roots(), func(a int32) bool { return a < p.exist })
 	lists := make([][]poorLink, len(p.poor)+len(waiting))
 	err := parallel(ctx, len(lists), 16, func(from, to int) error {
 		for i := from; i < to; i++ {
 			if i < len(p.poor) {
-				lists[i] = p.poorLinksOf(i, p.poor[i].Embedding, p.poorTargets(i, clusters))
+				lists[i] = p.poorLinksOf(i, p.poor[i].Embedding, p.poorTargets(i))
 			} else {
 				lists[i] = p.poorLinksOf(i, p.sums[waiting[i-len(p.poor)]], fresh)
 			}
@@ -144,18 +132,10 @@ func (p *placement) poorLinks(ctx context.Context, waiting []int32) ([]poorLink,
 }
 
 // poorTargets lists the clusters a poor face is compared with.
-func (p *placement) poorTargets(i int, clusters []int32) []int32 {
-	if p.besidePoor == nil {
-		return clusters
-	}
+func (p *placement) poorTargets(i int) []int32 {
 	var out []int32
 	for _, b := range p.besidePoor[i] {
-		out = append(out, p.root(p.exist+b))
-	}
-	for a := range p.exist {
-		if p.cores[a].Count > 0 {
-			out = append(out, a)
-		}
+		out = append(out, p.root(b))
 	}
 	return compact(out)
 }
@@ -165,8 +145,7 @@ func (p *placement) poorLinksOf(i int, v []float32, clusters []int32) []poorLink
 	var out []poorLink
 	square := squareOf(v)
 	for _, b := range clusters {
-		n := float64(p.counts[b])
-		if d := max(0, square+p.squares[b]/n-2*dot(v, p.sums[b])/n); d <= p.join {
+		if d := p.toCluster(v, square, b); d <= p.join {
 			out = append(out, poorLink{d, i, b})
 		}
 	}

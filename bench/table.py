@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every benchmark beside its peer, one after the other, and prints one table.
 
-    scripts/bench [hashing] [nets] [faces] [accuracy] [start]
+    scripts/bench [hashing] [nets] [faces] [accuracy] [start] [group]
 
 A part that cannot run says why in its row; nothing is taken over from an earlier run. What
 is compared on one core is pinned to one. Programs of bench/ may add rows of their
@@ -178,8 +178,13 @@ def start():
         row("a search on an existing data folder, from start to end", "below 1 s", f"{fastest(search, 5):.2f} s", "-")
 
 
+def group():
+    import group as part  # bench/group.py
+    part.measure(sys.modules[__name__])
+
+
 def main(asked):
-    parts = {"hashing": hashing, "nets": nets, "faces": faces, "accuracy": accuracy, "start": start}
+    parts = {"hashing": hashing, "nets": nets, "faces": faces, "accuracy": accuracy, "start": start, "group": group}
     unknown = [a for a in asked if a not in parts]
     if unknown:
         sys.exit(f"bench: no part {unknown[0]!r}; there are {', '.join(parts)}")

@@ -199,15 +199,24 @@ func TestGroupsOfTwoCases(t *testing.T) {
 }
 
 // TestGroupsDoNotDependOnOrder: the same pictures in another order, in other exhibits,
-// give the same groups.
+// give the same groups, and so does a batch that is added to them.
 func TestGroupsDoNotDependOnOrder(t *testing.T) {
 	t.Parallel()
-	var want []string
+	var first, want []string
 	for seed := range uint64(4) {
 		r := newGroupRig(t)
 		exhibits := []semblance.Exhibit{r.exhibit("A", "1"), r.exhibit("A", "2")}
 		rnd := rand.New(rand.NewPCG(seed, 3))
-		for _, i := range rnd.Perm(60) {
+		order := slices.Concat(rnd.Perm(40), shifted(rnd.Perm(20), 40)) // the last 20 are a batch of their own
+		for n, i := range order {
+			if n == 40 {
+				r.run(cases("A"))
+				got := r.partition(cases("A"), nil)
+				if first == nil {
+					first = got
+				}
+				equal(t, fmt.Sprintf("first groups in order %d", seed), got, first)
+			}
 			f := faceOf(0, blend(person(fmt.Sprint(i%13), i), person(fmt.Sprint((i+1)%13), i), 0.35)) // near enough to be doubtful
 			if i%7 == 0 {
 				f.Quality = 30
@@ -224,6 +233,13 @@ func TestGroupsDoNotDependOnOrder(t *testing.T) {
 	if len(want) < 5 || len(want) > 40 {
 		t.Errorf("%d groups: the test has nothing to get wrong", len(want))
 	}
+}
+
+func shifted(list []int, by int) []int {
+	for i := range list {
+		list[i] += by
+	}
+	return list
 }
 
 func blend(a, b []float32, part float64) []float32 {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -161,6 +162,69 @@ func measure(ctx context.Context, faces []labelled, engine semblance.EngineName,
 	fmt.Printf("%s, %s, distance %.2f: %d faces, %d persons, %d groups (%d over several pictures); B-cubed precision %.3f recall %.3f; pairs precision %.3f recall %.3f; wrong pairs %d\n",
 		title, engine, res.Grouping.Distance, s.faces, s.persons, len(groups), mixed, s.precision, s.recall, s.pairPrecision, s.pairRecall, s.wrong)
 	return nil
+}
+
+// measurePeer lets dlib's Chinese whispers group the same faces at a threshold.
+func measurePeer(ctx context.Context, program string, faces []labelled, engine semblance.EngineName, distance float64, title string) error {
+	spec, err := semblance.EngineByName(engine)
+	if err != nil {
+		return err
+	}
+	groups, seconds, err := whispers(ctx, program, faces, spec, distance)
+	if err != nil {
+		return err
+	}
+	var labels [][]string
+	for _, g := range groups {
+		var of []string
+		for _, i := range g {
+			if p := faces[i].person; p != "" {
+				of = append(of, p)
+			}
+		}
+		labels = append(labels, of)
+	}
+	s := score(labels)
+	fmt.Printf("%s, %s, Chinese whispers at %.2f: %d faces, %d groups in %.1f s; B-cubed precision %.3f recall %.3f; pairs precision %.3f recall %.3f; wrong pairs %d\n",
+		title, engine, distance, s.faces, len(groups), seconds, s.precision, s.recall, s.pairPrecision, s.pairRecall, s.wrong)
+	return nil
+}
+
+// whispers runs the peer.
+func whispers(ctx context.Context, program string, faces []labelled, spec semblance.EngineSpec, distance float64) (map[string][]int, float64, error) {
+	dir, err := os.MkdirTemp("", "grouppeer")
+	if err != nil {
+		return nil, 0, err
+	}
+	defer os.RemoveAll(dir)
+	var raw []byte
+	for _, f := range faces {
+		for _, x := range f.face.Embedding {
+			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(x))
+		}
+	}
+	in, out := filepath.Join(dir, "in"), filepath.Join(dir, "out")
+	if err := os.WriteFile(in, raw, 0o600); err != nil {
+		return nil, 0, err
+	}
+	if spec.Metric == semblance.Cosine {
+		distance = math.Sqrt(2 * distance)
+	}
+	said, err := exec.CommandContext(ctx, program, in, fmt.Sprint(spec.Dimensions), fmt.Sprint(distance), out).Output()
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", program, err)
+	}
+	text, err := os.ReadFile(out)
+	if err != nil {
+		return nil, 0, err
+	}
+	groups := map[string][]int{}
+	for i, label := range strings.Fields(string(text)) {
+		groups[label] = append(groups[label], i)
+	}
+	var seconds float64
+	_, err = fmt.Sscan(string(said), &seconds)
+	return groups, seconds, err
 }
 
 func (b *bench) scanLabelled(ctx context.Context, faces []labelled, spec semblance.EngineSpec) (map[semblance.FaceRef]string, error) {
