@@ -65,7 +65,7 @@ func (e *Engine) groupingOf(ctx context.Context, r GroupRequest) (GroupScope, Gr
 
 // scopeOf is the scope of a grouping, for the audit chain.
 func (e *Engine) scopeOf(ctx context.Context, g Grouping) (GroupScope, error) {
-	spec, err := EngineByName(g.Engine)
+	spec, err := e.Engines.ByName(g.Engine)
 	s := GroupScope{Engine: spec, All: g.All}
 	for _, n := range g.Cases {
 		if err != nil {

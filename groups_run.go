@@ -120,7 +120,10 @@ func some[T any](list []T) []T {
 
 // groupScope resolves whose faces are meant.
 func (e *Engine) groupScope(ctx context.Context, numbers []string, all bool, name EngineName) (GroupScope, error) {
-	spec, err := EngineByName(name)
+	spec, err := e.Engines.ByName(name)
+	if err == nil {
+		err = e.pinned(ctx, spec)
+	}
 	s := GroupScope{Engine: spec, All: all}
 	if err != nil {
 		return s, err
