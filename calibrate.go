@@ -30,15 +30,6 @@ const MaxNonMated = 10_000
 // shownPairs is how many close pairs are put before a person.
 const shownPairs = 20
 
-// copyDistance is under what distance two faces are one photograph. Other photographs
-// of one person do not come that close (docs/accuracy.md), strangers much less.
-func copyDistance(spec EngineSpec) float64 {
-	if spec.Metric == Euclid {
-		return spec.Distance / 5
-	}
-	return spec.Distance / 25 // the cosine distance is quadratic in the angle
-}
-
 // NonMated searches references of a collection among the other subjects. In a large
 // collection the probes are a sample that depends on the names of subjects and
 // references only.
@@ -203,7 +194,7 @@ func pairOf(a, b string) [2]string { return [2]string{min(a, b), max(a, b)} }
 // are one person.
 func (m *nonMating) findCopies(p probing) {
 	for _, n := range p.neighbors {
-		if n.Subject != p.ref.Subject && RoundDistance(n.Distance) <= copyDistance(m.spec) {
+		if n.Subject != p.ref.Subject && RoundDistance(n.Distance) <= m.spec.CopyDistance() {
 			keepNearest(m.copies, p.ref, n, RoundDistance(n.Distance))
 		}
 	}
@@ -303,16 +294,11 @@ func (e *Engine) calibrate(ctx context.Context, who Actor, name, because string)
 	if err != nil {
 		return Calibration{}, err
 	}
-	c := m.Collection
-	if err := e.nameSources(ctx, m.Closest, m.Left); err != nil {
+	cal, err := e.calibrationOf(ctx, m)
+	if err != nil {
 		return Calibration{}, err
 	}
-	cal := Calibration{Collection: c.Name, Version: c.Version, Engine: c.Engine, EngineVersion: c.EngineVersion, Subjects: c.Subjects, References: c.Entries,
-		Threshold: c.FaceDistance, AtThreshold: RateAt(c.Subjects, m.Searches, c.FaceDistance), Searches: len(m.Searches),
-		Bins: FitCalibration(c.Subjects, m.Searches), Closest: m.Closest, Left: m.Left, LeftCount: m.LeftCount, Created: e.now()}
-	if spec, err := e.engineOf(c); err == nil {
-		cal.Metric = spec.Metric
-	}
+	c := m.Collection
 	ev := e.event(who, "collection.calibrate", nil, c.Name)
 	ev.Basis, ev.Detail["version"], ev.Detail["subjects"], ev.Detail["searches"], ev.Detail["because"] = c.Basis, c.Version, c.Subjects, len(m.Searches), because
 	if err := e.Calibrations.AddCalibration(ctx, c.ID, cal, ev); err != nil {
@@ -320,6 +306,18 @@ func (e *Engine) calibrate(ctx context.Context, who Actor, name, because string)
 	}
 	e.bands.keep(c.ID, &cal)
 	return cal, nil
+}
+
+// calibrationOf fits what was measured.
+func (e *Engine) calibrationOf(ctx context.Context, m NonMated) (Calibration, error) {
+	c := m.Collection
+	if err := e.nameSources(ctx, m.Closest, m.Left); err != nil {
+		return Calibration{}, err
+	}
+	spec, err := e.engineOf(c)
+	return Calibration{Collection: c.Name, Version: c.Version, Engine: c.Engine, EngineVersion: c.EngineVersion, Metric: spec.Metric, Subjects: c.Subjects, References: c.Entries,
+		Threshold: c.FaceDistance, AtThreshold: RateAt(c.Subjects, m.Searches, c.FaceDistance), Searches: len(m.Searches),
+		Bins: FitCalibration(c.Subjects, m.Searches), Closest: m.Closest, Left: m.Left, LeftCount: m.LeftCount, Created: e.now()}, err
 }
 
 // nameSources fills in what the pictures of pairs are called.

@@ -273,6 +273,15 @@ func (t *tail) level(limit float64) (CalibrationLevel, bool) {
 	return CalibrationLevel{Distance: d, Rate: t.at(d), Extrapolated: true}, d >= 0
 }
 
+// CopyDistance is up to what distance two faces are one photograph. Other photographs
+// of one person do not come that close (docs/accuracy.md), strangers even less.
+func (s EngineSpec) CopyDistance() float64 {
+	if s.Metric == Euclid {
+		return s.Distance / 5
+	}
+	return s.Distance / 25 // the cosine distance is quadratic in the angle
+}
+
 // Band says what a distance means for a probe of a quality: how often a search of
 // this collection for somebody who is not in it returns anyone this close. It is for
 // ranking and judgement at the screen; a report does not carry it.

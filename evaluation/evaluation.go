@@ -1,179 +1,172 @@
 // Package evaluation measures how well an engine tells persons apart on labelled
-// faces. The one name callers need is [Verify]. It is pure arithmetic on
-// embeddings: the same input gives the same numbers, bootstrap included.
+// faces. The names most callers need are [Measure], which makes an [Evaluation] of
+// samples, and [WriteHTML]. It is pure arithmetic on embeddings: the same input gives
+// the same numbers, bootstrap included, whatever the order of the samples and the
+// number of workers.
 //
-// Words are those of ISO/IEC 2382-37 and NIST: a mated pair shows one person, a
-// non-mated pair two.
+// Words are those of ISO/IEC 2382-37 and NIST's FRTE 1:1 and 1:N: a mated pair shows
+// one person, a non-mated pair two; FMR and FNMR are the error rates of comparing
+// pairs; FPIR(N,T) is the share of searches for people who are not in a gallery of N
+// that return anyone within the distance T, and FNIR(N,R,T) the share of searches for
+// people who are in it that do not return them within T and among the first R.
 package evaluation
 
 import (
 	"cmp"
-	"math"
-	"math/rand/v2"
+	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 
 	"semblance"
 )
 
 // A Sample is one face of a person.
 type Sample struct {
+	Person  string
+	Name    string // of the picture; with Person, what samples are ordered by
+	Quality float32
+	Vector  []float32
+}
+
+// A Failure is a picture that could not be used.
+type Failure struct {
 	Person string
-	Vector []float32
+	Name   string
 }
 
-// A Rate is a point of the ROC curve: the share of mated pairs at or below the
-// distance where at most FPR of the non-mated pairs are.
-type Rate struct {
-	FPR      float64 `json:"fpr"`
-	TPR      float64 `json:"tpr"`
+// An Evaluation is everything that was measured.
+type Evaluation struct {
+	Result
+	Pictures int        `json:"pictures"`
+	Failure  Value      `json:"failure_to_enroll"` // of pictures
+	Pairs    []PairRate `json:"verification"`
+	Sizes    []Gallery  `json:"galleries"`       // smallest first
+	Quality  []Bin      `json:"quality"`         // of the probes, in the largest gallery
+	Copies   []Copy     `json:"copies"`          // one photograph under two names: left out
+	Notes    []string   `json:"notes,omitempty"` // what could not be measured, and why
+	Curves   Curves     `json:"curves"`
+}
+
+// A Copy is one photograph under the names of two persons. Nothing between the two
+// persons is counted as non-mated.
+type Copy struct {
+	A        string  `json:"a"`
+	B        string  `json:"b"`
 	Distance float64 `json:"distance"`
-	Note     string  `json:"note,omitempty"`
 }
 
-// A Result is what Verify measured.
-type Result struct {
-	Persons  int     `json:"persons"`
-	Samples  int     `json:"samples"`
-	Mated    int     `json:"mated_pairs"`
-	NonMated int     `json:"non_mated_pairs"`
-	AUC      float64 `json:"auc"`
-	AUCLow   float64 `json:"auc_low"` // 95% interval, bootstrap over persons
-	AUCHigh  float64 `json:"auc_high"`
-	Note     string  `json:"note,omitempty"` // what the interval cannot say
-	Rates    []Rate  `json:"rates"`
+// A Value is a rate with its 95% interval, or the reason why there is none.
+type Value struct {
+	Value   *float64 `json:"value"` // nil: not measurable
+	Low     float64  `json:"low"`
+	High    float64  `json:"high"`
+	Trials  int      `json:"trials"`  // searches, pairs or pictures it rests on
+	Persons int      `json:"persons"` // of whom they are
+	Note    string   `json:"note,omitempty"`
 }
 
-// rounds is how many bootstrap samples are drawn: the ends of a 95% interval then
-// rest on 25 draws each.
-const rounds = 1000
-
-// fewPersons is under how many persons a bootstrap over persons is not to be
-// trusted: too few different draws.
-const fewPersons = 10
-
-// A pair is a comparison of two persons by index.
-type pair struct {
-	a, b     int
-	distance float64
+// String is the rate and what it rests on, for people.
+func (v Value) String() string {
+	if v.Value == nil {
+		return v.Note
+	}
+	return fmt.Sprintf("%.4f (%.4f to %.4f)", *v.Value, v.Low, v.High)
 }
 
-// Verify compares every face with every other. It needs at least one mated and
-// one non-mated pair (Invalid otherwise).
-func Verify(samples []Sample, metric semblance.Metric) (Result, error) {
-	persons := map[string]int{}
+// notMeasurable is a Value that is none.
+func notMeasurable(trials, persons int, format string, a ...any) Value {
+	return Value{Trials: trials, Persons: persons, High: 1, Note: "not measurable: " + fmt.Sprintf(format, a...)}
+}
+
+// Measure evaluates an engine on samples. Two persons are needed (Invalid
+// otherwise); what else the samples cannot carry is said in place of a number.
+func Measure(samples []Sample, failures []Failure, spec semblance.EngineSpec) (Evaluation, error) {
+	samples = slices.Clone(samples)
+	slices.SortFunc(samples, func(a, b Sample) int {
+		return cmp.Or(strings.Compare(a.Person, b.Person), strings.Compare(a.Name, b.Name), slices.Compare(a.Vector, b.Vector))
+	})
+	if err := check(samples, spec); err != nil {
+		return Evaluation{}, err
+	}
+	p := newPeople(samples, spec)
+	e := Evaluation{Pictures: len(samples) + len(failures), Failure: failureToEnroll(samples, failures), Copies: p.copyList()}
+	e.Result = verify(p.pairs(), p)
+	e.Pairs = e.atFMR(len(p.persons))
+	e.Curves.Pairs = pairCurve(e.sorted)
+	for _, n := range gallerySizes(len(p.persons)) {
+		g := p.gallery(n)
+		e.Sizes = append(e.Sizes, g.rates())
+		e.Curves.Searches = append(e.Curves.Searches, g.curve())
+		if n == len(p.persons)-1 {
+			e.Quality = g.bins()
+		}
+	}
+	e.Notes = e.notes(p)
+	return e, nil
+}
+
+// check refuses what cannot be compared.
+func check(samples []Sample, spec semblance.EngineSpec) error {
+	persons := map[string]bool{}
 	for _, s := range samples {
-		if _, ok := persons[s.Person]; !ok {
-			persons[s.Person] = len(persons)
+		persons[s.Person] = true
+		if len(s.Vector) != spec.Dimensions {
+			return semblance.Errorf(semblance.Invalid, "the embedding of %q has %d dimensions; engine %s has %d", s.Name, len(s.Vector), spec.Name, spec.Dimensions)
+		}
+		if !finite(s.Vector) {
+			return semblance.Errorf(semblance.Invalid, "the embedding of %q is zero, or not made of finite numbers", s.Name).
+				WithHint("Leave that picture out; an embedding like that is a fault of the engine's.")
 		}
 	}
-	var pairs []pair
-	for i, s := range samples {
-		for _, t := range samples[:i] {
-			pairs = append(pairs, pair{persons[s.Person], persons[t.Person], metric.Distance(s.Vector, t.Vector)})
-		}
+	if len(persons) < 2 {
+		return semblance.Errorf(semblance.Invalid, "usable pictures of %d persons are not enough to measure with", len(persons)).
+			WithHint("At least two persons are needed, and two usable pictures of one of them to measure how often they are found.")
 	}
-	slices.SortFunc(pairs, func(x, y pair) int { return cmp.Compare(x.distance, y.distance) })
-	r := Result{Persons: len(persons), Samples: len(samples)}
-	for _, p := range pairs {
-		if p.a == p.b {
-			r.Mated++
-		} else {
-			r.NonMated++
-		}
-	}
-	if r.Mated == 0 || r.NonMated == 0 {
-		return r, semblance.Errorf(semblance.Invalid, "%d mated and %d non-mated pairs are not enough to measure with", r.Mated, r.NonMated).
-			WithHint("At least two persons are needed, and two usable pictures of one of them.")
-	}
-	all := make([]int, len(persons))
-	for i := range all {
-		all[i] = 1
-	}
-	r.AUC, _ = auc(pairs, all)
-	r.AUCLow, r.AUCHigh = interval(pairs, len(persons))
-	if len(persons) < fewPersons {
-		r.Note = "with " + strconv.Itoa(len(persons)) + " persons the interval says little: it is of these persons, not of others"
-	}
-	for _, fpr := range []float64{0.01, 0.001} {
-		r.Rates = append(r.Rates, rate(pairs, r, fpr))
-	}
-	return r, nil
+	return nil
 }
 
-// auc is the probability that a mated pair is closer than a non-mated one, ties
-// counting half, with every person drawn weight times. A pair of two persons
-// weighs the product, a pair of one person its weight. pairs are sorted.
-func auc(pairs []pair, weight []int) (float64, bool) {
-	var won, mated, non float64
-	for i := 0; i < len(pairs); {
-		j := i
-		var m, n float64
-		for ; j < len(pairs) && pairs[j].distance == pairs[i].distance; j++ {
-			p := pairs[j]
-			if p.a == p.b {
-				m += float64(weight[p.a])
-			} else {
-				n += float64(weight[p.a] * weight[p.b])
-			}
+func finite(v []float32) bool {
+	any := false
+	for _, x := range v {
+		if x-x != 0 { // NaN and infinities
+			return false
 		}
-		won += n * (mated + m/2) // mated pairs closer than these non-mated ones
-		mated += m
-		non += n
-		i = j
+		any = any || x != 0
 	}
-	if mated == 0 || non == 0 {
-		return 0, false
-	}
-	return won / (mated * non), true
+	return any
 }
 
-// interval draws persons with replacement; pairs of one person drawn twice are
-// not new non-mated pairs. Draws without both kinds of pair are left out.
-func interval(pairs []pair, persons int) (low, high float64) {
-	rng := rand.New(rand.NewPCG(1, 2)) // fixed: the same pictures give the same interval
-	var values []float64
-	weight := make([]int, persons)
-	for range rounds {
-		clear(weight)
-		for range persons {
-			weight[rng.IntN(persons)]++
-		}
-		if v, ok := auc(pairs, weight); ok {
-			values = append(values, v)
-		}
+// failureToEnroll is the share of pictures in which no face could be embedded.
+func failureToEnroll(samples []Sample, failures []Failure) Value {
+	tally := map[string]counts{}
+	for _, s := range samples {
+		c := tally[s.Person]
+		c.trials++
+		tally[s.Person] = c
 	}
-	if len(values) == 0 {
-		return 0, 1
+	for _, f := range failures {
+		c := tally[f.Person]
+		c.events, c.trials = c.events+1, c.trials+1
+		tally[f.Person] = c
 	}
-	slices.Sort(values)
-	at := func(q float64) float64 { return values[int(math.Round(q*float64(len(values)-1)))] }
-	return at(0.025), at(0.975)
+	var list []counts
+	for _, name := range sortedKeys(tally) {
+		list = append(list, tally[name])
+	}
+	return proportion(list)
 }
 
-// rate finds the largest distance that keeps the false positive rate.
-func rate(pairs []pair, r Result, fpr float64) Rate {
-	allowed := int(math.Floor(fpr*float64(r.NonMated) + 1e-9))
-	out := Rate{FPR: fpr}
-	if allowed == 0 {
-		out.Note = "fewer than " + strconv.Itoa(int(math.Ceil(1/fpr))) + " non-mated pairs: this is the rate before the first false positive"
+// notes says what the samples cannot carry as a whole.
+func (e *Evaluation) notes(p *people) []string {
+	var out []string
+	if e.Mated == 0 {
+		out = append(out, "there are no mated searches: every person has one usable picture, so that only searches for people who are not in the gallery are measured")
 	}
-	mated, non := 0, 0
-	for i := 0; i < len(pairs); {
-		j, m, n := i, 0, 0
-		for ; j < len(pairs) && pairs[j].distance == pairs[i].distance; j++ {
-			if pairs[j].a == pairs[j].b {
-				m++
-			} else {
-				n++
-			}
-		}
-		if non+n > allowed {
-			break
-		}
-		mated, non, i = mated+m, non+n, j
-		out.Distance = pairs[j-1].distance
+	if len(e.Copies) > 0 {
+		out = append(out, fmt.Sprintf("%d pairs of persons have one photograph in common: one of its names is wrong, or they are one person; they are not compared with each other", len(e.Copies)))
 	}
-	out.TPR = float64(mated) / float64(r.Mated)
+	if p.sameFace > 0 {
+		out = append(out, fmt.Sprintf("%d mated pairs are copies of one photograph: they make the engine look better than it is", p.sameFace))
+	}
 	return out
 }
