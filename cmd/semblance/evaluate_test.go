@@ -36,7 +36,7 @@ func (crowdAnalyzer) Analyze(_ context.Context, f *os.File, req semblance.Analyz
 	out := semblance.Analysis{Type: "image/jpeg", Width: 100, Height: 100, Frames: 1, Decoder: "fake 1"}
 	for _, e := range req.Engines {
 		spec, _ := semblance.EngineByName(e)
-		set := semblance.FaceSet{Engine: e, Version: spec.Version, MinFace: req.MinFace, MinScore: req.MinScore, Faces: []semblance.Face{}}
+		set := semblance.FaceSet{Engine: e, Version: spec.Version, Detection: req.Detection, Faces: []semblance.Face{}}
 		if quality > 0 {
 			set.Faces = append(set.Faces, semblance.Face{Box: semblance.Box{W: 80, H: 90}, Score: 0.9, Quality: quality, Embedding: crowdVector(person, picture)})
 		}
