@@ -65,7 +65,8 @@ func withFindings(r report.Row, run int) report.Row {
 		NearMatches: []semblance.NearMatch{{Collection: "known", Owner: "o", Entry: id, Algorithm: hashing.AlgorithmPDQ, Value: "bb", EntryValue: "cc", Distance: 7, Threshold: 31,
 			Transform: "flipy", Quality: 77, EntryQuality: 88}},
 		Candidates: []semblance.Candidate{{Rank: 1, Collection: "faces", Owner: "o", Subject: "somebody", Reference: "ref", Source: "s.jpg", Distance: 0.25, Metric: semblance.Cosine,
-			Threshold: 0.55, Band: band, Engine: semblance.DefaultEngine, Version: 1, Review: semblance.Unreviewed}},
+			Threshold: 0.55, Band: band, Engine: semblance.DefaultEngine, Version: 1, Review: semblance.Unreviewed,
+			Labels: []string{semblance.LabelProfile}, RefLabels: []string{semblance.LabelChild}}},
 		Contradictions: []semblance.Contradiction{{KnownGood: "good", Entry: id, Other: "known", Because: "hit", Message: "one of the two lists is wrong"}},
 	}
 	return r
@@ -107,7 +108,7 @@ func TestNDJSON(t *testing.T) {
 	want := `{"event":"item","exhibit":"phone","path":"a.jpg","size":1,"modified":"2017-07-14T02:40:00.000000005Z","status":"new","sha256":"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb","sha1":"86f7e437faa5a7fce15d1ddcb9eaeaea377667b8","md5":"0cc175b9c0f1b6a831c399e269772661","media_type":"image/jpeg","width":4,"height":3,"pdq":"01` + strings.Repeat("0", 62) + `","pdq_quality":77,"faces":{"yunet-mobilefacenet":1},"decoder":"d 1"}
 {"event":"hit","exhibit":"phone","path":"a.jpg","sha256":"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb","collection":"known","owner":"o","algorithm":"md5","value":"aa","weak":true,"note":"n","source":"list.txt","record":"line 1"}
 {"event":"near-match","exhibit":"phone","path":"a.jpg","sha256":"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb","collection":"known","owner":"o","algorithm":"pdq","value":"bb","entry_value":"cc","distance":7,"threshold":31,"transform":"flipy","quality":77,"entry_quality":88,"verified":"UNVERIFIED"}
-{"event":"candidate","exhibit":"phone","path":"a.jpg","sha256":"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb","face":0,"box":{"x":0,"y":0,"w":0,"h":0},"quality":0,"rank":1,"collection":"faces","owner":"o","subject":"somebody","reference":"ref","source":"s.jpg","distance":0.25,"metric":"cosine","threshold":0.55,"engine":"yunet-mobilefacenet","version":1,"reference_quality":0,"review":"UNREVIEWED"}
+{"event":"candidate","exhibit":"phone","path":"a.jpg","sha256":"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb","face":0,"box":{"x":0,"y":0,"w":0,"h":0},"quality":0,"rank":1,"collection":"faces","owner":"o","subject":"somebody","reference":"ref","source":"s.jpg","distance":0.25,"metric":"cosine","threshold":0.55,"engine":"yunet-mobilefacenet","version":1,"reference_quality":0,"reliability":["profile"],"reference_reliability":["declared child"],"review":"UNREVIEWED"}
 {"event":"contradiction","exhibit":"phone","path":"a.jpg","sha256":"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb","known_good":"good","other":"known","because":"hit","message":"one of the two lists is wrong"}
 `
 	if !strings.HasPrefix(text, want) {
@@ -138,7 +139,7 @@ func TestPage(t *testing.T) {
 	for _, want := range []string{
 		"5 items = 1 new + 1 duplicate + 1 known-good + 1 unsupported + 1 failed", "4 bytes, 3 different contents",
 		"1 hits (1 weak, on MD5 alone), 1 near matches, 1 candidates, 1 contradictions",
-		"WEAK: MD5 ONLY", "UNVERIFIED", "UNREVIEWED", "0.2500 cosine", "7 of at most 31 bits", "flipy", "one of the two lists is wrong", "it is damaged",
+		"WEAK: MD5 ONLY", "UNVERIFIED", "UNREVIEWED", "0.2500 cosine", "probe: profile", "reference: declared child", "7 of at most 31 bits", "flipy", "one of the two lists is wrong", "it is damaged",
 		`http-equiv="Content-Security-Policy" content="default-src 'none'`, "never an identification", "Written 1970-01-01 00:00:01 UTC by tester@host with semblance test",
 	} {
 		if !strings.Contains(text, want) {

@@ -323,7 +323,7 @@ function facesView(m, set, pictures) {
     const mine = (m.findings.candidates || []).filter((c) => c.engine === set.engine && c.face === n);
     const box = el('div', { className: 'face' });
     const probe = { kind: 'face', media: m.sha256, engine: set.engine, face: n };
-    const says = facts([['face', n], ['quality', `${Math.round(face.quality)} of 100`], ['lowered by', (face.reasons || []).join('; ')], ['detector score', Number(face.score).toFixed(2)]]);
+    const says = facts([['face', n], ['quality', `${Math.round(face.quality)} of 100`], ['less reliable', (face.reliability || []).join(', ')], ['lowered by', (face.reasons || []).join('; ')], ['detector score', Number(face.score).toFixed(2)]]);
     if (mine.length) {
       box.append(says, el('div', { className: 'candidates' }, ...mine.filter((c) => c.rank <= candidatesShown).map((c) => candidateView(c, probe, pictures))));
       if (mine.length > candidatesShown) box.append(el('p', { className: 'quiet' }, `${mine.length - candidatesShown} more candidates, farther away, are in the report.`));
@@ -344,7 +344,9 @@ function candidateView(c, probe, pictures) {
       el('figure', {}, picture(pictures, { kind: 'reference', reference: c.reference }, `Reference of ${c.subject}`), el('figcaption', {}, 'reference'))),
     el('p', { className: 'lead' }, 'Candidate: a lead for an examiner, not an identification'),
     facts([['rank', c.rank], ['subject', c.subject], ['collection', `${c.collection} (${c.owner})`], ['distance', `${four(c.distance)} (${c.metric})`], ['threshold', four(c.threshold)],
-      ['band', c.band], ['quality', `${Math.round(c.quality)} of the probe, ${Math.round(c.reference_quality)} of the reference`], ['engine', `${c.engine} version ${c.version}`], ['source', c.source], ['review', c.review]]));
+      ['band', c.band], ['quality', `${Math.round(c.quality)} of the probe, ${Math.round(c.reference_quality)} of the reference`],
+      ['less reliable', [...(c.reliability || []).map((l) => `probe: ${l}`), ...(c.reference_reliability || []).map((l) => `reference: ${l}`)].join(', ')],
+      ['engine', `${c.engine} version ${c.version}`], ['source', c.source], ['review', c.review]]));
 }
 
 $('login').addEventListener('submit', doing(async () => {
