@@ -79,7 +79,7 @@ func writeHTML(w io.Writer, s Source) error {
 			p.Limits = append(p.Limits, l)
 		}
 	}
-	t, err := template.New("report").Funcs(template.FuncMap{"upper": strings.ToUpper, "name": shortName}).Parse(pageText)
+	t, err := template.New("report").Funcs(template.FuncMap{"upper": strings.ToUpper, "name": shortName, "age": semblance.DeclaredAge}).Parse(pageText)
 	if err != nil {
 		return err
 	}

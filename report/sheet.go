@@ -135,7 +135,7 @@ func plain(s string) string {
 var sheetPage string
 
 func writeSheetHTML(w io.Writer, s SheetSource) error {
-	t, err := template.New("sheet").Funcs(template.FuncMap{"notes": notes, "why": whyNot, "four": four, "distance": func(d *float64) string {
+	t, err := template.New("sheet").Funcs(template.FuncMap{"notes": notes, "why": whyNot, "four": four, "age": semblance.DeclaredAge, "distance": func(d *float64) string {
 		if d == nil {
 			return "not known"
 		}

@@ -270,7 +270,7 @@ func fourOrNot(d *float64) string {
 
 func ageText(age *int) string {
 	if age == nil {
-		return "-"
+		return "unknown"
 	}
 	return strconv.Itoa(*age)
 }
