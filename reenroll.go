@@ -50,7 +50,7 @@ const reenrollBatch = 32
 // switch from happening (Invalid) unless LeaveOut is set.
 func (e *Engine) Reenroll(ctx context.Context, who Actor, r ReenrollRequest) (ReenrollResult, error) {
 	res := ReenrollResult{Collection: r.Collection}
-	c, spec, err := e.reenrollable(ctx, r)
+	c, spec, err := e.Reenrollable(ctx, r)
 	if err != nil {
 		return res, err
 	}
@@ -85,8 +85,9 @@ func (e *Engine) Reenroll(ctx context.Context, who Actor, r ReenrollRequest) (Re
 	}
 }
 
-// reenrollable returns the collection and the engine that are meant.
-func (e *Engine) reenrollable(ctx context.Context, r ReenrollRequest) (Collection, EngineSpec, error) {
+// Reenrollable checks a request before anything is done, and returns the collection
+// and the engine that are meant.
+func (e *Engine) Reenrollable(ctx context.Context, r ReenrollRequest) (Collection, EngineSpec, error) {
 	c, err := e.Collections.Collection(ctx, r.Collection)
 	if err != nil {
 		return c, EngineSpec{}, err

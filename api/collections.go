@@ -65,6 +65,7 @@ func (s *Server) collectionRoutes() {
 	do(s, huma.Operation{OperationID: "list-collections", Method: http.MethodGet, Path: "/v1/collections", Summary: "List the collections", Tags: tags}, s.listCollections)
 	do(s, huma.Operation{OperationID: "show-collection", Method: http.MethodGet, Path: "/v1/collections/{name}", Summary: "Show a collection", Tags: tags}, s.showCollection)
 	do(s, huma.Operation{OperationID: "delete-collection", Method: http.MethodDelete, Path: "/v1/collections/{name}", Summary: "Erase a collection with all it holds, and prove it by counting", Tags: tags}, s.deleteCollection)
+	s.referenceRoutes(tags)
 	s.raw(huma.Operation{OperationID: "enroll", Method: http.MethodPost, Path: "/v1/collections/{name}/references", Summary: "Enroll a picture of a subject", Tags: tags,
 		Parameters: []*huma.Param{inPath("name", "Name of a faces collection"), inQuery("subject", "string", "The person's label, unique in the collection", true),
 			inQuery("source", "string", "What the picture is called; the uploaded file's name when it is left away", false),
@@ -95,11 +96,6 @@ func (s *Server) createCollection(ctx context.Context, in *collectionInput) (*co
 func (s *Server) listCollections(ctx context.Context, _ *struct{}) (*collectionsOutput, error) {
 	list, err := s.parts.Collections.Collections(ctx)
 	return &collectionsOutput{collectionsBody{some(list)}}, err
-}
-
-func (s *Server) showCollection(ctx context.Context, in *collectionName) (*collectionOutput, error) {
-	c, err := s.parts.Collections.Collection(ctx, in.Name)
-	return &collectionOutput{c}, err
 }
 
 func (s *Server) deleteCollection(ctx context.Context, in *collectionName) (*erasureOutput, error) {

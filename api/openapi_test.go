@@ -51,6 +51,8 @@ func TestOpenAPI(t *testing.T) {
 	want = append(want,
 		"GET /v1/group-edits", "GET /v1/groups", "GET /v1/groups/{id}", "GET /v1/near-groups", "POST /v1/group-edits/{id}/undo", "POST /v1/groups/run",
 		"POST /v1/groups/{id}/merge", "POST /v1/groups/{id}/move", "POST /v1/groups/{id}/name", "POST /v1/groups/{id}/split")
+	want = append(want, "PATCH /v1/collections/{name}", "GET /v1/collections/{name}/references", "DELETE /v1/collections/{name}/references",
+		"POST /v1/collections/{name}/reenrollment", "DELETE /v1/collections/{name}/reenrollment")
 	slices.Sort(want)
 	if !slices.Equal(routes, want) {
 		t.Errorf("the routes are\n%s\nwant\n%s", strings.Join(routes, "\n"), strings.Join(want, "\n"))

@@ -37,6 +37,21 @@ type Filler interface {
 	ImportHashes(ctx context.Context, who semblance.Actor, collection, source string, def hashing.Algorithm, r io.Reader) (semblance.ImportResult, error)
 }
 
+// A Curator looks after what is in faces collections. The Engine is one.
+type Curator interface {
+	SetEnrollQuality(ctx context.Context, who semblance.Actor, name string, quality float32) (semblance.Collection, error)
+	RemoveReferences(ctx context.Context, who semblance.Actor, collection string, r semblance.Removal) (semblance.Erasure, error)
+	// Reenrollment tells how far a collection is on its way to another engine; nil when it is on none.
+	Reenrollment(ctx context.Context, c semblance.CollectionID) (*semblance.Reenrollment, error)
+	AbandonReenroll(ctx context.Context, who semblance.Actor, name string) error
+}
+
+// References lists references. The store is one.
+type References interface {
+	// ReferencePage returns at most limit references after an id, in the order of ids.
+	ReferencePage(ctx context.Context, c semblance.CollectionID, after semblance.ReferenceID, limit int) ([]semblance.Reference, error)
+}
+
 // A Searcher answers questions. The Engine is one.
 type Searcher interface {
 	Search(ctx context.Context, who semblance.Actor, r semblance.SearchRequest) (semblance.SearchResult, error)
@@ -114,18 +129,20 @@ type Upload struct {
 
 // A Job is work that outlives the request that asked for it.
 type Job struct {
-	ID       string          `json:"id"`
-	Kind     string          `json:"kind"`
-	Case     string          `json:"case"` // number
-	Exhibit  string          `json:"exhibit"`
-	State    string          `json:"state" enum:"queued,running,done,failed,canceled"`
-	Attempts int             `json:"attempts"`
-	Progress *JobProgress    `json:"progress,omitempty"` // while it runs
-	Summary  json.RawMessage `json:"summary,omitempty"`  // counts, when it has ended
-	Code     semblance.Code  `json:"code,omitempty"`     // of Error
-	Error    string          `json:"error,omitempty"`    // a sentence
-	Created  time.Time       `json:"created"`
-	Updated  time.Time       `json:"updated"`
+	ID         string               `json:"id"`
+	Kind       string               `json:"kind"`
+	Case       string               `json:"case"` // number
+	Exhibit    string               `json:"exhibit"`
+	Collection string               `json:"collection,omitempty"` // that is being enrolled again
+	Engine     semblance.EngineName `json:"engine,omitempty"`     // with which
+	State      string               `json:"state" enum:"queued,running,done,failed,canceled"`
+	Attempts   int                  `json:"attempts"`
+	Progress   *JobProgress         `json:"progress,omitempty"` // while it runs
+	Summary    json.RawMessage      `json:"summary,omitempty"`  // counts, when it has ended
+	Code       semblance.Code       `json:"code,omitempty"`     // of Error
+	Error      string               `json:"error,omitempty"`    // a sentence
+	Created    time.Time            `json:"created"`
+	Updated    time.Time            `json:"updated"`
 }
 
 // Ended reports whether the job's state is its last.
@@ -155,12 +172,29 @@ type Jobs interface {
 	Wait(ctx context.Context, id, seen string) (Job, string, error)
 }
 
+// A ReenrollOrder asks for a collection to be enrolled again with another engine.
+type ReenrollOrder struct {
+	Collection string               `json:"collection"`
+	Engine     semblance.EngineName `json:"engine"`
+	LeaveOut   bool                 `json:"leave_out_failed,omitempty"`
+	Actor      semblance.Actor      `json:"actor"`
+}
+
+// A Reenroller makes a job of it, beside the uploads.
+type Reenroller interface {
+	// Reenroll returns Conflict when the collection has such a job already.
+	Reenroll(ctx context.Context, o ReenrollOrder) (Job, error)
+}
+
 // Parts are what the service is made of. All are needed.
 type Parts struct {
 	Cases       Cases
 	Collections Collections
 	Keeper      Keeper
 	Filler      Filler
+	Curator     Curator
+	References  References
+	Reenroller  Reenroller
 	Calibrator  Calibrator
 	Searcher    Searcher
 	Grouper     Grouper

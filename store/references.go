@@ -208,6 +208,18 @@ func (s *Store) SameMedia(ctx context.Context, c semblance.CollectionID, media s
 	return list, err
 }
 
+// ReferencePage returns at most limit references of a collection after an id, in the
+// order of ids, with embeddings and without crops.
+func (s *Store) ReferencePage(ctx context.Context, c semblance.CollectionID, after semblance.ReferenceID, limit int) ([]semblance.Reference, error) {
+	const op = "read the references"
+	rows, err := s.reader.QueryContext(ctx, selectReference+`WHERE r.collection_key = (SELECT key FROM collections WHERE id = ?) AND r.id > ? ORDER BY r.id LIMIT ?`, c, after, limit)
+	if err != nil {
+		return nil, s.fail(ctx, op, err)
+	}
+	list, err := collect(rows, scanReference)
+	return list, s.fail(ctx, op, err)
+}
+
 // ReferenceCrop returns the JPEG of a reference's face. The error has code NotFound
 // when none was kept.
 func (s *Store) ReferenceCrop(ctx context.Context, id semblance.ReferenceID) ([]byte, error) {

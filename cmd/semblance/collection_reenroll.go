@@ -7,12 +7,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"semblance"
+	"semblance/api"
 )
 
 func newCollectionReenroll(e *env) *cobra.Command {
 	r := semblance.ReenrollRequest{}
 	var engine string
-	var abandon bool
+	var abandon, background bool
 	cmd := &cobra.Command{Use: "reenroll NAME --engine E", Short: "Make a faces collection's embeddings again with another engine, from the kept originals, then switch", Args: exactly(1, "the collection's name"),
 		Long: `Makes every reference again beside the present ones; the collection is searched as it was
 meanwhile. When all are made, one step switches. A run that is interrupted goes on where
@@ -22,8 +23,11 @@ collection, are listed, and are not searched.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Collection, r.Engine = args[0], semblance.EngineName(engine)
 			return e.stored(cmd.Context(), func(p *program) error {
-				if abandon {
+				switch {
+				case abandon:
 					return e.abandonReenroll(cmd.Context(), p, args[0])
+				case background:
+					return e.reenrollLater(cmd.Context(), p, r)
 				}
 				return e.reenroll(cmd.Context(), p, r)
 			})
@@ -31,6 +35,7 @@ collection, are listed, and are not searched.`,
 	f := cmd.Flags()
 	f.StringVar(&engine, "engine", string(semblance.DefaultEngine), "the engine to change to")
 	f.BoolVar(&r.LeaveOut, "leave-out-failed", false, "switch although some references cannot be made; they stay, named and not searched")
+	f.BoolVar(&background, "background", false, "leave it to the running service, as a job beside its uploads")
 	f.BoolVar(&abandon, "abandon", false, "give up one that is not finished; the collection stays as it is")
 	return cmd
 }
@@ -87,5 +92,22 @@ func (e *env) abandonReenroll(ctx context.Context, p *program, name string) erro
 		return e.emit(map[string]string{"collection": name, "reenrollment": "abandoned"})
 	}
 	e.say("collection %s: enrolling again is given up; it stays with the engine it has", name)
+	return nil
+}
+
+// reenrollLater makes a job of it.
+func (e *env) reenrollLater(ctx context.Context, p *program, r semblance.ReenrollRequest) error {
+	if p.background == nil {
+		return semblance.Errorf(semblance.Invalid, "no service runs on this data folder that could do it in the background").
+			WithHint("Start `semblance serve`, or leave --background away.")
+	}
+	j, err := p.background(ctx, api.ReenrollOrder{Collection: r.Collection, Engine: r.Engine, LeaveOut: r.LeaveOut, Actor: e.who()})
+	if err != nil {
+		return err
+	}
+	if e.json {
+		return e.emit(j)
+	}
+	e.say("collection %s: enrolled again with engine %s in the background, job %s; `semblance collection show %s` tells how far it is", r.Collection, j.Engine, j.ID, r.Collection)
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"semblance"
+	"semblance/api"
 	"semblance/index"
 	"semblance/index/qdrant"
 	"semblance/models"
@@ -30,7 +31,9 @@ type program struct {
 	engine  *semblance.Engine
 	decoder *decoder
 	clients sync.WaitGroup // commands that a server runs for others
-	closers []io.Closer
+	// background makes a job of a re-enrollment; nil in a program that does not serve.
+	background func(context.Context, api.ReenrollOrder) (api.Job, error)
+	closers    []io.Closer
 }
 
 // openProgram opens the data folder and wires the parts. Weights and workers are

@@ -12,13 +12,13 @@ import (
 
 	"semblance"
 	"semblance/api"
-	"semblance/scan"
 	"semblance/store"
 )
 
-// A runner does the jobs of a service, one after the other in the order in which
-// they came: each uses every worker. Their rows are the store's; what the runner
-// knows besides is how far the running one is.
+// A runner does the jobs of a service: uploads one after the other in the order in
+// which they came, because each uses every worker, and beside them re-enrollments,
+// which take hours and must not hold up an upload. Their rows are the store's; what
+// the runner knows besides is how far the running ones are.
 //
 // A job that is interrupted is queued again and goes on at the next start from what
 // was recorded, since its files wait in the spool.
@@ -26,30 +26,43 @@ type runner struct {
 	p     *program
 	spool *api.Spool
 	log   *slog.Logger
-	wake  chan struct{}
-	done  chan struct{}
+	lanes [2]*lane
+	done  sync.WaitGroup
 	stop  context.CancelFunc
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at every change of any job
-	running store.JobID
-	cancel  context.CancelCauseFunc // of the running job
-	now     api.JobProgress
-	ticks   int // changes of progress of the running job
+	running map[store.JobID]*runningJob
 }
 
-const jobUpload = "upload"
+// A lane does the jobs of some kinds, one at a time.
+type lane struct {
+	takes func(kind string) bool
+	wake  chan struct{}
+}
+
+// A runningJob is what is known of a job while it runs.
+type runningJob struct {
+	cancel context.CancelCauseFunc
+	now    api.JobProgress
+	ticks  int // changes of progress
+}
 
 // newRunner cleans the spool of what no job needs and begins with what is queued.
 func newRunner(ctx context.Context, p *program, spool *api.Spool, log *slog.Logger) (*runner, error) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	r := &runner{p: p, spool: spool, log: log, wake: make(chan struct{}, 1), done: make(chan struct{}), stop: stop,
-		changed: make(chan struct{})}
+	r := &runner{p: p, spool: spool, log: log, stop: stop, changed: make(chan struct{}), running: map[store.JobID]*runningJob{}}
 	if err := r.sweep(ctx); err != nil {
 		stop()
 		return nil, err
 	}
-	go r.run(ctx)
+	for i, takes := range []func(string) bool{
+		func(kind string) bool { return kind != jobReenroll }, // an unknown kind fails there
+		func(kind string) bool { return kind == jobReenroll },
+	} {
+		r.lanes[i] = &lane{takes: takes, wake: make(chan struct{}, 1)}
+		r.done.Go(func() { r.run(ctx, r.lanes[i]) })
+	}
 	return r, nil
 }
 
@@ -68,26 +81,26 @@ func (r *runner) sweep(ctx context.Context) error {
 	return r.spool.Sweep(func(id string) bool { return needed[id] })
 }
 
-// Close interrupts the running job, queues it again and waits.
+// Close interrupts the running jobs, queues them again and waits.
 func (r *runner) Close() error {
 	r.stop()
-	<-r.done
+	r.done.Wait()
 	return nil
 }
 
-func (r *runner) run(ctx context.Context) {
-	defer close(r.done)
+func (r *runner) run(ctx context.Context, l *lane) {
 	for {
 		jobs, err := r.p.store.Jobs(ctx, "", store.JobQueued)
 		if err != nil && ctx.Err() == nil {
 			r.log.Error("read the queue", "cause", err)
 		}
+		jobs = slices.DeleteFunc(jobs, func(j store.Job) bool { return !l.takes(j.Kind) })
 		if len(jobs) > 0 && ctx.Err() == nil {
 			r.one(ctx, jobs[0])
 			continue
 		}
 		select {
-		case <-r.wake:
+		case <-l.wake:
 		case <-ctx.Done():
 			return
 		}
@@ -101,16 +114,17 @@ var errCanceled = errors.New("canceled by a person")
 func (r *runner) one(ctx context.Context, j store.Job) {
 	jctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	id := j.ID
 	r.mu.Lock()
-	r.running, r.cancel, r.now, r.ticks = j.ID, cancel, api.JobProgress{}, 0
+	r.running[id] = &runningJob{cancel: cancel}
 	r.mu.Unlock()
 	j.State = store.JobRunning
 	j, err := r.p.store.UpdateJob(jctx, j)
 	if semblance.CodeOf(err) == semblance.Conflict { // canceled meanwhile
-		r.idle()
+		r.idle(id)
 		return
 	}
-	var sum scan.Summary
+	var sum any
 	if err == nil {
 		r.tell()
 		sum, err = r.work(jctx, j)
@@ -118,15 +132,15 @@ func (r *runner) one(ctx context.Context, j store.Job) {
 	r.finish(ctx, jctx, j, sum, err)
 }
 
-// idle says that no job is running.
-func (r *runner) idle() {
+// idle says that a job is not running.
+func (r *runner) idle(id store.JobID) {
 	r.mu.Lock()
-	r.running, r.cancel = "", nil
+	delete(r.running, id)
 	r.mu.Unlock()
 }
 
 // finish stores a job's end: an interrupted one goes back to the queue.
-func (r *runner) finish(ctx, jctx context.Context, j store.Job, sum scan.Summary, err error) {
+func (r *runner) finish(ctx, jctx context.Context, j store.Job, sum any, err error) {
 	j.State, j.Code, j.Error = store.JobDone, "", ""
 	j.Counts, _ = json.Marshal(sum) // plain data: cannot fail
 	switch {
@@ -149,7 +163,7 @@ func (r *runner) finish(ctx, jctx context.Context, j store.Job, sum scan.Summary
 			r.log.Error("clean up after a job", "job", string(j.ID), "cause", err)
 		}
 	}
-	r.idle()
+	r.idle(j.ID)
 	r.tell()
 }
 
@@ -171,6 +185,9 @@ func publicMessage(err error) string {
 }
 
 func (r *runner) clean(j store.Job) error {
+	if j.Kind == jobReenroll {
+		return nil // what is staged stays: the next run goes on from there
+	}
 	u, err := uploadOf(j)
 	if err != nil {
 		return err
@@ -178,44 +195,26 @@ func (r *runner) clean(j store.Job) error {
 	return r.spool.Remove(u.Spool)
 }
 
-// work examines an upload. A panic is an error with its stack in the log.
-func (r *runner) work(ctx context.Context, j store.Job) (sum scan.Summary, err error) {
+// work does a job. A panic is an error with its stack in the log.
+func (r *runner) work(ctx context.Context, j store.Job) (sum any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	u, err := uploadOf(j)
-	if err != nil {
-		return sum, err
+	if j.Kind == jobReenroll {
+		return r.reenroll(ctx, j)
 	}
-	plan, err := r.plan(ctx, u)
-	if err != nil {
-		return sum, err
-	}
-	return r.p.scanner().Run(ctx, scan.Options{Plan: plan, Actor: u.Actor, Label: u.Exhibit, Serial: u.Serial, Acquirer: u.Acquirer,
-		Root: r.spool.Path(u.Spool), Source: api.UploadSource(u.Spool), Lanes: r.p.cfg.Workers,
-		Progress: r.progress})
+	return r.upload(ctx, j)
 }
 
-func (r *runner) plan(ctx context.Context, u api.Upload) (*semblance.Plan, error) {
-	return r.p.engine.Plan(ctx, u.Case, semblance.PlanOptions{Collections: u.Collections, Top: u.Top, Crops: true, Thumbnail: 256, Detection: u.Detection})
-}
-
-func uploadOf(j store.Job) (u api.Upload, err error) {
-	if j.Kind != jobUpload {
-		return u, semblance.Errorf(semblance.Invalid, "this version has no jobs of kind %q", j.Kind)
-	}
-	if err := json.Unmarshal(j.Spec, &u); err != nil {
-		return u, fmt.Errorf("read what the job is: %w", err)
-	}
-	return u, nil
-}
-
-func (r *runner) progress(p scan.Progress) {
+// progress keeps how far a running job is.
+func (r *runner) progress(id store.JobID, now api.JobProgress) {
 	r.mu.Lock()
-	r.now = api.JobProgress{Items: p.Items, TotalItems: p.TotalItems, Bytes: p.Bytes, TotalBytes: p.TotalBytes, Findings: p.Findings}
-	r.ticks++
+	if run := r.running[id]; run != nil {
+		run.now = now
+		run.ticks++
+	}
 	r.mu.Unlock()
 	r.tell()
 }
@@ -228,60 +227,14 @@ func (r *runner) tell() {
 	r.changed = make(chan struct{})
 }
 
-// maxWaiting bounds the queue, and with it what the spool can take of the disk.
-const maxWaiting = 100
-
-// Check implements api.Jobs.
-func (r *runner) Check(ctx context.Context, u api.Upload) error {
-	c, err := r.p.store.Case(ctx, u.Case)
-	if err != nil {
-		return err
+// awake has the lanes look for a new job.
+func (r *runner) awake() {
+	for _, l := range r.lanes {
+		select {
+		case l.wake <- struct{}{}:
+		default: // it is awake, and will see the job
+		}
 	}
-	list, err := r.p.store.Exhibits(ctx, c.ID)
-	if err != nil {
-		return err
-	}
-	taken := slices.ContainsFunc(list, func(x semblance.Exhibit) bool { return x.Label == u.Exhibit })
-	jobs, err := r.p.store.Jobs(ctx, "", store.JobQueued, store.JobRunning)
-	if err != nil {
-		return err
-	}
-	if len(jobs) >= maxWaiting {
-		return semblance.Errorf(semblance.Busy, "%d uploads wait to be examined", len(jobs)).WithHint("Send it again when some of them are done; /v1/jobs lists them.")
-	}
-	taken = taken || slices.ContainsFunc(jobs, func(j store.Job) bool {
-		other, err := uploadOf(j)
-		return err == nil && j.Case == c.ID && other.Exhibit == u.Exhibit
-	})
-	if taken {
-		return semblance.Errorf(semblance.Conflict, "the case has an exhibit %q already", u.Exhibit).
-			WithHint("Give this upload a label of its own: what is recorded of the other one stays as it is.")
-	}
-	_, err = r.plan(ctx, u)
-	return err
-}
-
-// Submit implements api.Jobs.
-func (r *runner) Submit(ctx context.Context, u api.Upload) (api.Job, error) {
-	c, err := r.p.store.Case(ctx, u.Case)
-	if err != nil {
-		return api.Job{}, err
-	}
-	spec, err := json.Marshal(u)
-	if err != nil {
-		return api.Job{}, err
-	}
-	ev := semblance.AuditEvent{Actor: u.Actor, Action: "upload", Case: c.Number, Purpose: c.Purpose, Basis: c.Basis, Collections: u.Collections,
-		Detail: map[string]any{"exhibit": u.Exhibit, "files": u.Files, "bytes": u.Bytes}}
-	j, err := r.p.store.CreateJob(ctx, store.Job{Kind: jobUpload, Case: c.ID, Spec: spec}, ev)
-	if err != nil {
-		return api.Job{}, err
-	}
-	select {
-	case r.wake <- struct{}{}:
-	default: // it is awake, and will see the job
-	}
-	return r.view(j), nil
 }
 
 // Jobs implements api.Jobs.
@@ -296,16 +249,19 @@ func (r *runner) Jobs(ctx context.Context, c semblance.CaseID) ([]api.Job, error
 
 // view is a job as the API shows it.
 func (r *runner) view(j store.Job) api.Job {
-	u, _ := uploadOf(j) // an unknown kind has no upload, and is shown all the same
-	v := api.Job{ID: string(j.ID), Kind: j.Kind, Case: u.Case, Exhibit: u.Exhibit, State: string(j.State), Attempts: j.Attempts,
-		Code: j.Code, Error: j.Error, Created: j.Created, Updated: j.Updated}
+	v := api.Job{ID: string(j.ID), Kind: j.Kind, State: string(j.State), Attempts: j.Attempts, Code: j.Code, Error: j.Error, Created: j.Created, Updated: j.Updated}
+	if o, err := orderOf(j); err == nil { // an unknown kind is shown all the same
+		v.Collection, v.Engine = o.Collection, o.Engine
+	} else if u, err := uploadOf(j); err == nil {
+		v.Case, v.Exhibit = u.Case, u.Exhibit
+	}
 	if v.Ended() {
 		v.Summary = j.Counts
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.running == j.ID && !v.Ended() {
-		now := r.now
+	if run := r.running[j.ID]; run != nil && !v.Ended() {
+		now := run.now
 		v.Progress = &now
 	}
 	return v
@@ -317,14 +273,17 @@ func (r *runner) Cancel(ctx context.Context, who semblance.Actor, id string) (ap
 	if err != nil {
 		return api.Job{}, err
 	}
-	u, err := uploadOf(j)
-	if err != nil {
-		return api.Job{}, err
-	}
-	if v := r.view(j); v.Ended() {
+	v := r.view(j)
+	if v.Ended() {
 		return v, semblance.Errorf(semblance.Conflict, "the job is %s already", v.State)
 	}
-	ev := semblance.AuditEvent{Actor: who, Action: "job.cancel", Case: u.Case, Detail: map[string]any{"job": id, "exhibit": u.Exhibit}}
+	ev := semblance.AuditEvent{Actor: who, Action: "job.cancel", Case: v.Case, Detail: map[string]any{"job": id, "kind": j.Kind}}
+	if v.Exhibit != "" {
+		ev.Detail["exhibit"] = v.Exhibit
+	}
+	if v.Collection != "" {
+		ev.Collections = []string{v.Collection}
+	}
 	if err := r.p.store.Append(ctx, ev); err != nil {
 		return api.Job{}, err
 	}
@@ -343,10 +302,11 @@ func (r *runner) Cancel(ctx context.Context, who semblance.Actor, id string) (ap
 func (r *runner) interrupt(id store.JobID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.running != id {
+	run := r.running[id]
+	if run == nil {
 		return false
 	}
-	r.cancel(errCanceled)
+	run.cancel(errCanceled)
 	return true
 }
 
@@ -391,8 +351,8 @@ func (r *runner) mark(j store.Job) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ticks := 0
-	if r.running == j.ID {
-		ticks = r.ticks
+	if run := r.running[j.ID]; run != nil {
+		ticks = run.ticks
 	}
 	return fmt.Sprintf("%s-%d-%d", j.State, j.Attempts, ticks)
 }

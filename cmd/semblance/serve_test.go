@@ -17,6 +17,7 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,11 +27,12 @@ import (
 )
 
 // A fakeAnalyzer reads pictures that are written as text: "face NAME" has one face
-// whose embedding depends on NAME alone, "faces A B" has two, "slow" waits until it
-// is let go, and anything else is no picture.
+// whose embedding depends on NAME alone, "faces A B" has two, "poor NAME" a poor one,
+// "slow" waits until it is let go, and anything else is no picture.
 type fakeAnalyzer struct {
-	slow chan struct{} // closed to let slow files pass
-	seen chan struct{} // told when a slow file is begun; may be nil
+	slowEngine semblance.EngineName // with which everything is slow
+	slow       chan struct{}        // closed to let slow files pass
+	seen       chan struct{}        // told when a slow file is begun; may be nil
 }
 
 // Analyze implements semblance.Analyzer.
@@ -43,24 +45,37 @@ func (a *fakeAnalyzer) Analyze(ctx context.Context, f *os.File, req semblance.An
 	if len(words) == 0 {
 		return semblance.Analysis{}, semblance.Errorf(semblance.MediaUnsupported, "not a picture format that is read")
 	}
+	if a.slowEngine != "" && slices.Contains(req.Engines, a.slowEngine) {
+		if err := a.wait(ctx); err != nil {
+			return semblance.Analysis{}, err
+		}
+	}
 	switch words[0] {
 	case "slow":
-		if a.seen != nil {
-			a.seen <- struct{}{}
-		}
-		select {
-		case <-a.slow:
-		case <-ctx.Done():
-			return semblance.Analysis{}, ctx.Err()
+		if err := a.wait(ctx); err != nil {
+			return semblance.Analysis{}, err
 		}
 		words = words[:1]
 	case "panic":
 		return semblance.Analysis{}, errors.New("open /secret/model.onnx: SELECT * FROM tokens")
-	case "face", "faces":
+	case "face", "faces", "poor":
 	default:
 		return semblance.Analysis{}, semblance.Errorf(semblance.MediaUnsupported, "not a picture format that is read")
 	}
 	return fakeAnalysis(b, words[1:], req), nil
+}
+
+// wait tells that it does, and waits.
+func (a *fakeAnalyzer) wait(ctx context.Context) error {
+	if a.seen != nil {
+		a.seen <- struct{}{}
+	}
+	select {
+	case <-a.slow:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func fakeAnalysis(b []byte, names []string, req semblance.AnalyzeRequest) semblance.Analysis {
@@ -70,7 +85,11 @@ func fakeAnalysis(b []byte, names []string, req semblance.AnalyzeRequest) sembla
 		spec, _ := semblance.EngineByName(e)
 		set := semblance.FaceSet{Engine: e, Version: spec.Version, Detection: req.Detection, Faces: []semblance.Face{}}
 		for i, n := range names {
-			set.Faces = append(set.Faces, semblance.Face{Box: semblance.Box{X: float32(100 * i), W: 80, H: 90}, Score: 0.9, Quality: 80, Embedding: fakeVector(n), Crop: fakeJPEG(n)})
+			f := semblance.Face{Box: semblance.Box{X: float32(100 * i), W: 80, H: 90}, Score: 0.9, Quality: 80, Embedding: fakeVector(n, spec.Dimensions), Crop: fakeJPEG(n)}
+			if bytes.HasPrefix(b, []byte("poor")) {
+				f.Quality, f.Reasons, f.Components = 30, []string{"blurred"}, &semblance.Components{Sharpness: 7}
+			}
+			set.Faces = append(set.Faces, f)
 		}
 		out.FaceSets = append(out.FaceSets, set)
 	}
@@ -79,9 +98,9 @@ func fakeAnalysis(b []byte, names []string, req semblance.AnalyzeRequest) sembla
 
 // fakeVector is a unit vector that depends on a name; a name with a dash lies near
 // the one before the dash.
-func fakeVector(name string) []float32 {
+func fakeVector(name string, dimensions int) []float32 {
 	base, _, varied := strings.Cut(name, "-")
-	v, sum := make([]float32, 192), 0.0
+	v, sum := make([]float32, dimensions), 0.0
 	seed := sha256.Sum256([]byte(base))
 	for i := range v {
 		v[i] = float32(int(seed[i%32])*(i*i%7+1)%255) - 127
