@@ -44,7 +44,8 @@ func nearest(m semblance.Metric, entries []semblance.VectorEntry, v []float32, k
 	return out[:min(k, len(out))]
 }
 
-// compareFlat demands exactly the definition's answer, to the last bit.
+// compareFlat demands exactly the definition's answer, to the last bit, of every kernel, on
+// one lane and on several.
 func compareFlat(t *testing.T, space semblance.EngineSpec, entries []semblance.VectorEntry, ks []int, queries ...[]float32) {
 	t.Helper()
 	f := index.NewFlat()
@@ -63,14 +64,30 @@ func compareFlat(t *testing.T, space semblance.EngineSpec, entries []semblance.V
 		t.Fatal(err)
 	}
 	for _, k := range ks {
-		got, err := f.Search(t.Context(), semblance.VectorQuery{Space: space, Collections: []semblance.CollectionID{"c"}, Vectors: queries, Subjects: k})
-		if err != nil {
-			t.Fatal(err)
+		var want [][]semblance.Neighbor
+		for _, v := range queries {
+			want = append(want, nearest(space.Metric, entries, v, k))
 		}
-		for i, v := range queries {
-			want := nearest(space.Metric, entries, v, k)
-			if !slices.Equal(got[i], want) {
-				t.Fatalf("query %d of %d rows, %d subjects:\n got %v\nwant %v", i, len(entries), k, got[i], want)
+		q := semblance.VectorQuery{Space: space, Collections: []semblance.CollectionID{"c"}, Vectors: queries, Subjects: k}
+		for lanes, kernel := range index.Kernels() {
+			index.SetKernel(f, kernel, 1+lanes)
+			got, err := f.Search(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			one := q
+			one.Vectors = queries[:1]
+			alone, err := f.Search(t.Context(), one)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(alone[0], want[0]) {
+				t.Fatalf("%s: a query alone, %d rows, %d subjects:\n got %v\nwant %v", kernel, len(entries), k, alone[0], want[0])
+			}
+			for i := range queries {
+				if !slices.Equal(got[i], want[i]) {
+					t.Fatalf("%s: query %d of %d rows, %d subjects:\n got %v\nwant %v", kernel, i, len(entries), k, got[i], want[i])
+				}
 			}
 		}
 	}
@@ -154,6 +171,24 @@ func TestFlatIsTheDefinition(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Rows that come nearer and nearer, several of each subject, over more parts than
+// lanes: nearly every row is kept for a while, and most are dropped again.
+func TestFlatWorstOrder(t *testing.T) {
+	t.Parallel()
+	space := semblance.EngineSpec{Name: "test", Version: 1, Dimensions: 8, Metric: semblance.Euclid}
+	r := rand.New(rand.NewPCG(4, 4))
+	var entries []semblance.VectorEntry
+	center := direction(r, nil, space.Dimensions, 1)
+	for i := range 20_000 {
+		v := direction(r, nil, space.Dimensions, 1)
+		for j := range v {
+			v[j] = center[j] + v[j]*float32(20_000-i/2*2)/20_000
+		}
+		entries = append(entries, semblance.VectorEntry{ID: semblance.ReferenceID(fmt.Sprintf("%06d", 20_000-i)), Subject: fmt.Sprint(i % 7000), Vector: v})
+	}
+	compareFlat(t, space, entries, []int{1, 20, 3000}, center, entries[0].Vector, entries[19_000].Vector)
 }
 
 // Vectors a hair longer than 1 have a negative cosine distance, which is cut off:

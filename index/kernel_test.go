@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"semblance"
 )
 
 // Every kernel lets the same rows through as plain Go, to the last bit, and no row less
@@ -94,6 +96,63 @@ func testKernels(t *testing.T, dims, queries int, extreme bool) {
 		}
 		if !slices.Equal(got, want) {
 			t.Fatalf("%s: %x, want %x", k, got, want)
+		}
+	}
+}
+
+// No pass is further off than its bound says: a row goes on when its true key is
+// the limit, and its fine estimate is as near as promised.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	for _, metric := range []semblance.Metric{semblance.Cosine, semblance.Euclid} {
+		for _, dims := range []int{1, 3, 8, 128} {
+			t.Run(fmt.Sprint(metric, "/", dims), func(t *testing.T) {
+				t.Parallel()
+				r := rand.New(rand.NewPCG(uint64(dims), 2))
+				draw := func() []float32 {
+					v := make([]float32, dims)
+					for i := range v {
+						v[i] = float32(r.NormFloat64())
+					}
+					return v
+				}
+				b := newBuilder(shelfKey{dims: dims, metric: metric}, 0)
+				for i := range blockRows {
+					b.put(semblance.VectorEntry{ID: semblance.ReferenceID(fmt.Sprint(i)), Vector: draw()}, 0)
+				}
+				tr := b.seal()
+				for range 200 {
+					testBounds(t, tr, newQuery(draw()))
+				}
+			})
+		}
+	}
+}
+
+func testBounds(t *testing.T, tr *tray, q *query) {
+	tile, bound := newTile([]*query{q}), tr.bound(q)
+	for row := range int(tr.Rows) {
+		v, err := tr.vector(row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := 0.0
+		if tr.Metric == 1 {
+			key = squaredLength(v) / 2
+		}
+		for i := range v {
+			key -= float64(v[i]) * float64(q.vector[i])
+		}
+		got, off := tr.estimate(row, q, &bound)
+		if !(math.Abs(float64(got)-key) <= float64(off)) {
+			t.Fatalf("row %d is estimated at %v, %v off, and is at %v", row, got, off, key)
+		}
+		limit := math.Nextafter32(float32(key), float32(math.Inf(1)))
+		params := [tileQueries]param{{start: int32(-rowZero * q.coarse.sum), scale: q.coarse.scale, slack: bound.slack, limit: limit + bound.coarse}}
+		var mask [1]uint64
+		sieveGeneric(&tile, tr.codes, 1, tr.scales, tr.bias, &params, mask[:])
+		if mask[0]>>row&1 == 0 {
+			t.Fatalf("row %d with a key of %v does not pass a limit of %v", row, key, limit)
 		}
 	}
 }

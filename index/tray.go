@@ -146,16 +146,14 @@ func aligned(n int) []byte {
 
 // openTray reads the header of an image that may be anything.
 func openTray(image []byte) (*tray, error) {
-	t := &tray{image: image}
 	if len(image) < headerBytes {
 		return nil, errDamaged
 	}
-	if _, err := binary.Decode(image[:headerBytes], binary.NativeEndian, &t.header); err != nil {
-		return nil, errDamaged
+	h, err := readHeader(image)
+	if err != nil {
+		return nil, err
 	}
-	if t.Magic != trayMagic || t.Format != trayFormat || t.Order != orderMark {
-		return nil, errDamaged
-	}
+	t := &tray{header: h, image: image}
 	l, ok := t.layout()
 	if !ok || len(image) != l.body+l.size {
 		return nil, errDamaged
@@ -169,6 +167,18 @@ func openTray(image []byte) (*tray, error) {
 	t.view(l)
 	t.checked = make([]atomic.Uint64, l.blocks/64+1)
 	return t, nil
+}
+
+// readHeader reads the header that a tray of at least headerBytes begins with.
+func readHeader(image []byte) (header, error) {
+	var h header
+	if _, err := binary.Decode(image[:headerBytes], binary.NativeEndian, &h); err != nil {
+		return h, errDamaged
+	}
+	if h.Magic != trayMagic || h.Format != trayFormat || h.Order != orderMark {
+		return h, errDamaged
+	}
+	return h, nil
 }
 
 // sum is a checksum that everything in the tray has a part in.
@@ -305,12 +315,12 @@ const maxTrayBytes = 1 << 38
 // readTray reads a tray that may be anything into memory.
 func readTray(r io.Reader) (*tray, error) {
 	head := make([]byte, headerBytes)
-	var h header
 	if _, err := io.ReadFull(r, head); err != nil {
 		return nil, errDamaged
 	}
-	if _, err := binary.Decode(head, binary.NativeEndian, &h); err != nil {
-		return nil, errDamaged
+	h, err := readHeader(head)
+	if err != nil {
+		return nil, err
 	}
 	l, ok := h.layout()
 	if !ok {
