@@ -98,6 +98,8 @@ func Engines() []EngineSpec {
 			Summary: "YuNet, five-point alignment, MobileFaceNet in ONNX Runtime", Limits: limits},
 		{Name: YuNetDlib, Version: 2, Dimensions: 128, Metric: Euclid, Distance: 0.5,
 			Summary: "YuNet, dlib's face chip, dlib's ResNet in ONNX Runtime; for galleries enrolled with dlib", Limits: limits},
+		{Name: MTCNNMobileFaceNet, Version: 1, Dimensions: 192, Metric: Cosine, Distance: 0.5,
+			Summary: "MTCNN, five-point alignment, MobileFaceNet in ONNX Runtime; where YuNet's weights cannot be had", Limits: limits},
 		{Name: DlibHOG, Version: 1, Dimensions: 128, Metric: Euclid, Distance: 0.5,
 			Summary: "dlib's HOG detector and ResNet through go-face; misses faces under 80 pixels", Limits: limits},
 	}

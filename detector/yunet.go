@@ -33,11 +33,11 @@ func OpenYuNet(opts Options) (*YuNet, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	model, sum, err := readModel(opts.Model, opts.SHA256)
+	model, sum, err := readModel("YuNet", opts.Model, opts.SHA256)
 	if err != nil {
 		return nil, err
 	}
-	session, err := newSession(model, opts.Threads)
+	session, err := newSession(model, opts.Threads, outputNames())
 	if err != nil {
 		return nil, semblance.Errorf(semblance.Unavailable, "the face detector YuNet could not be loaded").
 			WithHint("Run `semblance models verify`, then `semblance doctor`.").WithCause(err)
@@ -45,8 +45,8 @@ func OpenYuNet(opts Options) (*YuNet, error) {
 	return &YuNet{session: session, opts: opts, sha256: sum}, nil
 }
 
-// SHA256 returns the checksum of the network that was loaded, in hexadecimal.
-func (y *YuNet) SHA256() string { return y.sha256 }
+// SHA256 returns the checksum of the network that was loaded, in hexadecimal, by name.
+func (y *YuNet) SHA256() map[string]string { return map[string]string{"yunet": y.sha256} }
 
 // Close frees native memory.
 func (y *YuNet) Close() error { return y.session.Destroy() }
@@ -64,26 +64,26 @@ func (y *YuNet) SelfCheck() error {
 }
 
 // readModel reads a network and compares its checksum before native code parses it.
-func readModel(path, want string) ([]byte, string, error) {
+func readModel(detector, path, want string) ([]byte, string, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, "", semblance.Errorf(semblance.Unavailable, "the weights of the face detector YuNet are not there").
+		return nil, "", semblance.Errorf(semblance.Unavailable, "the weights of the face detector %s are not there", detector).
 			WithHint("Fetch them with `semblance models pull`.").WithCause(err)
 	}
 	if err != nil {
-		return nil, "", semblance.Errorf(semblance.Unavailable, "the weights of the face detector YuNet could not be read").
+		return nil, "", semblance.Errorf(semblance.Unavailable, "the weights of the face detector %s could not be read", detector).
 			WithHint("Look at the permissions of the models folder.").WithCause(err)
 	}
 	digest := sha256.Sum256(data)
 	sum := hex.EncodeToString(digest[:])
 	if want != "" && sum != want {
-		return nil, "", semblance.Errorf(semblance.Unavailable, "the weights of the face detector YuNet are not the ones expected: sha256 %s instead of %s", sum, want).
+		return nil, "", semblance.Errorf(semblance.Unavailable, "the weights of the face detector %s are not the ones expected: sha256 %s instead of %s", detector, sum, want).
 			WithHint("Fetch them again with `semblance models pull`.")
 	}
 	return data, sum, nil
 }
 
-func newSession(model []byte, threads int) (*ort.DynamicAdvancedSession, error) {
+func newSession(model []byte, threads int, outputs []string) (*ort.DynamicAdvancedSession, error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func newSession(model []byte, threads int) (*ort.DynamicAdvancedSession, error) 
 	); err != nil {
 		return nil, err
 	}
-	return ort.NewDynamicAdvancedSessionWithONNXData(model, []string{"input"}, outputNames(), o)
+	return ort.NewDynamicAdvancedSessionWithONNXData(model, []string{"input"}, outputs, o)
 }
 
 // outputNames are the network's outputs: for each of class, object, box and

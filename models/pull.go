@@ -221,6 +221,8 @@ func (s Source) convert(file []byte) ([]byte, error) {
 	switch s.Converter {
 	case TFLiteConverter:
 		return ConvertMobileFaceNet(file)
+	case MTCNNConverter:
+		return ConvertMTCNN(file)
 	case DlibConverter:
 		return ConvertDlibResNet(file)
 	}

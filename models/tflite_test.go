@@ -25,6 +25,7 @@ type tfliteWriter struct {
 type tfliteTensor struct {
 	shape []int
 	data  []byte
+	kind  byte // TensorType; 0 is float32
 }
 
 type tfliteOp struct {
@@ -35,7 +36,7 @@ type tfliteOp struct {
 }
 
 func (w *tfliteWriter) tensor(data []byte, shape ...int) int {
-	w.tensors = append(w.tensors, tfliteTensor{shape, data})
+	w.tensors = append(w.tensors, tfliteTensor{shape: shape, data: data})
 	return len(w.tensors) - 1
 }
 
@@ -141,7 +142,7 @@ func smallFaceNet(picture grid) (file []byte, embedding []float64) {
 }
 
 // file writes the model: a forward pass with every offset patched once its target is known.
-func (w *tfliteWriter) file(input, output int) []byte {
+func (w *tfliteWriter) file(input int, outputs ...int) []byte {
 	w.b = append(make([]byte, 4), "TFL3"...)
 	codes, kinds := []any{}, map[byte]int32{}
 	for _, op := range w.ops {
@@ -157,7 +158,7 @@ func (w *tfliteWriter) file(input, output int) []byte {
 			buffer = int32(len(buffers))
 			buffers = append(buffers, []any{t.data})
 		}
-		tensors = append(tensors, []any{ints(t.shape...), byte(0), buffer})
+		tensors = append(tensors, []any{ints(t.shape...), t.kind, buffer})
 	}
 	for _, op := range w.ops {
 		var options any
@@ -166,7 +167,7 @@ func (w *tfliteWriter) file(input, output int) []byte {
 		}
 		ops = append(ops, []any{kinds[op.code], ints(op.inputs...), ints(op.output), byte(1), options})
 	}
-	graph := []any{vector(tensors), ints(input), ints(output), vector(ops)}
+	graph := []any{vector(tensors), ints(input), ints(outputs...), vector(ops)}
 	root := w.write([]any{int32(3), vector(codes), vector{graph}, nil, vector(buffers)})
 	binary.LittleEndian.PutUint32(w.b, uint32(root))
 	return w.b

@@ -25,13 +25,14 @@ type faceOp struct {
 	output  int
 	in, out shape
 
-	// Convolutions only. Weights are output, input (1 when depthwise), row, column.
+	// Convolutions and pools. Weights are output, input (1 when depthwise), row, column.
 	window, stride [2]int
 	pads           [4]int // top, left, bottom, right
 	depthwise      bool
 	weights, bias  []float32
 
 	slope []float32 // PRelu only: one per channel
+	ceil  bool      // pools only: what is left over at the end is a window too
 }
 
 type faceKind int
@@ -41,6 +42,7 @@ const (
 	facePRelu
 	faceAdd
 	faceFlatten
+	facePool
 )
 
 // tfLowering turns TFLite operators into faceOps, in order. The five operators that

@@ -157,6 +157,12 @@ func (g *onnxGraph) face(op faceOp, n, out string, inputs []string) {
 		g.prelu(op, n, out, inputs[0])
 	case faceAdd:
 		g.node("Add", out, inputs)
+	case facePool:
+		attrs := []onnxAttr{intsAttr("kernel_shape", op.window[:]...), intsAttr("strides", op.stride[:]...), intsAttr("pads", op.pads[:]...)}
+		if op.ceil {
+			attrs = append(attrs, intAttr("ceil_mode", 1))
+		}
+		g.node("MaxPool", out, inputs, attrs...)
 	case faceFlatten:
 		g.node("Flatten", out, inputs, intAttr("axis", 1))
 	}

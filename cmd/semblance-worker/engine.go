@@ -3,6 +3,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -48,9 +49,11 @@ func openEngine(name semblance.EngineName, models func(name string) (path, sha25
 	}
 	switch spec.Name {
 	case semblance.YuNetMobileFaceNet:
-		return openYuNetEngine(spec, models, "mobilefacenet", embeddings.MobileFaceNet(), detector.Template112(), threads)
+		return openAlignedEngine(spec, semblance.DetectorYuNet, models, "mobilefacenet", embeddings.MobileFaceNet(), detector.Template112(), threads)
+	case semblance.MTCNNMobileFaceNet:
+		return openAlignedEngine(spec, semblance.DetectorMTCNN, models, "mobilefacenet", embeddings.MobileFaceNet(), detector.Template112(), threads)
 	case semblance.YuNetDlib:
-		return openYuNetEngine(spec, models, "dlib-resnet", embeddings.DlibResNet(), detector.TemplateDlib150(), threads)
+		return openAlignedEngine(spec, semblance.DetectorYuNet, models, "dlib-resnet", embeddings.DlibResNet(), detector.TemplateDlib150(), threads)
 	case semblance.DlibHOG:
 		return openDlibEngine(models)
 	}
@@ -59,29 +62,57 @@ func openEngine(name semblance.EngineName, models func(name string) (path, sha25
 
 // openOwnEngine opens an engine of a bundle, with the codes of openEngine.
 func openOwnEngine(b semblance.EngineBundle, models modelSource, threads int) (semblance.FaceFinder, error) {
-	if b.Detector != semblance.DetectorYuNet {
-		return nil, semblance.Errorf(semblance.Unavailable, "this worker has no detector %q", b.Detector)
-	}
-	return openYuNetEngine(b.Spec, models, b.Model, embeddings.OfBundle(b), detector.Template{Size: b.Input.Size, Points: b.Template}, threads)
+	return openAlignedEngine(b.Spec, b.Detector, models, b.Model, embeddings.OfBundle(b), detector.Template{Size: b.Input.Size, Points: b.Template}, threads)
 }
 
-// A yunetEngine is YuNet, a template and a network. It implements
+// A faceDetector finds faces with five landmarks.
+type faceDetector interface {
+	Detect(f *semblance.Frame, o semblance.FindOptions) ([]semblance.Face, error)
+	SHA256() map[string]string // of the models that were loaded
+	SelfCheck() error
+	Close() error
+}
+
+var (
+	_ faceDetector = (*detector.YuNet)(nil)
+	_ faceDetector = (*detector.MTCNN)(nil)
+)
+
+// openDetector opens a detector by the name that bundles have for it.
+func openDetector(name string, models modelSource, threads int) (faceDetector, error) {
+	var err error
+	switch name {
+	case semblance.DetectorYuNet:
+		opts := detector.DefaultOptions()
+		opts.Threads = threads
+		if opts.Model, opts.SHA256, err = models("yunet"); err != nil {
+			return nil, err
+		}
+		return detector.OpenYuNet(opts)
+	case semblance.DetectorMTCNN:
+		opts := detector.DefaultMTCNN()
+		opts.Threads = threads
+		for model, file := range map[string]*detector.NetworkFile{"mtcnn-pnet": &opts.PNet, "mtcnn-rnet": &opts.RNet, "mtcnn-onet": &opts.ONet} {
+			if file.Path, file.SHA256, err = models(model); err != nil {
+				return nil, err
+			}
+		}
+		return detector.OpenMTCNN(opts)
+	}
+	return nil, semblance.Errorf(semblance.Unavailable, "this worker has no detector %q", name)
+}
+
+// An alignedEngine is a detector, a template and a network. It implements
 // semblance.FaceFinder.
-type yunetEngine struct {
+type alignedEngine struct {
 	spec     semblance.EngineSpec
 	sums     map[string]string
-	detector *detector.YuNet
+	detector faceDetector
 	template detector.Template
 	net      *embeddings.Net
 }
 
-func openYuNetEngine(spec semblance.EngineSpec, models modelSource, netName string, netSpec embeddings.Spec, template detector.Template, threads int) (semblance.FaceFinder, error) {
-	opts := detector.DefaultOptions()
-	opts.Threads = threads
-	var err error
-	if opts.Model, opts.SHA256, err = models("yunet"); err != nil {
-		return nil, err
-	}
+func openAlignedEngine(spec semblance.EngineSpec, detectorName string, models modelSource, netName string, netSpec embeddings.Spec, template detector.Template, threads int) (semblance.FaceFinder, error) {
 	netPath, netSum, err := models(netName)
 	if err != nil {
 		return nil, err
@@ -90,24 +121,25 @@ func openYuNetEngine(spec semblance.EngineSpec, models modelSource, netName stri
 		return nil, semblance.Errorf(semblance.Unavailable, "ONNX Runtime has not been started").
 			WithHint("Fetch it with `semblance models pull`; `semblance doctor` says what is missing.")
 	}
-	y, err := detector.OpenYuNet(opts)
+	d, err := openDetector(detectorName, models, threads)
 	if err != nil {
 		return nil, err
 	}
 	n, err := embeddings.Open(netSpec, netPath, netSum, threads)
 	if err != nil {
-		y.Close()
+		d.Close()
 		return nil, err
 	}
-	sums := map[string]string{"yunet": y.SHA256(), netName: n.SHA256()}
-	return &yunetEngine{spec: spec, sums: sums, detector: y, template: template, net: n}, nil
+	sums := maps.Clone(d.SHA256())
+	sums[netName] = n.SHA256()
+	return &alignedEngine{spec: spec, sums: sums, detector: d, template: template, net: n}, nil
 }
 
 // Spec returns the engine's spec and the sha256 of each model loaded.
-func (e *yunetEngine) Spec() (semblance.EngineSpec, map[string]string) { return e.spec, e.sums }
+func (e *alignedEngine) Spec() (semblance.EngineSpec, map[string]string) { return e.spec, e.sums }
 
 // Close frees native memory.
-func (e *yunetEngine) Close() error {
+func (e *alignedEngine) Close() error {
 	err := e.net.Close()
 	if derr := e.detector.Close(); err == nil {
 		err = derr
@@ -117,7 +149,7 @@ func (e *yunetEngine) Close() error {
 
 // SelfCheck compares both networks' answers to a known input with the pinned ones.
 // The error has code Unavailable and says what a difference means.
-func (e *yunetEngine) SelfCheck() error {
+func (e *alignedEngine) SelfCheck() error {
 	if err := e.detector.SelfCheck(); err != nil {
 		return err
 	}
@@ -125,7 +157,7 @@ func (e *yunetEngine) SelfCheck() error {
 }
 
 // Find detects, and embeds the faces that are good enough to search.
-func (e *yunetEngine) Find(f *semblance.Frame, o semblance.FindOptions) ([]semblance.Face, error) {
+func (e *alignedEngine) Find(f *semblance.Frame, o semblance.FindOptions) ([]semblance.Face, error) {
 	faces, err := e.detector.Detect(f, o)
 	if err != nil {
 		return nil, err
@@ -201,6 +233,6 @@ func (e dlibEngine) Find(f *semblance.Frame, o semblance.FindOptions) ([]semblan
 }
 
 var (
-	_ semblance.FaceFinder = (*yunetEngine)(nil)
+	_ semblance.FaceFinder = (*alignedEngine)(nil)
 	_ semblance.FaceFinder = dlibEngine{}
 )

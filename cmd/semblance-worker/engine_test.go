@@ -35,6 +35,9 @@ func testModels(name string) (string, string, error) {
 	file := map[string]string{
 		"yunet":           "yunet_n_dynamic.onnx",
 		"mobilefacenet":   "mobilefacenet.onnx",
+		"mtcnn-pnet":      "mtcnn-pnet.onnx",
+		"mtcnn-rnet":      "mtcnn-rnet.onnx",
+		"mtcnn-onet":      "mtcnn-onet.onnx",
 		"dlib-resnet":     "dlib_face_recognition_resnet_model_v1.onnx",
 		"dlib-resnet-dat": "dlib_face_recognition_resnet_model_v1.dat",
 		"dlib-landmarks":  "shape_predictor_5_face_landmarks.dat",

@@ -159,7 +159,7 @@ func findIn(b *testing.B, path string, e semblance.FaceFinder) int {
 func BenchmarkEmbed(b *testing.B) {
 	for _, name := range []semblance.EngineName{semblance.YuNetMobileFaceNet, semblance.YuNetDlib} {
 		b.Run(string(name), func(b *testing.B) {
-			e := open(b, name).(*yunetEngine)
+			e := open(b, name).(*alignedEngine)
 			chips := make([][]byte, 8)
 			for i := range chips {
 				chips[i] = make([]byte, 3*e.template.Size*e.template.Size)
