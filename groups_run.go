@@ -10,7 +10,7 @@ import (
 
 // GroupCoreQuality is the quality from which a face can begin or join groups; one that
 // is poorer joins a group that is there and decides nothing.
-const GroupCoreQuality = 40
+const GroupCoreQuality = 60
 
 // groupDistances are the thresholds of the engines; docs/groups.md says how they were
 // chosen, and on whom. An engine that is not here needs one from the person who asks.

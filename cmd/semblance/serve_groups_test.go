@@ -30,6 +30,7 @@ func TestServeGroups(t *testing.T) {
 		{"a run with nothing new", "POST", "/v1/groups/run", `{"cases":["A/1"]}`, 200, `"faces":0`},
 		{"a run at another distance", "POST", "/v1/groups/run", `{"cases":["A/1"],"distance":0.1}`, 409, `were grouped at distance 0.3500`},
 		{"groups", "GET", "/v1/groups?case=A%2F1", "", 200, `"id":"g1","grouping":"s1","faces":2`},
+		{"groups of a case named twice", "GET", "/v1/groups?case=A%2F1&case=A%2F1", "", 200, `"id":"g1"`},
 		{"groups of all cases, never grouped", "GET", "/v1/groups?all=true", "", 404, `"code":"not-found"`},
 		{"groups of several cases", "GET", "/v1/groups?case=A%2F1&cross_case=true", "", 200, `"groups":[]`},
 		{"too many groups", "GET", "/v1/groups?case=A%2F1&limit=501", "", 422, `"pointer":"query.limit"`},
