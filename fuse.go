@@ -119,7 +119,7 @@ func (s *search) picture(ctx context.Context, p Probe) (fusedPicture, error) {
 		return out, err
 	}
 	defer f.Close()
-	d, a, err := s.e.Signals(ctx, f, AnalyzeRequest{Engines: s.engines(), Crops: true})
+	d, a, err := s.e.Signals(ctx, f, AnalyzeRequest{Engines: s.engines(), Crops: true, Detection: s.terms.Detection})
 	if err != nil {
 		return out, fmt.Errorf("%s: %w", p.Name, err)
 	}

@@ -107,13 +107,17 @@ type sheetProbe struct {
 
 // sheet analyzes one batch while the one before is searched.
 func (s *search) sheet(ctx context.Context, probes []Probe, sh *Sheet, emit func(SheetRow) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	type batch struct {
 		probes []sheetProbe
 		err    error
 	}
 	ready := make(chan batch, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() { // nothing reads a file any more when this has returned
+		cancel()
+		for range ready {
+		}
+	}()
 	go func() {
 		defer close(ready)
 		for from := 0; from < len(probes); from += sheetBatch {
@@ -185,7 +189,7 @@ func (s *search) lookAt(ctx context.Context, p *sheetProbe) error {
 	if d.Size == 0 {
 		return Errorf(MediaDamaged, "the file is empty")
 	}
-	a, err := s.e.analyzeOnly(ctx, f, AnalyzeRequest{Engines: s.engines()})
+	a, err := s.e.analyzeOnly(ctx, f, AnalyzeRequest{Engines: s.engines(), Detection: s.terms.Detection})
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func TestOpenAPI(t *testing.T) {
 		"POST /v1/cases", "POST /v1/cases/{number}/lookups", "POST /v1/cases/{number}/pictures", "POST /v1/cases/{number}/searches", "POST /v1/cases/{number}/uploads",
 		"POST /v1/collections", "POST /v1/collections/{name}/calibration", "POST /v1/collections/{name}/hashes", "POST /v1/collections/{name}/references", "POST /v1/jobs/{id}/cancel",
 	}
-	want = append(want,
+	want = append(want, "POST /v1/cases/{number}/fused-searches", "POST /v1/cases/{number}/sheets",
 		"GET /v1/group-edits", "GET /v1/groups", "GET /v1/groups/{id}", "GET /v1/near-groups", "POST /v1/group-edits/{id}/undo", "POST /v1/groups/run",
 		"POST /v1/groups/{id}/merge", "POST /v1/groups/{id}/move", "POST /v1/groups/{id}/name", "POST /v1/groups/{id}/split")
 	want = append(want, "PATCH /v1/collections/{name}", "GET /v1/collections/{name}/references", "DELETE /v1/collections/{name}/references",

@@ -55,6 +55,8 @@ type References interface {
 // A Searcher answers questions. The Engine is one.
 type Searcher interface {
 	Search(ctx context.Context, who semblance.Actor, r semblance.SearchRequest) (semblance.SearchResult, error)
+	SearchFused(ctx context.Context, who semblance.Actor, r semblance.FusedRequest) (semblance.SearchResult, error)
+	SearchSheet(ctx context.Context, who semblance.Actor, r semblance.SheetRequest, emit func(semblance.SheetRow) error) (semblance.Sheet, error)
 	Lookup(ctx context.Context, who semblance.Actor, r semblance.LookupRequest, next func() (string, error), emit func(semblance.LookupResult) error) (semblance.LookupSummary, error)
 }
 

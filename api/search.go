@@ -26,6 +26,7 @@ func (s *Server) searchRoutes() {
 			inQuery("face", "string", "Only these faces, from 0: 1 or 0,2", false),
 			inQuery("together", "boolean", "A potential candidate only when every chosen face has one", false), inQuery("name", "string", "What the picture is called", false)}, termParams()...),
 		RequestBody: fileBody("One picture"), Responses: answers("200", "Faces with crops, and candidates", "application/json", s.schemaOf(semblance.SearchResult{}))}, s.search)
+	s.probeRoutes()
 	s.raw(huma.Operation{OperationID: "lookup", Method: http.MethodPost, Path: "/v1/cases/{number}/lookups", Summary: "Look hashes up, one a line, any number", Tags: tags,
 		Description: "Answers stream while hashes are still being sent, in their order, up to 1024 lines behind. A line in no collection has an answer without collection; one in several has several. " +
 			"The trailers Semblance-Lines, Semblance-Found, Semblance-Bad and Semblance-Complete tell whether the answer is whole.",
@@ -35,6 +36,7 @@ func (s *Server) searchRoutes() {
 		Responses:   answers("200", "One line of JSON for each answer", "application/x-ndjson", s.schemaOf(semblance.LookupResult{}))}, s.lookup)
 }
 
+// search searches one picture.
 func (s *Server) search(c echo.Context) error {
 	r, err := searchOf(c)
 	if err != nil {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every benchmark beside its peer, one after the other, and prints one table.
 
-    scripts/bench [hashing] [nets] [faces] [accuracy] [start] [group]
+    scripts/bench [hashing] [nets] [faces] [accuracy] [start] [group] [sheet]
 
 A part that cannot run says why in its row; nothing is taken over from an earlier run. What
 is compared on one core is pinned to one. Programs of bench/ may add rows of their
@@ -19,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import sheet
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "bench"
@@ -186,7 +188,7 @@ def group():
 
 
 def main(asked):
-    parts = {"hashing": hashing, "nets": nets, "faces": faces, "accuracy": accuracy, "start": start, "group": group}
+    parts = {"hashing": hashing, "nets": nets, "faces": faces, "accuracy": accuracy, "start": start, "group": group, "sheet": lambda: sheet.measure(sys.modules[__name__])}
     unknown = [a for a in asked if a not in parts]
     if unknown:
         sys.exit(f"bench: no part {unknown[0]!r}; there are {', '.join(parts)}")

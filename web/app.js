@@ -343,9 +343,11 @@ function candidateView(c, probe, pictures) {
       el('figure', {}, picture(pictures, probe, `Probe, face ${c.face}`), el('figcaption', {}, 'probe')),
       el('figure', {}, picture(pictures, { kind: 'reference', reference: c.reference }, `Reference of ${c.subject}`), el('figcaption', {}, 'reference'))),
     el('p', { className: 'lead' }, 'Candidate: a lead for an examiner, not an identification'),
-    facts([['rank', c.rank], ['subject', c.subject], ['age at capture', c.age_at_capture ?? 'unknown'], ['collection', `${c.collection} (${c.owner})`], ['distance', `${four(c.distance)} (${c.metric})`], ['threshold', four(c.threshold)],
+    facts([['rank', c.rank], ['subject', c.subject], ['age at capture', c.age_at_capture ?? 'unknown'], ['collection', `${c.collection} (${c.owner})`], ['distance', `${four(c.distance)} (${c.metric})`], ['margin', c.margin === undefined ? '' : `${four(c.margin)} to the next subject`], ['threshold', four(c.threshold)],
       ['band', c.band], ['quality', `${Math.round(c.quality)} of the probe, ${Math.round(c.reference_quality)} of the reference`],
       ['less reliable', [...(c.reliability || []).map((l) => `probe: ${l}`), ...(c.reference_reliability || []).map((l) => `reference: ${l}`)].join(', ')],
+      ['references', c.references ? `${c.references} of the subject within the threshold` : ''], ['captured', c.captured],
+      ['second engine', c.reranked ? `${c.reranked.engine}: ${c.reranked.distance === undefined ? c.reranked.why : four(c.reranked.distance)}, rank ${c.reranked.first_rank} before` : ''],
       ['engine', `${c.engine} version ${c.version}`], ['source', c.source], ['review', c.review]]));
 }
 
