@@ -56,6 +56,15 @@ func TestNoReportCarriesABand(t *testing.T) {
 			t.Errorf("%s: the report speaks of a band", f)
 		}
 	}
+	for _, f := range []report.Format{report.CSV, report.HTML} {
+		var b bytes.Buffer
+		if err := report.WriteSheet(&b, f, sheetSource()); err != nil {
+			t.Fatal(err)
+		}
+		if text := b.String(); !strings.Contains(text, "0.1250") || strings.Contains(text, "1 in 1,000") || strings.Contains(strings.ToLower(text), "band") {
+			t.Errorf("%s: the sheet speaks of a band", f)
+		}
+	}
 }
 
 func withFindings(r report.Row, run int) report.Row {

@@ -37,7 +37,7 @@ func WriteSheet(w io.Writer, format Format, s SheetSource) error {
 }
 
 var sheetColumns = []string{"number", "reference", "probe", "sha256", "faces", "searched", "face", "quality", "reliability", "not_searched", "collection", "owner", "country",
-	"outcome", "outcome_of_all", "candidates", "subject", "source", "distance", "metric", "threshold", "band", "margin", "references", "captured", "age_at_capture", "engine", "notes"}
+	"outcome", "outcome_of_all", "candidates", "subject", "source", "distance", "metric", "threshold", "margin", "references", "captured", "age_at_capture", "engine", "notes"}
 
 // writeSheetCSV writes a line for every probe and collection, and one for each line
 // of the list that could not be meant.
@@ -83,9 +83,9 @@ func sheetLine(s SheetSource, r semblance.SheetRow, cell semblance.SheetCell, c 
 		if b.Age != nil {
 			age = strconv.Itoa(*b.Age)
 		}
-		line = append(line, plain(b.Subject), plain(b.Source), four(b.Distance), string(b.Metric), four(b.Threshold), plain(b.Band), margin, strconv.Itoa(b.References), plain(b.Captured), age)
+		line = append(line, plain(b.Subject), plain(b.Source), four(b.Distance), string(b.Metric), four(b.Threshold), margin, strconv.Itoa(b.References), plain(b.Captured), age)
 	} else {
-		line = append(line, "", "", "", "", four(c.FaceDistance), "", "", "", "", "")
+		line = append(line, "", "", "", "", four(c.FaceDistance), "", "", "", "")
 	}
 	return append(line, s.Engine.Signal(), plain(notes(r)))
 }

@@ -13,7 +13,7 @@ import (
 func sheetSource() report.SheetSource {
 	face, margin, age := 1, 0.25, 9
 	sum := semblance.SHA256{1}
-	best := semblance.Candidate{Face: 1, Subject: "=cmd|' /C calc'!A0", Source: "+s.jpg", Distance: 0.125, Metric: semblance.Cosine, Threshold: 0.5, Band: semblance.NotCalibrated, Margin: &margin,
+	best := semblance.Candidate{Face: 1, Subject: "=cmd|' /C calc'!A0", Source: "+s.jpg", Distance: 0.125, Metric: semblance.Cosine, Threshold: 0.5, Band: band, Margin: &margin,
 		References: 2, Captured: "2015-06", Age: &age}
 	return report.SheetSource{
 		Sheet: semblance.Sheet{ID: "1234", Case: semblance.Case{Number: "C<1>", Purpose: "p"}, Engine: semblance.Engines()[0], Probes: 2, Potential: 1, Open: 1, Failed: 1,
@@ -48,7 +48,7 @@ func TestSheetCSV(t *testing.T) {
 		column, want string
 	}{
 		{1, "reference", "'-1+1"}, {1, "subject", "'=cmd|' /C calc'!A0"}, {1, "source", "'+s.jpg"}, {1, "owner", "'@owner"}, {1, "probe", "a b.jpg"},
-		{1, "distance", "0.1250"}, {1, "margin", "0.2500"}, {1, "captured", "2015-06"}, {1, "age_at_capture", "9"}, {1, "band", "not calibrated"}, {1, "quality", "72"},
+		{1, "distance", "0.1250"}, {1, "margin", "0.2500"}, {1, "captured", "2015-06"}, {1, "age_at_capture", "9"}, {1, "quality", "72"},
 		{1, "not_searched", "face 0, quality 5 [small]"}, {1, "reliability", "likely a child"}, {1, "outcome", "potential candidate"},
 		{2, "collection", "b"}, {2, "outcome", "no candidate"}, {2, "outcome_of_all", "potential candidate"}, {2, "subject", ""}, {2, "threshold", "0.4000"},
 		{3, "outcome", "inconclusive"}, {3, "notes", "the probe could not be searched"}, {5, "notes", "line 4 of the list was left out: it has no path"},

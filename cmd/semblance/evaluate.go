@@ -22,6 +22,7 @@ type evaluateOptions struct {
 	engine string
 	html   string
 	self   string
+	look   semblance.Detection
 }
 
 func newEvaluate(e *env) *cobra.Command {
@@ -61,7 +62,7 @@ Exit code 3 says that some pictures could not be used. docs/evaluation.md explai
 				if err := eng.CheckEngine(cmd.Context(), spec.Name); err != nil {
 					return err
 				}
-				v := evaluator{e: e, eng: eng, spec: spec, source: args[0], html: o.html, unused: []evaluation.Unused{}}
+				v := evaluator{e: e, eng: eng, spec: spec, source: args[0], html: o.html, look: o.look, unused: []evaluation.Unused{}}
 				return v.run(cmd.Context())
 			})
 		}}
@@ -69,6 +70,7 @@ Exit code 3 says that some pictures could not be used. docs/evaluation.md explai
 	f.StringVar(&o.engine, "engine", "", "face engine; empty is "+string(semblance.DefaultEngine))
 	f.StringVar(&o.html, "html", "", "write tables and curves to this file as one self-contained page")
 	f.StringVar(&o.self, "self", "", "measure this faces collection with its own references")
+	detectionFlags(cmd, &o.look)
 	return cmd
 }
 
@@ -79,6 +81,7 @@ type evaluator struct {
 	spec   semblance.EngineSpec
 	source string
 	html   string
+	look   semblance.Detection
 	unused []evaluation.Unused
 	empty  []string // folders
 }
@@ -291,7 +294,7 @@ func (v *evaluator) best(ctx context.Context, path string) (semblance.Face, erro
 		return semblance.Face{}, err
 	}
 	defer f.Close()
-	_, a, err := v.eng.Signals(ctx, f, semblance.AnalyzeRequest{Engines: []semblance.EngineName{v.spec.Name}})
+	_, a, err := v.eng.Signals(ctx, f, semblance.AnalyzeRequest{Engines: []semblance.EngineName{v.spec.Name}, Detection: v.look})
 	if err != nil {
 		return semblance.Face{}, err
 	}

@@ -256,9 +256,20 @@ func TestEvaluateSelfAndCalibrate(t *testing.T) {
 	}
 	_, out, _ = v.run("collection", "calibrate", "people")
 	goldenEvaluation(t, "calibrate.txt", out)
+	v.write("exhibit/probe.jpg", "8 77 90")
 	v.write("probe.jpg", "8 77 90")
 	_, out, _ = v.run("search", "probe.jpg", "--against", "people", "--case", "C1", "--top", "2")
 	if !strings.Contains(out, "\nband a: of searches for people who are not in this collection, fewer than 1 in ") || !strings.Contains(out, "; probes of quality ") {
 		t.Errorf("the search says %s", out)
+	}
+	code, out, errs = v.run("scan", "exhibit", "--case", "C1", "--exhibit", "E1", "--against", "people")
+	if code != exitDone || !strings.Contains(out, "of searches for people who are not in this collection") {
+		t.Errorf("the scan: exit code %d, %s%s", code, out, errs)
+	}
+	for _, format := range []string{"jsonl", "html"} {
+		code, out, errs := v.run("report", "C1", "--format", format, "-o", "report")
+		if text := v.read("report"); code != exitDone || !strings.Contains(text, "p008") || strings.Contains(text, "return anyone") || strings.Contains(strings.ToLower(text), `"band"`) {
+			t.Errorf("%s: exit code %d, %s%s%s", format, code, out, errs, text)
+		}
 	}
 }

@@ -195,6 +195,7 @@ func (e *env) endSheet(s report.SheetSource, sheet string, format report.Format)
 
 func (e *env) printSheet(s report.SheetSource) {
 	t := newTable("REFERENCE", "QUALITY", "OUTCOME", "COLLECTION", "SUBJECT", "DISTANCE", "BAND", "MARGIN", "PROBE")
+	var bands footnotes
 	for _, r := range s.Rows {
 		quality := "-"
 		if r.Face != nil {
@@ -206,11 +207,12 @@ func (e *env) printSheet(s report.SheetSource) {
 		}
 		for _, c := range r.Cells {
 			if b := c.Best; b != nil {
-				t.row(r.Reference, quality, r.Outcome, c.Collection, b.Subject, four(b.Distance), b.Band, fourOrNot(b.Margin), r.Probe)
+				t.row(r.Reference, quality, r.Outcome, c.Collection, b.Subject, four(b.Distance), bands.mark(b.Band), fourOrNot(b.Margin), r.Probe)
 			}
 		}
 	}
 	t.print(e.out)
+	e.printBands(bands, len(s.Collections))
 	for _, name := range s.Excluded {
 		e.say("not searched: collection %s is of another country", name)
 	}
