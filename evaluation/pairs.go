@@ -46,12 +46,27 @@ func ParsePairs(r io.Reader) ([]LabelledPair, error) {
 	if firstRecordHasTab(head) {
 		c.Comma = '\t'
 	}
-	var out []LabelledPair
-	var bad badLines
+	out, bad, err := readPairs(c)
+	if err != nil {
+		return nil, err
+	}
+	_, contradictions := personsOf(out)
+	bad.lines, bad.n = append(bad.lines, contradictions.lines...), bad.n+contradictions.n
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	if len(out) == 0 {
+		return nil, semblance.Errorf(semblance.Invalid, "the pairs file has no pairs").WithHint(pairsHint)
+	}
+	return out, nil
+}
+
+// readPairs reads lines until the end and notes those that are wrong.
+func readPairs(c *csv.Reader) (out []LabelledPair, bad badLines, err error) {
 	for first := true; ; first = false {
 		fields, err := c.Read()
 		if errors.Is(err, io.EOF) {
-			break
+			return out, bad, nil
 		}
 		var broken *csv.ParseError
 		if errors.As(err, &broken) {
@@ -59,7 +74,7 @@ func ParsePairs(r io.Reader) ([]LabelledPair, error) {
 			continue
 		}
 		if err != nil {
-			return nil, semblance.Errorf(semblance.Invalid, "the pairs file cannot be read").WithCause(err)
+			return nil, bad, semblance.Errorf(semblance.Invalid, "the pairs file cannot be read").WithCause(err)
 		}
 		line, _ := c.FieldPos(0)
 		if first && len(fields) == 3 && strings.EqualFold(strings.TrimSpace(fields[2]), "label") {
@@ -71,18 +86,9 @@ func ParsePairs(r io.Reader) ([]LabelledPair, error) {
 			continue
 		}
 		if out = append(out, p); len(out) > maxPairLines {
-			return nil, semblance.Errorf(semblance.Invalid, "the pairs file has more than %d pairs", maxPairLines)
+			return nil, bad, semblance.Errorf(semblance.Invalid, "the pairs file has more than %d pairs", maxPairLines)
 		}
 	}
-	_, contradictions := personsOf(out)
-	bad.lines, bad.n = append(bad.lines, contradictions.lines...), bad.n+contradictions.n
-	if err := bad.err(); err != nil {
-		return nil, err
-	}
-	if len(out) == 0 {
-		return nil, semblance.Errorf(semblance.Invalid, "the pairs file has no pairs").WithHint(pairsHint)
-	}
-	return out, nil
 }
 
 const pairsHint = "Write a pair a line: path,path,same or path,path,different. Paths are relative to the pairs file."
@@ -201,28 +207,8 @@ func MeasurePairs(labelled []LabelledPair, vectors map[string][]float32, spec se
 		return Evaluation{}, err
 	}
 	e := Evaluation{Pictures: len(person), Failure: failureToEnroll(used, failures), Sizes: []Gallery{}, Quality: []Bin{}, Copies: []Copy{}}
-	var pairs []pair
-	seen := map[[2]string]bool{}
-	left := 0
-	for _, l := range labelled {
-		a, b := vectors[l.A], vectors[l.B]
-		key := [2]string{min(l.A, l.B), max(l.A, l.B)}
-		switch {
-		case seen[key]:
-			continue
-		case a == nil || b == nil:
-			left++
-			continue
-		}
-		seen[key] = true
-		d := semblance.RoundDistance(spec.Metric.Distance(a, b))
-		if !l.Same && d <= spec.CopyDistance() {
-			e.Copies = append(e.Copies, Copy{A: key[0], B: key[1], Distance: d})
-			continue
-		}
-		pairs = append(pairs, pair{min(person[l.A], person[l.B]), max(person[l.A], person[l.B]), d})
-	}
-	slices.SortFunc(e.Copies, compareCopies)
+	pairs, copies, left := comparePairs(labelled, vectors, person, spec)
+	e.Copies = copies
 	persons := 0
 	for _, n := range person {
 		persons = max(persons, n+1)
@@ -238,4 +224,31 @@ func MeasurePairs(labelled []LabelledPair, vectors map[string][]float32, spec se
 		e.Notes = append(e.Notes, fmt.Sprintf("%d pairs that are labelled different are one photograph: they are left out", len(e.Copies)))
 	}
 	return e, nil
+}
+
+// comparePairs compares each labelled pair once. left counts those with a picture that
+// could not be used; pairs that are called different and are one photograph are copies.
+func comparePairs(labelled []LabelledPair, vectors map[string][]float32, person map[string]int, spec semblance.EngineSpec) (pairs []pair, copies []Copy, left int) {
+	copies = []Copy{}
+	seen := map[[2]string]bool{}
+	for _, l := range labelled {
+		a, b := vectors[l.A], vectors[l.B]
+		key := [2]string{min(l.A, l.B), max(l.A, l.B)}
+		switch {
+		case seen[key]:
+			continue
+		case a == nil || b == nil:
+			left++
+			continue
+		}
+		seen[key] = true
+		d := semblance.RoundDistance(spec.Metric.Distance(a, b))
+		if !l.Same && d <= spec.CopyDistance() {
+			copies = append(copies, Copy{A: key[0], B: key[1], Distance: d})
+			continue
+		}
+		pairs = append(pairs, pair{min(person[l.A], person[l.B]), max(person[l.A], person[l.B]), d})
+	}
+	slices.SortFunc(copies, compareCopies)
+	return pairs, copies, left
 }
