@@ -14,14 +14,15 @@ type search struct {
 	y     *YuNet
 	f     *semblance.Frame
 	score float32
+	first view
 	plan  plan
 	looks int // what tiles may still cost
 	warn  func(string)
 }
 
 // Detect returns the faces of an upright frame, highest score first, with
-// landmarks; Quality is left to [Judge]. The whole frame is looked at at each of
-// Options.Sizes, and tiles of it where o asks for smaller faces than these show.
+// landmarks; Quality is left to [Judge]. The whole frame is looked at, reduced to
+// Options.Size and, where no face is sure, further by Step, and tiles of it where o asks for smaller faces than these show.
 // Where nothing is found for certain, or what is found stands otherwise than upright,
 // the frame is looked at turned as well.
 //
@@ -63,8 +64,8 @@ func (y *YuNet) search(f *semblance.Frame, o semblance.FindOptions) *search {
 	if s.warn == nil {
 		s.warn = func(string) {}
 	}
-	first := views(f.Width, f.Height, y.opts.Sizes[:1], y.opts.Enlarge)[0]
-	s.plan = planTiles(f.Width, f.Height, o.MinFace, first.scale(), s.looks)
+	s.first = firstView(f.Width, f.Height, y.opts.Size, y.opts.Enlarge)
+	s.plan = planTiles(f.Width, f.Height, o.MinFace, s.first.scale(), s.looks)
 	if note := s.plan.note(o.MinFace); note != "" {
 		s.warn(note)
 	}
@@ -72,10 +73,21 @@ func (y *YuNet) search(f *semblance.Frame, o semblance.FindOptions) *search {
 	return s
 }
 
-// upright looks at the frame as it is.
+// upright looks at the frame as it is: reduced further where the first look is sure of
+// no face, since one that fills the frame leaves no room for a sure one beside it.
 func (s *search) upright() ([]sighting, error) {
 	s.looks -= tilesWorth(s.plan.tiles)
-	return s.look(append(views(s.f.Width, s.f.Height, s.y.opts.Sizes, s.y.opts.Enlarge), s.plan.tiles...))
+	list := views(s.first, s.y.opts.Step)
+	seen, err := s.look(list[:1])
+	if err != nil {
+		return nil, err
+	}
+	list = list[1:]
+	if len(seen) > 0 && seen[0].face.Score >= s.y.opts.Sure {
+		list = nil
+	}
+	more, err := s.look(append(list, s.plan.tiles...))
+	return merge(append(seen, more...), s.y.opts.Overlap), err
 }
 
 // firm is the score from which on a face says how the frame stands: one under it
@@ -88,7 +100,7 @@ func (s *search) anyTurn(seen []sighting) ([]sighting, error) {
 	if s.y.opts.Turned == 0 {
 		return seen, nil
 	}
-	list := views(s.f.Width, s.f.Height, []int{s.y.opts.Turned, s.y.opts.Sizes[len(s.y.opts.Sizes)-1]}, s.y.opts.Enlarge)
+	list := views(firstView(s.f.Width, s.f.Height, s.y.opts.Turned, s.y.opts.Enlarge), s.y.opts.Step)
 	if s.affords(3) {
 		list = append(list, s.plan.tiles...)
 	}
@@ -171,15 +183,23 @@ func (y *YuNet) lookAt(f *semblance.Frame, v view, score float32) ([]semblance.F
 	return faces, nil
 }
 
-// show reduces a part of the frame to the network's input, once for all turns.
+// show reduces a part of the frame to the network's input, once for all turns. What
+// was shown just now is reduced further without reading the frame again.
 func (y *YuNet) show(f *semblance.Frame, v view) {
+	step := v.coarse
 	v.turn, v.inner, v.tile = 0, edges{}, false
 	if v == y.seen {
 		return
 	}
-	y.planes = room(y.planes, v.planeW*v.planeH)
-	clear(y.planes)
-	resample(f, &v, y.planes)
+	if from := y.seen; step > 1 && views(from, step)[1] == v {
+		y.spare = room(y.spare, v.planeW*v.planeH)
+		shrinkPlanes(&v, &from, y.spare, y.planes, step)
+		y.planes, y.spare = y.spare, y.planes
+	} else {
+		y.planes = room(y.planes, v.planeW*v.planeH)
+		resample(f, &v, y.planes)
+	}
+	clearRest(&v, y.planes)
 	y.seen = v
 }
 
@@ -191,10 +211,10 @@ func (y *YuNet) input(turn int) []float32 {
 	v := y.seen
 	v.turn = turn
 	w, h := v.shown()
-	y.turned = room(y.turned, w*h)
-	clear(y.turned)
-	turnPlanes(&v, y.turned, y.planes)
-	return y.turned
+	y.spare = room(y.spare, w*h)
+	clear(y.spare)
+	turnPlanes(&v, y.spare, y.planes)
+	return y.spare
 }
 
 // room is memory for three planes.

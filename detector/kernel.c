@@ -45,13 +45,18 @@ static inline four load(const uint32_t *p) {
 	return v;
 }
 
-// narrow says that every result fits 32 bits and that four values can be read from
-// every pixel's first one on.
+// Sums of columns, times norm, as three planes. Four values can be read from every
+// pixel's first one on, and results fit 31 bits, which is what turns four of them
+// into doubles in one instruction.
+typedef int32_t four_int __attribute__((vector_size(16)));
+typedef double four_double __attribute__((vector_size(32)));
+typedef float four_float __attribute__((vector_size(16)));
+
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__)
 __attribute__((target_clones("avx2", "default")))
 #endif
-static void squeeze_narrow(uint64_t *restrict out, const uint32_t *restrict sums, const semblance_column *restrict columns, size_t n) {
-	for (size_t i = 0; i < n; i++, out += 3) {
+void semblance_squeeze_planes(float *restrict red, float *restrict green, float *restrict blue, const uint32_t *restrict sums, const semblance_column *restrict columns, size_t n, double norm) {
+	for (size_t i = 0; i < n; i++) {
 		semblance_column c = columns[i];
 		four r = {0, 0, 0, 0};
 		if (c.n > 0) {
@@ -61,40 +66,27 @@ static void squeeze_narrow(uint64_t *restrict out, const uint32_t *restrict sums
 			r = (r << 8) + c.head * load(p);
 			if (c.n > 1) r += c.tail * load(last);
 		}
-		out[0] = r[0];
-		out[1] = r[1];
-		out[2] = r[2];
+		four_double d = __builtin_convertvector((four_int)r, four_double) * norm;
+		four_float f = __builtin_convertvector(d, four_float);
+		red[i] = f[0];
+		green[i] = f[1];
+		blue[i] = f[2];
 	}
 }
 
-void semblance_squeeze(uint64_t *restrict out, const uint32_t *restrict sums, const semblance_column *restrict columns, size_t n, int narrow) {
-	if (narrow) {
-		squeeze_narrow(out, sums, columns, n);
-		return;
-	}
-	for (size_t i = 0; i < n; i++, out += 3) {
-		semblance_column c = columns[i];
-		uint64_t r = 0, g = 0, b = 0;
-		if (c.n > 0) {
-			const uint32_t *p = sums + 3 * (size_t)c.first;
-			const uint32_t *last = p + 3 * (size_t)(c.n - 1);
-			uint64_t head = c.head, tail = c.tail, sr = 0, sg = 0, sb = 0;
-			for (const uint32_t *q = p + 3; q < last; q += 3) {
-				sr += q[0];
-				sg += q[1];
-				sb += q[2];
-			}
-			r = head * p[0] + (sr << 8);
-			g = head * p[1] + (sg << 8);
-			b = head * p[2] + (sb << 8);
-			if (c.n > 1) {
-				r += tail * last[0];
-				g += tail * last[1];
-				b += tail * last[2];
-			}
-		}
-		out[0] = r;
-		out[1] = g;
-		out[2] = b;
+// Rows first, which takes eight values at once, then columns; sums in one order.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__)
+__attribute__((target_clones("avx2", "default")))
+#endif
+void semblance_shrink_row(float *restrict out, size_t n, float *restrict line, const float *restrict rows, size_t width, size_t stride, size_t count, size_t step) {
+	for (size_t x = 0; x < width; x++) line[x] = rows[x];
+	for (size_t j = 1; j < count; j++)
+		for (size_t x = 0; x < width; x++) line[x] += rows[j * stride + x];
+	float all = (float)(step * step);
+	for (size_t i = 0; i < n; i++) {
+		size_t end = (i + 1) * step < width ? (i + 1) * step : width;
+		float s = 0;
+		for (size_t x = i * step; x < end; x++) s += line[x];
+		out[i] = s / all;
 	}
 }

@@ -43,3 +43,34 @@ func squeezeGo(out []uint64, sums []uint32, columns []span) {
 		}
 	}
 }
+
+// squeezePlanesGo is squeezeGo, times norm, as planes of red, green and blue. No
+// result exceeds most; line has room for three values a column.
+func squeezePlanesGo(out *[3][]float32, line []uint64, sums []uint32, columns []span, norm float64, _ int64) {
+	squeezeGo(line, sums, columns)
+	red, green, blue := out[0], out[1], out[2]
+	for i := range columns {
+		// int64, because converting it takes one instruction; no sum reaches its sign
+		red[i], green[i], blue[i] = float32(float64(int64(line[3*i]))*norm), float32(float64(int64(line[3*i+1]))*norm), float32(float64(int64(line[3*i+2]))*norm)
+	}
+}
+
+// shrinkRowGo sets out to the mean of step by step values of count rows, the first
+// of which starts at rows[0] and each next one stride values on; what is missing
+// counts as black. line has room for a row, and its length is a row's.
+func shrinkRowGo(out, line, rows []float32, stride, count, step int) {
+	copy(line, rows)
+	for j := 1; j < count; j++ {
+		for x, v := range rows[j*stride:][:len(line)] {
+			line[x] += v
+		}
+	}
+	all := float32(step * step)
+	for i := range out {
+		sum := float32(0)
+		for _, v := range line[i*step : min((i+1)*step, len(line))] {
+			sum += v
+		}
+		out[i] = sum / all
+	}
+}

@@ -8,7 +8,10 @@ package detector
 */
 import "C"
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // sumRows is sumRowsGo in C. The n rows must lie within rows.
 func sumRows(sums []uint32, rows []byte, stride int, n int32, head, tail uint32) {
@@ -20,18 +23,27 @@ func sumRows(sums []uint32, rows []byte, stride int, n int32, head, tail uint32)
 		C.size_t(stride), C.size_t(n), C.uint32_t(head), C.uint32_t(tail), C.size_t(len(sums)))
 }
 
-// squeeze is squeezeGo in C. Columns must lie within sums; resample sees to it.
-// narrow says that no result exceeds 32 bits.
-func squeeze(out []uint64, sums []uint32, columns []span, narrow bool) {
-	if len(columns) == 0 || len(sums) == 0 {
-		clear(out)
+// squeezePlanes is squeezePlanesGo in C. Columns must lie within sums; resample sees
+// to it.
+func squeezePlanes(out *[3][]float32, line []uint64, sums []uint32, columns []span, norm float64, most int64) {
+	// Pixels are read by four values: there must be one behind the last.
+	if len(columns) == 0 || len(sums) == 0 || most > math.MaxInt32 || cap(sums) == len(sums) {
+		squeezePlanesGo(out, line, sums, columns, norm, most)
 		return
 	}
-	out = out[:3*len(columns)]
-	var n C.int
-	if narrow && cap(sums) > len(sums) { // pixels are read by four values: there must be one behind the last
-		n = 1
+	n := len(columns)
+	red, green, blue := out[0][:n], out[1][:n], out[2][:n]
+	C.semblance_squeeze_planes((*C.float)(unsafe.Pointer(&red[0])), (*C.float)(unsafe.Pointer(&green[0])), (*C.float)(unsafe.Pointer(&blue[0])),
+		(*C.uint32_t)(unsafe.Pointer(&sums[0])), (*C.semblance_column)(unsafe.Pointer(&columns[0])), C.size_t(n), C.double(norm))
+}
+
+// shrinkRow is shrinkRowGo in C. The rows must lie within rows, and out must not be
+// longer than line has values for.
+func shrinkRow(out, line, rows []float32, stride, count, step int) {
+	if len(out) == 0 || len(line) == 0 || count < 1 {
+		return
 	}
-	C.semblance_squeeze((*C.uint64_t)(unsafe.Pointer(&out[0])), (*C.uint32_t)(unsafe.Pointer(&sums[0])),
-		(*C.semblance_column)(unsafe.Pointer(&columns[0])), C.size_t(len(columns)), n)
+	_, _ = rows[(count-1)*stride+len(line)-1], line[(len(out)-1)*step] // C does not check
+	C.semblance_shrink_row((*C.float)(unsafe.Pointer(&out[0])), C.size_t(len(out)), (*C.float)(unsafe.Pointer(&line[0])), (*C.float)(unsafe.Pointer(&rows[0])),
+		C.size_t(len(line)), C.size_t(stride), C.size_t(count), C.size_t(step))
 }

@@ -226,18 +226,18 @@ func TestSumRowsIsItsTwin(t *testing.T) {
 	}
 }
 
-// TestSqueezeIsItsTwin compares the C loop with the Go one.
-func TestSqueezeIsItsTwin(t *testing.T) {
+// TestSqueezePlanesIsItsTwin compares the C loop with the Go one, to the last bit.
+func TestSqueezePlanesIsItsTwin(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(10, 11))
-	for range 200 {
-		narrow := r.IntN(2) == 0
+	for range 300 {
 		n := 3 * (1 + r.IntN(60))
 		sums := make([]uint32, n, n+1)
+		narrow := r.IntN(2) == 0
 		for i := range sums {
 			sums[i] = r.Uint32()
-			if narrow { // 60 columns of weight 256 stay within 32 bits
-				sums[i] %= 1 << 18
+			if narrow { // 60 columns of weight 256 stay within 31 bits
+				sums[i] %= 1 << 17
 			}
 		}
 		columns := make([]span, 1+r.IntN(40))
@@ -245,11 +245,58 @@ func TestSqueezeIsItsTwin(t *testing.T) {
 			n := r.Int32N(int32(len(sums)/3) + 1)
 			columns[i] = span{first: r.Int32N(int32(len(sums)/3) - n + 1), n: n, head: r.Uint32N(whole + 1), tail: r.Uint32N(whole + 1)}
 		}
-		a, b := make([]uint64, 3*len(columns)), make([]uint64, 3*len(columns))
-		squeeze(a, sums, columns, narrow)
-		squeezeGo(b, sums, columns)
+		most := int64(math.MaxInt64)
+		if narrow {
+			most = math.MaxInt32
+		}
+		planes := func() *[3][]float32 {
+			return &[3][]float32{make([]float32, len(columns)), make([]float32, len(columns)), make([]float32, len(columns))}
+		}
+		a, b, norm, line := planes(), planes(), 1/(1+r.Float64()*1e5), make([]uint64, 3*len(columns))
+		squeezePlanes(a, line, sums, columns, norm, most)
+		squeezePlanesGo(b, line, sums, columns, norm, most)
+		for c := range a {
+			if !slices.Equal(a[c], b[c]) {
+				t.Fatalf("%v over %d sums: %v, want %v", columns, len(sums), a[c], b[c])
+			}
+		}
+	}
+}
+
+// TestShrinkRowIsItsTwin compares the C loop with the Go one, to the last bit.
+func TestShrinkRowIsItsTwin(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(14, 15))
+	for range 300 {
+		width, count, step := 1+r.IntN(200), 1+r.IntN(6), 1+r.IntN(6)
+		stride := width + r.IntN(9)
+		rows := make([]float32, stride*count)
+		for i := range rows {
+			rows[i] = 255 * r.Float32()
+		}
+		a, b, line := make([]float32, (width+step-1)/step), make([]float32, (width+step-1)/step), make([]float32, width)
+		shrinkRow(a, line, rows, stride, count, step)
+		shrinkRowGo(b, line, rows, stride, count, step)
 		if !slices.Equal(a, b) {
-			t.Fatalf("%v over %d sums: %v, want %v", columns, len(sums), a, b)
+			t.Fatalf("%d rows of %d by %d: %v, want %v", count, width, step, a, b)
+		}
+	}
+}
+
+// TestShrinkPlanesIsTheLookReducedFurther compares with reducing the frame itself.
+func TestShrinkPlanesIsTheLookReducedFurther(t *testing.T) {
+	t.Parallel()
+	f := noise(12, 331, 203)
+	list := views(firstView(f.Width, f.Height, 160, 2), 4)
+	first, v := list[0], list[1]
+	src := make([]float32, 3*first.planeW*first.planeH)
+	resample(f, &first, src)
+	got, want := make([]float32, 3*v.planeW*v.planeH), make([]float32, 3*v.planeW*v.planeH)
+	shrinkPlanes(&v, &first, got, src, 4)
+	resample(f, &v, want)
+	for i := range got {
+		if math.Abs(float64(got[i]-want[i])) > 1.5 {
+			t.Fatalf("value %d is %.2f, want %.2f", i, got[i], want[i])
 		}
 	}
 }
@@ -340,13 +387,14 @@ func TestViews(t *testing.T) {
 		{1, 1, 2, 2, 32, 32},
 		{1, 100000, 1, 640, 32, 640},
 	} {
-		v := views(c.w, c.h, []int{640}, 2)
+		v := views(firstView(c.w, c.h, 640, 2), 0)
 		if len(v) != 1 || v[0].outW != c.outW || v[0].outH != c.outH || v[0].planeW != c.planeW || v[0].planeH != c.planeH {
 			t.Errorf("%dx%d: %+v, want %dx%d in %dx%d", c.w, c.h, v, c.outW, c.outH, c.planeW, c.planeH)
 		}
 	}
-	if v := views(100, 50, []int{640, 320, 160}, 2); len(v) != 2 || v[1].outW != 160 {
-		t.Errorf("a size that shows a small frame no smaller was not left out: %+v", v)
+	v := views(firstView(4000, 2667, 640, 2), 4)
+	if len(v) != 2 || v[1].outW != 160 || v[1].outH != 107 || math.Abs(v[1].scale()-v[0].scale()/4) > 1e-12 {
+		t.Errorf("the look reduced further is %+v", v)
 	}
 }
 
@@ -408,9 +456,11 @@ func TestOptionsValidate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Options){
-		"no size":     func(o *Options) { o.Sizes = nil },
-		"tiny size":   func(o *Options) { o.Sizes = []int{8} },
-		"huge size":   func(o *Options) { o.Sizes = []int{1 << 20} },
+		"no size":     func(o *Options) { o.Size = 0 },
+		"tiny size":   func(o *Options) { o.Size = 8 },
+		"huge size":   func(o *Options) { o.Size = 1 << 20 },
+		"huge turned": func(o *Options) { o.Turned = 1 << 20 },
+		"step -1":     func(o *Options) { o.Step = -1 },
 		"score 0":     func(o *Options) { o.Score = 0 },
 		"score NaN":   func(o *Options) { o.Score = float32(math.NaN()) },
 		"overlap 2":   func(o *Options) { o.Overlap = 2 },

@@ -94,6 +94,7 @@ func resample(f *semblance.Frame, v *view, planes []float32) {
 		}
 	}
 	if hi <= lo {
+		clear(planes)
 		return
 	}
 	widest := int32(1)
@@ -111,13 +112,31 @@ func resample(f *semblance.Frame, v *view, planes []float32) {
 			sumRows(sums, f.RGB[3*(int(r.first)*f.Width+int(lo)):], 3*f.Width, r.n, r.head, r.tail)
 		}
 		// 255 is the most a byte is, and rows and columns are weighted with at most whole.
-		narrow := 255*whole*whole*int64(max(r.n, 1))*int64(widest) <= math.MaxUint32
-		squeeze(line, sums, columns, narrow)
-		blue := planes[oy*v.planeW:]
-		green, red := blue[size:], blue[2*size:]
-		for i := range v.outW {
-			// int64, because converting it takes one instruction; no sum reaches its sign
-			red[i], green[i], blue[i] = float32(float64(int64(line[3*i]))*norm), float32(float64(int64(line[3*i+1]))*norm), float32(float64(int64(line[3*i+2]))*norm)
+		most := 255 * whole * whole * int64(max(r.n, 1)) * int64(widest)
+		at := oy * v.planeW
+		squeezePlanes(&[3][]float32{planes[2*size+at:], planes[size+at:], planes[at:]}, line, sums, columns, norm, most)
+	}
+}
+
+// clearRest blackens what of the planes a view does not show.
+func clearRest(v *view, planes []float32) {
+	for c := range 3 {
+		plane := planes[c*v.planeW*v.planeH:][:v.planeW*v.planeH]
+		for y := range v.outH {
+			clear(plane[y*v.planeW+v.outW : (y+1)*v.planeW])
+		}
+		clear(plane[v.outH*v.planeW:])
+	}
+}
+
+// shrinkPlanes writes the mean of step by step pixels of what src shows of from,
+// pixels beyond it counting as black as they do in resample.
+func shrinkPlanes(v, from *view, dst, src []float32, step int) {
+	line := make([]float32, from.outW)
+	for c := range 3 {
+		in, out := src[c*from.planeW*from.planeH:], dst[c*v.planeW*v.planeH:]
+		for y := range v.outH {
+			shrinkRow(out[y*v.planeW:][:v.outW], line, in[y*step*from.planeW:], from.planeW, min(step, from.outH-y*step), step)
 		}
 	}
 }

@@ -2,11 +2,7 @@
 
 package detector
 
-import (
-	"slices"
-
-	"semblance"
-)
+import "semblance"
 
 // stances finds out how faces stand. YuNet sees many a face on its head, and some on
 // their side, as upright ones with a score of 0.7 to 0.91 and landmarks that lie
@@ -29,7 +25,7 @@ func (s *search) stances(seen []sighting, most int) ([]sighting, error) {
 		}
 		if turn := seen[i].face.Turn; !tried[turn] {
 			tried[turn] = true
-			list = append(list, turned(views(s.f.Width, s.f.Height, s.y.opts.Sizes, s.y.opts.Enlarge), turn)...)
+			list = append(list, turned(views(s.first, s.y.opts.Step), turn)...)
 			if len(s.plan.tiles) > 0 && s.affords(1) {
 				list = append(list, turned(s.plan.tiles, turn)...)
 			}
@@ -50,7 +46,7 @@ func (s *search) stand(seen *sighting) error {
 	}
 	var best *semblance.Face
 	v := closeUp(face.Box, stanceRoom, 0)
-	for _, turn := range stanceOrder(face.Turn) {
+	for _, turn := range stanceOrder(face) {
 		v.turn = turn
 		found, err := s.y.lookAt(s.f, v, s.score)
 		if err != nil {
@@ -66,14 +62,16 @@ func (s *search) stand(seen *sighting) error {
 	return nil
 }
 
+// onlyOnItsHead is the score from which on a face can stand on its head but not lie on
+// its side: of 34 photographs turned by 90 and 270 degrees none had a face over 0.87.
+const onlyOnItsHead = 0.88
+
 // stanceOrder begins with the stance in which a face was seen: another one must be
 // better.
-func stanceOrder(first int) []int {
-	list := []int{first}
-	for _, turn := range []int{0, 90, 180, 270} {
-		if !slices.Contains(list, turn) {
-			list = append(list, turn)
-		}
+func stanceOrder(f *semblance.Face) []int {
+	list := []int{f.Turn, (f.Turn + 180) % 360}
+	if f.Score < onlyOnItsHead {
+		list = append(list, (f.Turn+90)%360, (f.Turn+270)%360)
 	}
 	return list
 }

@@ -16,7 +16,7 @@ func TestEveryFaceIsWholeInSomeTile(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 1))
 	for range 300 {
 		width, height, minFace := 200+r.IntN(9000), 200+r.IntN(9000), 8+r.IntN(120)
-		first := views(width, height, []int{640}, 2)[0]
+		first := firstView(width, height, 640, 2)
 		p := planTiles(width, height, minFace, first.scale(), 1<<20)
 		if p.reached != minFace {
 			t.Fatalf("%d by %d: faces from %d pixels are looked for, asked was %d", width, height, p.reached, minFace)
@@ -51,7 +51,7 @@ func TestTilesKeepToTheLimitAndSaySo(t *testing.T) {
 		{1, 1, 8, 900, false},
 		{65500, 3000, 8, 100, true},
 	} {
-		first := views(c.width, c.height, []int{640}, 2)[0]
+		first := firstView(c.width, c.height, 640, 2)
 		p := planTiles(c.width, c.height, c.minFace, first.scale(), c.looks)
 		if got := tilesWorth(p.tiles); got > c.looks {
 			t.Errorf("%+v: %d tiles' worth of work", c, got)

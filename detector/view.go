@@ -30,6 +30,7 @@ type view struct {
 	planeW, planeH int
 	turn           int
 	inner          edges // of a tile: where the frame goes on
+	coarse         int   // of the frame reduced further, for faces that fill it: how many times
 	tile           bool
 }
 
@@ -45,22 +46,22 @@ func wholeView(width, height int, scale float64) view {
 	return v
 }
 
-// views are the whole frame with its longer side reduced to each size. A frame
-// smaller than the largest size is enlarged at most enlarge times; smaller sizes
-// that would show it no smaller are left out.
-func views(width, height int, sizes []int, enlarge float64) []view {
-	var list []view
-	last := math.Inf(1)
-	for _, size := range sizes {
-		scale := min(float64(size)/float64(max(width, height)), enlarge)
-		if scale >= last {
-			continue
-		}
-		last = scale
-		v := wholeView(width, height, scale)
-		list = append(list, v)
+// firstView is the whole frame with its longer side reduced to size. A smaller frame
+// is enlarged at most enlarge times.
+func firstView(width, height, size int, enlarge float64) view {
+	return wholeView(width, height, min(float64(size)/float64(max(width, height)), enlarge))
+}
+
+// views are the first one and, where step is above 1, the same so many times smaller.
+func views(first view, step int) []view {
+	if step < 2 {
+		return []view{first}
 	}
-	return list
+	v := first
+	v.outW, v.outH = (first.outW+step-1)/step, (first.outH+step-1)/step
+	v.w, v.h = float64(v.outW*step)*first.w/float64(first.outW), float64(v.outH*step)*first.h/float64(first.outH)
+	v.planeW, v.planeH, v.coarse = up32(v.outW), up32(v.outH), step
+	return []view{first, v}
 }
 
 // closeUp is a square around a face, room times as wide as the face is long.

@@ -20,7 +20,7 @@ type YuNet struct {
 	session  *ort.DynamicAdvancedSession
 	opts     Options
 	planes   []float32 // the input, kept between frames
-	turned   []float32 // the same, turned
+	spare    []float32 // the same, turned or before it was reduced further
 	mirrored []float32 // the same of a close-up
 	seen     view      // what of the frame planes shows
 	sha256   string

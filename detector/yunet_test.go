@@ -108,7 +108,7 @@ func TestYuNetAgreesWithOpenCV(t *testing.T) {
 		t.Fatal(err)
 	}
 	opts := detector.DefaultOptions()
-	opts.Sizes, opts.Enlarge, opts.Refine, opts.Score, opts.Sure, opts.Turned = []int{640}, 1, false, 0.7, 0, 0
+	opts.Size, opts.Step, opts.Enlarge, opts.Refine, opts.Score, opts.Sure, opts.Turned = 640, 0, 1, false, 0.7, 0, 0
 	y := openYuNet(t, opts)
 	total, worst, worstScore := 0, 0.0, 0.0
 	for _, p := range want.Pictures {
