@@ -123,6 +123,9 @@ func (e *Engine) readyVectors(ctx context.Context, c Collection) error {
 	}
 	return e.Vectors.Replace(ctx, spec, c.ID, c.Version, each(func(yield func(Reference) error) error {
 		return e.References.EachReference(ctx, c.ID, func(r Reference) error {
+			if err := r.isOf(c); err != nil {
+				return err
+			}
 			if r.LeftOut != "" { // it has no embedding, and whoever shows the collection says so
 				return nil
 			}
@@ -139,7 +142,10 @@ func (e *Engine) nearest(ctx context.Context, cols []Collection, q VectorQuery) 
 	if err == nil || CodeOf(err) != Internal {
 		return res, err
 	}
-	if again := e.ready(ctx, cols...); again != nil {
+	switch again := e.ready(ctx, cols...); {
+	case CodeOf(again) == ModelMismatch: // not damaged: the collection has another engine now
+		return nil, again
+	case again != nil:
 		return nil, errors.Join(err, again)
 	}
 	return e.Vectors.Search(ctx, q)

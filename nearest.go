@@ -144,6 +144,11 @@ func (s *subjectReader) subject(ctx context.Context, n Neighbor, v []float32) (s
 		if refs, err = s.e.Subjects.SubjectReferences(ctx, n.Collection, n.Subject); err != nil {
 			return sub, false, err
 		}
+		for k := range refs {
+			if err := refs[k].isOf(s.cols[i]); err != nil {
+				return sub, false, err
+			}
+		}
 		s.known[key] = refs
 	}
 	sub.collection = s.cols[i]

@@ -266,6 +266,17 @@ func (e *Engine) Reenrollment(ctx context.Context, c CollectionID) (*Reenrollmen
 	return &r, err
 }
 
+// isOf checks that a reference is of the engine that a collection had when it was
+// read: a search or scan that began before a switch must not compare its probe with
+// what another engine made.
+func (r *Reference) isOf(c Collection) error {
+	if r.Engine == c.Engine && r.Version == c.EngineVersion {
+		return nil
+	}
+	return Errorf(ModelMismatch, "collection %q was moved from engine %s version %d to %s version %d while it was compared with", c.Name, c.Engine, c.EngineVersion, r.Engine, r.Version).
+		WithHint("Run it again: a scan goes on from what it recorded.")
+}
+
 // claims are the collections that somebody works on in this process, which owns the
 // data folder.
 type claims struct {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"semblance"
+	"semblance/hashing"
 )
 
 // crowd enrolls n subjects, s0 at distance 0 from (1, 0), the others at right angles.
@@ -181,9 +182,12 @@ func TestReferencesThatCannotBeMadeAgainAreNamedAndStay(t *testing.T) {
 	if after.Engine != semblance.YuNetDlib || after.Entries != 4 || after.LeftOut != 3 {
 		t.Errorf("%+v", after)
 	}
-	found := r.mustSearch(picture{Faces: [][]float32{{1, 0}}, Salt: "probe"}, semblance.Terms{}, "g").Request.Candidates
-	if len(found) != 1 || found[0].Subject != "ann" {
-		t.Errorf("%+v", found)
+	found := r.mustSearch(picture{Faces: [][]float32{{1, 0}}, Salt: "probe"}, semblance.Terms{}, "g")
+	if cands := found.Request.Candidates; len(cands) != 1 || cands[0].Subject != "ann" {
+		t.Errorf("%+v", cands)
+	}
+	if len(found.Warnings) != 1 || !strings.Contains(found.Warnings[0], "3 of the 4 references of collection g are not searched") {
+		t.Errorf("a search does not say what it cannot find: %q", found.Warnings)
 	}
 	// Going back makes them searchable again: nothing was lost but joe's original.
 	res, err = r.reenroll(semblance.ReenrollRequest{Engine: semblance.DefaultEngine, LeaveOut: true})
@@ -192,6 +196,32 @@ func TestReferencesThatCannotBeMadeAgainAreNamedAndStay(t *testing.T) {
 	}
 	if found := r.mustSearch(picture{Faces: [][]float32{{0, 1}}, Salt: "probe"}, semblance.Terms{}, "g").Request.Candidates; len(found) != 1 || found[0].Subject != "bob" {
 		t.Errorf("%+v", found)
+	}
+}
+
+// TestASwitchEndsAScanThatBeganBefore: the new engine's vectors have as many numbers
+// as the old one's, and must not be compared with them.
+func TestASwitchEndsAScanThatBeganBefore(t *testing.T) {
+	r := newRig(t)
+	r.collection("g", semblance.Faces, func(c *semblance.Collection) { c.Engine = semblance.YuNetDlib })
+	r.mustPut(picture{Faces: [][]float32{{1, 0}}}, semblance.EnrollRequest{})
+	plan, err := r.Plan(t.Context(), "C1", semblance.PlanOptions{Collections: []string{"g"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.reenroll(semblance.ReenrollRequest{Engine: semblance.DlibHOG}); err != nil {
+		t.Fatal(err)
+	}
+	b := picture{Faces: [][]float32{{1, 0}}, Salt: "item"}.bytes(t)
+	for range 2 { // the index must not have taken over the other engine's vectors either
+		x, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), nil, r.file(b))
+		wantCode(t, err, semblance.ModelMismatch)
+		if len(x.Findings.Candidates) != 0 {
+			t.Errorf("%+v", x.Findings.Candidates)
+		}
+	}
+	if x := r.examine(b, "g"); len(x.Findings.Candidates) != 1 || x.Findings.Candidates[0].Engine != semblance.DlibHOG {
+		t.Errorf("a new plan: %+v", x.Findings.Candidates)
 	}
 }
 

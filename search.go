@@ -182,9 +182,19 @@ func (s *search) engines() []EngineName {
 
 // result begins an answer.
 func (s *search) result() SearchResult {
-	return SearchResult{Limits: s.spec.Limits, Only: s.terms.Faces, Excluded: s.excluded,
+	return SearchResult{Limits: s.spec.Limits, Only: s.terms.Faces, Excluded: s.excluded, Warnings: leftOutOf(s.query.cols),
 		Request: Request{ID: NewID(), Case: s.c.ID, Actor: s.who, Purpose: s.c.Purpose, Basis: s.c.Basis,
 			Collections: names(s.query.cols), Engine: s.spec.Name, Version: s.spec.Version, Terms: s.terms, Created: s.e.now()}}
+}
+
+// leftOutOf says which collections hold references that no search can find.
+func leftOutOf(cols []Collection) (out []string) {
+	for _, c := range cols {
+		if c.LeftOut > 0 {
+			out = append(out, fmt.Sprintf("%d of the %d references of collection %s are not searched: engine %s can make nothing of their pictures", c.LeftOut, c.Entries, c.Name, c.Engine))
+		}
+	}
+	return out
 }
 
 // answer searches the faces of a probe and says the outcome.
