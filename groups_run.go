@@ -16,7 +16,7 @@ const GroupCoreQuality = 60
 // chosen, and on whom. An engine that is not here needs one from the person who asks.
 func groupDistances(e EngineName) (join, near float64, ok bool) {
 	switch e {
-	case YuNetMobileFaceNet:
+	case YuNetMobileFaceNet, MTCNNMobileFaceNet:
 		return 0.35, 0.5, true
 	case YuNetDlib, DlibHOG:
 		return 0.3, 0.4, true
