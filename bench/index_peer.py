@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Searches the same vectors with FAISS's IndexFlatL2 and with bench/indexbench, in turns.
 
-  index_peer.py PROGRAM FOLDER THREADS [ROWS [IDOLS.JSON]]
+  index_peer.py PROGRAM FOLDER THREADS [ROWS [IDOLS.JSON]]     one collection, beside FAISS
+  index_peer.py PROGRAM FOLDER THREADS ten [IDOLS.JSON]        ten of 100,000, without a peer
 
 Rows are random vectors of length 1, or, with a file of dlib descriptors by person,
 persons drawn from the normal distribution that those descriptors' persons have, with two
@@ -10,6 +11,7 @@ Every row is its own subject, which is all that FAISS knows. Prints JSON.
 
 Needs: pip install faiss-cpu numpy
 """
+import base64
 import json
 import os
 import pathlib
@@ -34,37 +36,23 @@ def random_unit(rng, n):
 
 
 def like_faces(path):
-    """Returns a function that draws n vectors."""
+    """Returns a function that draws n vectors, and how many persons it learned from."""
     persons = {}
-    for entry in descriptors(json.loads(pathlib.Path(path).read_text())):
-        persons.setdefault(entry[0], []).append(entry[1])
+    for face in json.loads(pathlib.Path(path).read_text())["faces"]:
+        vector = numpy.frombuffer(base64.b64decode(face["descriptor"]), dtype="<f4").astype(numpy.float64)
+        persons.setdefault(face["idol_id"], []).append(vector)
     means = numpy.array([numpy.mean(v, axis=0) for v in persons.values()])
     inner = numpy.concatenate([numpy.array(v) - numpy.mean(v, axis=0) for v in persons.values() if len(v) > 1])
-    between, within = numpy.cov(means.T), numpy.cov(inner.T)
-    lb, lw = (numpy.linalg.cholesky(c + 1e-9 * numpy.eye(DIMS)) for c in (between, within))
+    between, within = (numpy.linalg.cholesky(numpy.cov(x.T) + 1e-9 * numpy.eye(DIMS)) for x in (means, inner))
 
     def draw(rng, n):
         out = numpy.empty((n, DIMS), dtype=numpy.float32)
         for at in range(0, n, 50000):
             m = min(50000, n - at)
-            who = rng.standard_normal(((m + 1) // 2, DIMS)) @ lb.T + means.mean(axis=0)
-            out[at:at + m] = numpy.repeat(who, 2, axis=0)[:m] + rng.standard_normal((m, DIMS)) @ lw.T
+            who = rng.standard_normal(((m + 1) // 2, DIMS)) @ between.T + means.mean(axis=0)
+            out[at:at + m] = numpy.repeat(who, 2, axis=0)[:m] + rng.standard_normal((m, DIMS)) @ within.T
         return out
     return draw, len(persons)
-
-
-def descriptors(data):
-    """Yields (person, 128 numbers) wherever they are in the file."""
-    stack = [(None, data)]
-    while stack:
-        name, node = stack.pop()
-        if isinstance(node, list) and len(node) == DIMS and all(isinstance(x, (int, float)) for x in node):
-            yield name, node
-        elif isinstance(node, list):
-            stack.extend((name, child) for child in node)
-        elif isinstance(node, dict):
-            who = node.get("name") or node.get("idol_id") or node.get("id")
-            stack.extend((who if who is not None else name or key, child) for key, child in node.items())
 
 
 class Ours:
@@ -83,48 +71,87 @@ class Ours:
 
 
 def in_turns(ours, index, path, queries, times):
-    """Returns the median seconds of each side."""
+    """Returns the seconds of each side, and the peer's answers."""
     a, b = [], []
     for _ in range(times):
         start = time.perf_counter()
-        distances, ids = index.search(queries, K)
+        _, ids = index.search(queries, K)
         a.append(time.perf_counter() - start)
         b += ours.ask("search", path, K, 1)["seconds"]
-    return a, b, distances, ids
+    return a, b, ids
 
 
 def differences(path, rows, queries, ids):
-    """Counts answers that differ, and how many of them the definition's distances explain as ties to float32."""
+    """Counts lists that differ, places in them, and those that rounding does not explain: FAISS
+    computes |a|²+|q|²-2aq in float32, so that rows whose squares are that near may change
+    places. ours_wrong counts distances that are not the definition's, and wrong orders."""
     ours = numpy.fromfile(f"{path}.ids", dtype=numpy.uint64).reshape(len(queries), K)
     distances = numpy.fromfile(f"{path}.distances", dtype=numpy.float64).reshape(len(queries), K)
     places = lists = unexplained = wrong = 0
+
+    def square(row, q):
+        return ((rows[row].astype(numpy.float64) - queries[q].astype(numpy.float64)) ** 2).sum(axis=1)
     for q in range(len(queries)):
-        exact = numpy.sqrt(((rows[ours[q]].astype(numpy.float64) - queries[q].astype(numpy.float64)) ** 2).sum(axis=1))
-        wrong += int((numpy.abs(exact - distances[q]) > 1e-12).sum()) + int((numpy.diff(distances[q]) < 0).sum())
-        if (ours[q] == ids[q]).all():
-            continue
-        lists += 1
-        theirs = numpy.sqrt(((rows[ids[q]].astype(numpy.float64) - queries[q].astype(numpy.float64)) ** 2).sum(axis=1))
-        for i in numpy.nonzero(ours[q] != ids[q])[0]:
-            places += 1
-            # FAISS computes |a|²+|q|²-2aq in float32: rows nearer to each other than that may change places.
-            if distances[q][i] > theirs[i] + 1e-15 and distances[q][i] ** 2 - theirs[i] ** 2 > 0 or abs(distances[q][i] ** 2 - theirs[i] ** 2) > 4e-6:
-                unexplained += 1
+        wrong += int((abs(numpy.sqrt(square(ours[q], q)) - distances[q]) > 1e-12).sum()) + int((numpy.diff(distances[q]) < 0).sum())
+        differ = ours[q] != ids[q]
+        if differ.any():
+            lists, places = lists + 1, places + int(differ.sum())
+            further = square(ids[q], q) - distances[q] ** 2
+            unexplained += int(((further < -1e-12) | (further > 4e-6))[differ].sum())
     return {"lists": len(queries), "lists_differ": lists, "places_differ": places, "unexplained": unexplained, "ours_wrong": wrong}
 
 
-def main():
-    program, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-    count = int(sys.argv[4]) if len(sys.argv) > 4 else 1_000_000
-    draw, persons = like_faces(sys.argv[5]) if len(sys.argv) > 5 else (random_unit, 0)
+def cold(folder):
+    """Asks the system to forget what it holds of the index's files."""
+    for path in (folder / "index").rglob("*.tray"):
+        with open(path, "rb") as f:
+            os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def ten(program, folder, draw):
+    """176 probes against ten collections, opening, and changes."""
+    rng = numpy.random.default_rng(7)
+    rows, queries = draw(rng, 1_000_000), draw(rng, 176)
+    rows.tofile(folder / "rows.f32")
+    queries.tofile(folder / "probes")
+    queries[:1].tofile(folder / "one")
+    ours = Ours(program, folder, len(rows), 10)
+    out = {"threads": THREADS, "fill_s": round(ours.opened["fill_s"], 2)}
+    ours.ask("search", folder / "probes", K, 1)
+    found = numpy.fromfile(folder / "probes.ids", dtype=numpy.uint64).reshape(176, K)
+    out["probes_ms"] = round(1000 * min(ours.ask("search", folder / "probes", K, 3)["seconds"]), 1)
+    wrong = 0
+    norms = (rows.astype(numpy.float64) ** 2).sum(axis=1)
+    for q in range(0, 176, 8):  # the definition, on some of them
+        near = numpy.argpartition(norms - 2 * (rows @ queries[q]), 4 * K)[:4 * K]
+        exact = ((rows[near].astype(numpy.float64) - queries[q].astype(numpy.float64)) ** 2).sum(axis=1)
+        wrong += set(near[numpy.argsort(exact)[:K]]) != set(found[q])
+    out["wrong"], out["memory"] = wrong, ours.ask("memory")
+    ours.close()
+    for name in ("cold", "warm"):
+        if name == "cold":
+            cold(folder)
+        ours = Ours(program, folder, len(rows), 10)
+        out[f"open_{name}_ms"] = round(1000 * ours.opened["open_s"], 2)
+        out[f"first_search_{name}_ms"] = round(1000 * ours.ask("search", folder / "one", K, 1)["seconds"][0], 1)
+        if name == "cold":
+            ours.close()
+    out["add_1000_ms"] = round(1000 * ours.ask("add", 1000)["seconds"][0], 1)
+    out["remove_1000_ms"] = round(1000 * ours.ask("remove", 1000)["seconds"][0], 1)
+    out["search_while_tidying_ms"] = round(1000 * ours.ask("search", folder / "one", K, 1)["seconds"][0], 1)
+    start = time.perf_counter()
+    ours.close()
+    out["tidied_s"] = round(time.perf_counter() - start, 2)
+    return out
+
+
+def beside(program, folder, draw, persons, count):
     faiss.omp_set_num_threads(THREADS)
     faiss.cvar.distance_compute_blas_threshold = 20
     rng = numpy.random.default_rng(7)
     rows, queries = draw(rng, count), draw(rng, BATCH)
-    if persons:  # a probe in two is of somebody who is there
+    if persons:  # every other probe is of somebody who is there
         queries[::2] = rows[rng.integers(0, count, (BATCH + 1) // 2)] + 0.02 * rng.standard_normal(((BATCH + 1) // 2, DIMS)).astype(numpy.float32)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     rows.tofile(folder / "rows.f32")
     index = faiss.IndexFlatL2(DIMS)
     index.add(rows)
@@ -135,14 +162,24 @@ def main():
         queries[:n].tofile(path)
         ours.ask("search", path, K, 1)
         index.search(queries[:n], K)
-        a, b, _, ids = in_turns(ours, index, path, queries[:n], times)
+        a, b, ids = in_turns(ours, index, path, queries[:n], times)
         ratios = sorted(x / y for x, y in zip(a, b))
         out[name] = {"ratio": round(ratios[len(ratios) // 2], 2), "ratio_low": round(ratios[0], 2), "ratio_high": round(ratios[-1], 2),
                      "faiss_ms": round(1000 * sorted(a)[len(a) // 2], 2), "ours_ms": round(1000 * sorted(b)[len(b) // 2], 2),
+                     "faiss_best_ms": round(1000 * min(a), 2), "ours_best_ms": round(1000 * min(b), 2),
                      **differences(path, rows, queries[:n], ids)}
     out["memory"] = ours.ask("memory")
     ours.close()
-    print(json.dumps(out))
+    return out
+
+
+def main():
+    program, folder, what = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[4] if len(sys.argv) > 4 else "1000000"
+    draw, persons = like_faces(sys.argv[5]) if len(sys.argv) > 5 else (random_unit, 0)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    print(json.dumps(ten(program, folder, draw) if what == "ten" else beside(program, folder, draw, persons, int(what))))
+    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every benchmark beside its peer, one after the other, and prints one table.
 
-    scripts/bench [hashing] [nets] [faces] [accuracy] [start] [group] [sheet]
+    scripts/bench [hashing] [nets] [faces] [accuracy] [index] [start] [group] [sheet]
 
 A part that cannot run says why in its row; nothing is taken over from an earlier run. What
 is compared on one core is pinned to one. Programs of bench/ may add rows of their
@@ -157,6 +157,27 @@ def accuracy():
                 row(f"verification on {name}, {engine}: AUC with its 95% interval over persons", least, f"{result['auc']:.3f} ({result['auc_low']:.3f} to {result['auc_high']:.3f})", used)
 
 
+def index():
+    program, peer, folder = CACHE / "indexbench", ROOT / "bench" / "index_peer.py", CACHE / "index"
+    run("go", "build", "-o", program, "./bench/indexbench", CGO_ENABLED="0")
+    idols = testdata("faces") / "idols.json"
+    for kind, data in (("random vectors", []), ("vectors like faces", [idols])):
+        for threads in (1, 2):
+            said = json.loads(run(sys.executable, peer, program, folder, threads, 1_000_000, *data))
+            for name, what, least in (("one", "one query", "3x"), ("batch", "a batch of 256", "2x")):
+                r = said[name]
+                row(f"flat search, 1 million x 128, {kind}, {what}, {threads} thread{'s'[:threads - 1]}", f"{least}, same answers",
+                    f"{r['ratio']:.1f}x ({r['ratio_low']:.1f} to {r['ratio_high']:.1f}): {r['ours_ms']:.1f} ms; {r['lists_differ']} of {r['lists']} lists differ, "
+                    f"{r['unexplained']} places not by float32 rounding; {r['ours_wrong']} of ours wrong",
+                    f"{r['faiss_ms']:.1f} ms, FAISS {said['faiss']} IndexFlatL2, blas threshold 20, in turns")
+    r = json.loads(run(sys.executable, peer, program, folder, 2, "ten", idols))
+    row("176 probes against ten collections of 100,000, the search alone, 2 threads", "below 60 s (whole program)", f"{r['probes_ms']:.0f} ms, {r['wrong']} of 22 lists wrong", "-")
+    row("an index of 1 million opened, then its first search: cold; warm", "(stated)",
+        f"{r['open_cold_ms']:.1f} + {r['first_search_cold_ms']:.0f} ms; {r['open_warm_ms']:.1f} + {r['first_search_warm_ms']:.0f} ms", "-")
+    row("1,000 rows added; removed; a search right after", "(stated)", f"{r['add_1000_ms']:.0f} ms; {r['remove_1000_ms']:.0f} ms; {r['search_while_tidying_ms']:.0f} ms", "-")
+    row("memory of an index of 1 million: own; mapped files resident", "(stated)", f"{r['memory']['RssAnon_MiB']} MiB; {r['memory']['RssFile_MiB']} MiB", "-")
+
+
 def fastest(command, times=10):
     best = 1e9
     for _ in range(times):
@@ -188,7 +209,7 @@ def group():
 
 
 def main(asked):
-    parts = {"hashing": hashing, "nets": nets, "faces": faces, "accuracy": accuracy, "start": start, "group": group, "sheet": lambda: sheet.measure(sys.modules[__name__])}
+    parts = {"hashing": hashing, "nets": nets, "faces": faces, "accuracy": accuracy, "index": index, "start": start, "group": group, "sheet": lambda: sheet.measure(sys.modules[__name__])}
     unknown = [a for a in asked if a not in parts]
     if unknown:
         sys.exit(f"bench: no part {unknown[0]!r}; there are {', '.join(parts)}")

@@ -3,7 +3,6 @@
 package index
 
 import (
-	"io"
 	"os"
 )
 
