@@ -65,6 +65,11 @@ func (e *env) scan(ctx context.Context, p *program, number string, po semblance.
 	if err != nil {
 		return err
 	}
+	for _, c := range plan.Collections {
+		if c.LeftOut > 0 {
+			e.warn("collection %s: %s of %d not searched, because its engine can make nothing of the pictures; `semblance collection show` names them", c.Name, count(c.LeftOut, "reference", "references"), c.Entries)
+		}
+	}
 	o.Plan, o.Actor = plan, e.who()
 	if o.Lanes == 0 {
 		o.Lanes = p.cfg.Workers
