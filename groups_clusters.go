@@ -119,6 +119,10 @@ func overlap(a, b Box) float64 {
 	return float64(w*h) / float64(a.W*a.H+b.W*b.H-w*h)
 }
 
+// unitSlack is how far from 1 the length of an embedding compared by cosine may be: below
+// what the indexes refuse, so that one face never fails a run.
+const unitSlack = 5e-5
+
 // usable leaves out what cannot be compared, and says so.
 func (p *placement) usable(faces []GroupFace) []GroupFace {
 	poor, broken := 0, 0
@@ -127,7 +131,7 @@ func (p *placement) usable(faces []GroupFace) []GroupFace {
 		switch {
 		case f.Quality < MinSearchableQuality || f.Embedding == nil:
 			poor++
-		case len(f.Embedding) != p.scope.Engine.Dimensions || math.IsNaN(s) || math.IsInf(s, 0) || s == 0 || p.scope.Engine.Metric == Cosine && math.Abs(math.Sqrt(s)-1) > 1e-3:
+		case len(f.Embedding) != p.scope.Engine.Dimensions || math.IsNaN(s) || math.IsInf(s, 0) || s == 0 || p.scope.Engine.Metric == Cosine && math.Abs(math.Sqrt(s)-1) > unitSlack:
 			broken++
 		default:
 			return false
@@ -138,7 +142,7 @@ func (p *placement) usable(faces []GroupFace) []GroupFace {
 		p.leftOut = append(p.leftOut, GroupExclusion{Faces: poor, Reason: "too poor to be compared: their distances mean nothing"})
 	}
 	if broken > 0 {
-		p.leftOut = append(p.leftOut, GroupExclusion{Faces: broken, Reason: "their embedding is zero, not finite or of another length; scan the exhibit again"})
+		p.leftOut = append(p.leftOut, GroupExclusion{Faces: broken, Reason: "their embedding is zero, not finite, not normalized or of another length; scan the exhibit again"})
 	}
 	return out
 }

@@ -485,7 +485,11 @@ func TestWhatCannotBeGrouped(t *testing.T) {
 	nan[3] = float32(math.NaN())
 	tiny := faceOf(2, person("t", 1))
 	tiny.Quality = 5
-	r.scan(e, "odd", faceSet(faceOf(0, zero), faceOf(1, nan), tiny, faceOf(3, person("x", 1))))
+	long := person("l", 1)
+	for i := range long {
+		long[i] *= 1.0002 // nobody normalized it
+	}
+	r.scan(e, "odd", faceSet(faceOf(0, zero), faceOf(1, nan), tiny, faceOf(3, person("x", 1)), faceOf(4, long)))
 	r.scan(e, "empty", faceSet())
 	newer := faceSet(faceOf(0, person("x", 2)))
 	newer.Version++
@@ -500,7 +504,7 @@ func TestWhatCannotBeGrouped(t *testing.T) {
 		said = append(said, fmt.Sprintf("%s %d %d %.30s", x.Case, x.Media, x.Faces, x.Reason))
 	}
 	slices.Sort(said)
-	equal(t, "left out", said, []string{" 0 1 too poor to be compared: their", " 0 2 their embedding is zero, not f",
+	equal(t, "left out", said, []string{" 0 1 too poor to be compared: their", " 0 3 their embedding is zero, not f",
 		"OLD 1 0 no faces were looked for with ", fmt.Sprintf("OLD 1 1 %.30s", fmt.Sprintf("examined with version %d of engine", newer.Version))})
 	_, err = r.engine.GroupFaces(t.Context(), examiner, semblance.GroupRequest{Cases: []string{"A", "OLD"}, Distance: 0.2})
 	refused(t, err, semblance.Conflict)
