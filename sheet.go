@@ -54,6 +54,7 @@ type Sheet struct {
 	Engine      EngineSpec   `json:"engine"`
 	Terms       Terms        `json:"terms"`
 	Excluded    []string     `json:"excluded,omitempty"`
+	Warnings    []string     `json:"warnings,omitempty"` // references that no search can find
 	Probes      int          `json:"probes"`
 	Potential   int          `json:"potential_candidate"` // probes, by outcome
 	None        int          `json:"no_candidate"`
@@ -81,7 +82,7 @@ func (e *Engine) SearchSheet(ctx context.Context, who Actor, r SheetRequest, emi
 	if err != nil {
 		return Sheet{}, err
 	}
-	sh := Sheet{ID: NewID(), Case: s.c, Collections: s.query.cols, Engine: s.spec, Terms: s.terms, Excluded: s.excluded, Probes: len(r.Probes)}
+	sh := Sheet{ID: NewID(), Case: s.c, Collections: s.query.cols, Engine: s.spec, Terms: s.terms, Excluded: s.excluded, Warnings: leftOutOf(s.query.cols), Probes: len(r.Probes)}
 	ev := e.event(who, "search.sheet", &s.c, names(s.query.cols)...)
 	ev.Detail["sheet"], ev.Detail["probes"], ev.Detail["engine"] = sh.ID, sh.Probes, s.spec.Signal()
 	s.detail(ev.Detail)

@@ -87,14 +87,20 @@ func sheetLine(s SheetSource, r semblance.SheetRow, cell semblance.SheetCell, c 
 	} else {
 		line = append(line, "", "", "", "", four(c.FaceDistance), "", "", "", "")
 	}
-	return append(line, s.Engine.Signal(), plain(notes(r)))
+	return append(line, s.Engine.Signal(), plain(notes(r, c)))
 }
 
 func four(d float64) string { return fmt.Sprintf("%.4f", d) }
 
-// notes is what a person should know of a row besides its candidates.
-func notes(r semblance.SheetRow) string {
+// notes is what a person should know of a row, and of the collection where there is
+// one, besides the candidates.
+func notes(r semblance.SheetRow, cols ...semblance.Collection) string {
 	var out []string
+	for _, c := range cols {
+		if c.LeftOut > 0 {
+			out = append(out, fmt.Sprintf("%d of the %d references of the collection are not searched", c.LeftOut, c.Entries))
+		}
+	}
 	if r.Reason != "" {
 		out = append(out, r.Reason)
 	}

@@ -216,6 +216,9 @@ func (e *env) printSheet(s report.SheetSource) {
 	for _, name := range s.Excluded {
 		e.say("not searched: collection %s is of another country", name)
 	}
+	for _, w := range s.Warnings {
+		e.say("warning: %s", printable(w))
+	}
 	e.say("%s in %s: %d with a potential candidate, %d with no candidate, %d inconclusive, %d of them failed; %s left out",
 		count(int64(s.Probes), "probe", "probes"), count(int64(len(s.Collections)), "collection", "collections"), s.Potential, s.None, s.Open, s.Failed, count(int64(len(s.Bad)), "line", "lines"))
 	e.say("%s", s.Engine.Limits)
