@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 )
 
@@ -45,3 +46,17 @@ func MigrationFiles() (fs.FS, string) { return sqliteMigrations, "migrations/sql
 
 // RawDB opens the data file of a folder as a stranger would.
 func RawDB(file string) (*sql.DB, error) { return sql.Open("sqlite", "file:"+file) }
+
+// SubjectPlan says how SQLite would look for the references of a subject.
+func (s *Store) SubjectPlan(ctx context.Context) (plan string, err error) {
+	rows, err := s.reader.QueryContext(ctx, `EXPLAIN QUERY PLAN `+selectSubject, "c", "s")
+	if err != nil {
+		return "", err
+	}
+	steps, err := collect(rows, func(scan scanner) (step string, err error) {
+		var id, parent, unused int
+		err = scan(&id, &parent, &unused, &step)
+		return step, err
+	})
+	return strings.Join(steps, "\n"), err
+}

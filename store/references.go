@@ -178,11 +178,16 @@ func (s *Store) References(ctx context.Context, ids ...semblance.ReferenceID) ([
 	return list, nil
 }
 
+// selectSubject finds the subject first, and sorts without an index: joined plainly,
+// SQLite walks the whole collection in the order of ids, 4 s in 100,000 references.
+const selectSubject = selectReference + `WHERE r.subject_key = (SELECT x.key FROM subjects x JOIN collections y ON y.key = x.collection_key
+	WHERE y.id = ? AND x.label = ?) ORDER BY +r.id`
+
 // SubjectReferences returns the references of a subject in the order of ids, with
 // embeddings and without crops; none when there is no such subject.
 func (s *Store) SubjectReferences(ctx context.Context, c semblance.CollectionID, subject string) ([]semblance.Reference, error) {
 	const op = "read the references of a subject"
-	rows, err := s.reader.QueryContext(ctx, selectReference+`WHERE c.id = ? AND s.label = ? ORDER BY r.id`, c, subject)
+	rows, err := s.reader.QueryContext(ctx, selectSubject, c, subject)
 	if err != nil {
 		return nil, s.fail(ctx, op, err)
 	}

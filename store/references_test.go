@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -119,4 +120,15 @@ func TestRemoveReferencesCountsAndLeavesNothing(t *testing.T) {
 		t.Errorf("%d added again", n)
 	}
 	check(t, s.Check(t.Context()))
+}
+
+// TestASubjectIsFoundWithoutWalkingItsCollection holds the plan: a search asks for the
+// references of a subject thousands of times.
+func TestASubjectIsFoundWithoutWalkingItsCollection(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	plan := must(s.SubjectPlan(t.Context()))(t)
+	if strings.Contains(plan, "subject_references_collection") || strings.Contains(plan, "SCAN") || !strings.Contains(plan, "subject_key=?") {
+		t.Errorf("the plan walks the collection:\n%s", plan)
+	}
 }
