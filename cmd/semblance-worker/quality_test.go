@@ -155,7 +155,7 @@ func logGroups(t *testing.T, all []trial, distance float64) {
 		}
 		band := fmt.Sprintf("quality %2.0f to %.0f", float64(int(min(x.quality, 99)/20)*20), float64(int(min(x.quality, 99)/20)*20+20))
 		groups[band] = append(groups[band], x)
-		for _, l := range append(x.labels[:len(x.labels):len(x.labels)], "any")[:max(1, len(x.labels))] {
+		for _, l := range append(x.labels[:len(x.labels):len(x.labels)], "none")[:max(1, len(x.labels))] {
 			groups["label "+l] = append(groups["label "+l], x)
 		}
 	}
