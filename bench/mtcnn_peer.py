@@ -58,7 +58,7 @@ def converted(net, x):
 def main(tflite, onnx, paths):
     opts = onnxruntime.SessionOptions()
     opts.intra_op_num_threads = 1
-    failed = False
+    failed, largest = False, 0
     for name, sizes in {"pnet": [(1280, 960), (333, 251), (12, 12), (97, 640)], "rnet": [(24, 24)], "onet": [(48, 48)]}.items():
         ours = onnxruntime.InferenceSession(os.path.join(onnx, "mtcnn-" + name + ".onnx"), opts, providers=["CPUExecutionProvider"])
         for w, h in sizes:
@@ -77,8 +77,10 @@ def main(tflite, onnx, paths):
                         continue
                     shapes[k] = a[k].shape
                     worst[k] = max(worst.get(k, 0), float(np.abs(a[k] - b[k]).max()))
+            largest = max(largest, *worst.values())
             failed = failed or len(worst) != len(theirs.get_output_details()) or max(worst.values()) >= 1e-3
             print(f"{name} {w}x{h}: " + ", ".join(f"{k} {v:.2g}" for k, v in sorted(worst.items())) + f"; {best[0]*1e3:.2f} ms original, {best[1]*1e3:.2f} ms converted")
+    print(f"largest difference {largest:.2g}")
     return 1 if failed else 0
 
 

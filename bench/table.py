@@ -116,6 +116,9 @@ def nets():
     row("the same net as the worker runs it, batches of 8, faces/s a core", "5x", f"{embed / theirs:.1f}x: {embed:.1f}", f"{theirs:.1f}, dlib, C++, one thread of ATLAS")
     said = run(*ONE_CORE, sys.executable, ROOT / "bench" / "tflite_peer.py", weights("MobileFaceNet.tflite"), weights("mobilefacenet.onnx"), *pictures("faces"))
     row("MobileFaceNet, largest difference of a component", "below 1e-4", f"{number(r'largest difference ([0-9.e+-]+)', said):.1e}", "TFLite original, ai-edge-litert")
+    originals = weights("pnet.tflite").parent
+    said = run(*ONE_CORE, sys.executable, ROOT / "bench" / "mtcnn_peer.py", originals, weights("mtcnn-pnet.onnx").parent, *pictures("faces")[:6])
+    row("MTCNN, largest difference of an output", "below 1e-4", f"{number(r'largest difference ([0-9.e+-]+)', said):.1e}", "TFLite originals, ai-edge-litert")
 
 
 def worker_bench(pattern, times):

@@ -97,6 +97,24 @@ func TestAnOwnEngineFindsTheSameFacesAsTheBuiltIn(t *testing.T) {
 	}
 }
 
+func TestAnOwnEngineRunsOnEitherDetector(t *testing.T) {
+	t.Parallel()
+	open(t, semblance.MTCNNMobileFaceNet) // skips where there are no weights
+	bundle, network := ownBundle(t)
+	bundle.Detector = semblance.DetectorMTCNN
+	own, err := openOwn(t, bundle, network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faces, err := own.Find(load(t, pictures(t, "faces/*.jpg")[0]), semblance.FindOptions{})
+	if err != nil || largest(faces) == nil || len(largest(faces).Embedding) != 512 {
+		t.Fatalf("%d faces, %v", len(faces), err)
+	}
+	if _, sums := own.Spec(); len(sums) != 4 {
+		t.Errorf("it was made with %v", sums)
+	}
+}
+
 // TestTheOrderOfColorsAndScaleReachTheNetwork gives the same network the same chip
 // in four ways that must come out the same.
 func TestTheOrderOfColorsAndScaleReachTheNetwork(t *testing.T) {
