@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every benchmark beside its peer, one after the other, and prints one table.
 
-    scripts/bench [hashing] [nets] [faces] [accuracy] [index] [start] [group] [sheet]
+    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [start] [group] [sheet]
 
 A part that cannot run says why in its row; nothing is taken over from an earlier run. What
 is compared on one core is pinned to one. Programs of bench/ may add rows of their
@@ -144,6 +144,25 @@ def faces():
             f"{ratio:.1f}x ({runs[0][0]:.1f} to {runs[2][0]:.1f} in three runs): {1000 / ours:.1f}", f"{1000 / theirs:.1f}, go-face HOG as it is")
 
 
+def detection():
+    testdata("faces")
+    testdata("groups")
+    weights("mmod_human_face_detector.dat")
+    said = worker_bench("Recall", "1x")
+    for line in said.splitlines():
+        found = re.match(r"BenchmarkRecall/(\S+)", line)
+        if not found:
+            continue
+        v = {name: number(r"([0-9.]+) " + name + r"(?:\s|$)", line) for name in
+             ("marked", "ours-found", "ours-extra", "ours-ms", "hog-found", "hog-ms", "cnn-found", "cnn-ms")}
+        row(f"faces found, {found.group(1)}", "no fewer than CNN, 20x its speed",
+            f"{v['ours-found']:.0f} of {v['marked']:.0f} and {v['ours-extra']:.0f} that are none, {v['ours-ms']:.1f} ms: {v['cnn-ms'] / v['ours-ms']:.0f}x CNN, {v['hog-ms'] / v['ours-ms']:.1f}x HOG",
+            f"go-face CNN {v['cnn-found']:.0f}, {v['cnn-ms']:.0f} ms; HOG {v['hog-found']:.0f}, {v['hog-ms']:.1f} ms")
+    said = worker_bench("Without", "5x")
+    row("a picture without a face beside the same with, processor time", "at most 2x",
+        f"{number(r'([0-9.]+) ratio', said):.2f}x, the worst of {number(r'([0-9.]+) pictures', said):.0f} {number(r'([0-9.]+) largest', said):.2f}x", "-")
+
+
 def accuracy():
     """The hard set, on which nothing was chosen, and johns, which every engine separates."""
     with tempfile.TemporaryDirectory() as folder:
@@ -212,7 +231,7 @@ def group():
 
 
 def main(asked):
-    parts = {"hashing": hashing, "nets": nets, "faces": faces, "accuracy": accuracy, "index": index, "start": start, "group": group, "sheet": lambda: sheet.measure(sys.modules[__name__])}
+    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "start": start, "group": group, "sheet": lambda: sheet.measure(sys.modules[__name__])}
     unknown = [a for a in asked if a not in parts]
     if unknown:
         sys.exit(f"bench: no part {unknown[0]!r}; there are {', '.join(parts)}")

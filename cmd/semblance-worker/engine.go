@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -222,6 +223,13 @@ func openDlibEngine(models modelSource) (semblance.FaceFinder, error) {
 // Find adds the quality, and drops the embeddings of faces too poor to search, as
 // the other engines do.
 func (e dlibEngine) Find(f *semblance.Frame, o semblance.FindOptions) ([]semblance.Face, error) {
+	if err := o.Detection.Validate(); err != nil {
+		return nil, err
+	}
+	// Its window is 80 pixels of a picture of at most 1600.
+	if least := 80 * max(1600, f.Width, f.Height) / 1600; o.MinFace > 0 && o.MinFace < least && o.Warn != nil {
+		o.Warn(fmt.Sprintf("engine %s sees no faces under %d pixels in a picture of this size, though %d was asked; the engines with YuNet do", semblance.DlibHOG, least, o.MinFace))
+	}
 	faces, err := e.DlibHOG.Find(f, o)
 	for i := range faces {
 		judge(f, &faces[i])
