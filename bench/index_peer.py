@@ -97,7 +97,7 @@ def differences(path, rows, queries, ids):
         if differ.any():
             lists, places = lists + 1, places + int(differ.sum())
             further = square(ids[q], q) - distances[q] ** 2
-            unexplained += int(((further < -1e-12) | (further > 4e-6))[differ].sum())
+            unexplained += int((abs(further) > 4e-6)[differ].sum())
     return {"lists": len(queries), "lists_differ": lists, "places_differ": places, "unexplained": unexplained, "ours_wrong": wrong}
 
 

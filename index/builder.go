@@ -70,7 +70,7 @@ func (b *builder) take(id semblance.ReferenceID) {
 func (b *builder) seal() *tray {
 	t := &tray{header: header{Magic: trayMagic, Format: trayFormat, Order: orderMark, Rows: uint32(len(b.ids)), Dims: uint32(b.dims), Names: uint32(len(b.names)), FirstName: b.first}}
 	if b.metric == semblance.Euclid {
-		t.Metric = 1
+		t.Metric = euclidMetric
 	}
 	for _, id := range b.ids {
 		t.IDBytes += uint64(len(id))
@@ -111,22 +111,33 @@ func fill[T ~string](w labels, texts []T, blank map[int]bool) {
 	}
 }
 
-// code codes the rows for the first pass.
+// code codes the rows for the first pass, as seen from their center: faces are much
+// nearer to each other than to zero, and so the codes are finer.
 func (b *builder) code(t *tray) {
 	for i := range t.codes {
 		t.codes[i] = rowZero
 	}
+	for i := range t.center {
+		sum := 0.0
+		for row := range b.ids {
+			sum += float64(t.vectors[row*b.dims+i])
+		}
+		t.center[i] = float32(sum / float64(max(1, len(b.ids))))
+	}
 	chunks := chunksOf(b.dims)
 	for row := range b.ids {
-		v := t.vectors[row*b.dims:][:b.dims]
-		scale := scaleOf(v, rowLimit)
-		t.scales[row], t.bias[row] = scale, biasOf(v, b.metric)
+		v := minus(t.vectors[row*b.dims:][:b.dims], t.center)
+		square, scale := squaredLength(v), scaleOf(v, rowLimit)
+		t.scales[row] = scale
+		if t.Metric == euclidMetric {
+			t.bias[row] = float32(square / 2)
+		}
 		t.rests[row] = encode(v, scale, rowLimit, func(i, code int) {
 			t.codes[codeAt(row, chunks, i/chunkDims)+i%chunkDims] = uint8(code + rowZero)
 		})
-		t.Longest = max(t.Longest, math.Sqrt(squaredLength(v)))
-		if worst := float64(t.rests[row]) / float64(scale) * (1 + 1e-6); !(worst <= float64(t.Worst)) { // infinite when the scale vanishes
-			t.Worst = float32(worst)
+		t.Longest = max(t.Longest, math.Sqrt(square))
+		if t.rests[row] != 0 { // infinite when the scale vanishes
+			t.Worst = max(t.Worst, float32(float64(t.rests[row])/float64(scale)*(1+1e-6)))
 		}
 	}
 }

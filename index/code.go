@@ -1,10 +1,6 @@
 package index
 
-import (
-	"math"
-
-	"semblance"
-)
+import "math"
 
 // Rows are coded in whole numbers of -rowLimit to rowLimit times a scale of each row.
 // They are stored with rowZero added, as bytes without sign, because the processor's
@@ -35,53 +31,55 @@ func codeAt(row, chunks, chunk int) int {
 }
 
 // scaleOf returns the scale that brings the largest number of a vector to limit.
-func scaleOf(v []float32, limit float64) float32 {
+func scaleOf(v []float64, limit float64) float32 {
 	largest := 0.0
 	for _, x := range v {
-		largest = max(largest, math.Abs(float64(x)))
+		largest = max(largest, math.Abs(x))
 	}
 	return float32(largest / limit)
 }
 
 // encode calls put with the whole number of each number of a vector, at most limit,
 // and returns the length of what was rounded off, |v - scale·code|, rounded up.
-func encode(v []float32, scale float32, limit float64, put func(i, code int)) float32 {
+func encode(v []float64, scale float32, limit float64, put func(i, code int)) float32 {
 	rest := 0.0
 	for i, x := range v {
 		code := 0.0
 		if scale > 0 {
-			code = max(-limit, min(limit, math.RoundToEven(float64(x)/float64(scale))))
+			code = max(-limit, min(limit, math.RoundToEven(x/float64(scale))))
 		}
-		d := float64(x) - float64(scale)*code
+		d := x - float64(scale)*code
 		rest += d * d
 		put(i, int(code))
 	}
 	return float32(math.Sqrt(rest) * (1 + 1e-6))
 }
 
-func squaredLength(v []float32) float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += float64(x) * float64(x)
+// minus returns a vector as seen from a center.
+func minus(v, center []float32) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = float64(x) - float64(center[i])
 	}
-	return sum
+	return out
 }
 
-// biasOf returns the part of a key that is a row's own; see search.go.
-func biasOf(v []float32, metric semblance.Metric) float32 {
-	if metric == semblance.Euclid {
-		return float32(squaredLength(v) / 2)
+func squaredLength(v []float64) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x * x
 	}
-	return 0
+	return sum
 }
 
 // fineLimit is the largest number of a finely coded query.
 const fineLimit = 1 << 14
 
-// A query is a vector as both passes use it.
+// A query is a vector as both passes use it in a tray: seen from the tray's center for
+// euclid, as it is for cosine.
 type query struct {
-	vector []float32
 	length float64
+	shift  float32 // what all keys of the tray have in common; see search.go
 	coarse coded[int8]
 	fine   coded[int16]
 }
@@ -94,11 +92,21 @@ type coded[T int8 | int16] struct {
 	rest  float32 // length of what was rounded off
 }
 
-func newQuery(v []float32) *query {
-	return &query{vector: v, length: math.Sqrt(squaredLength(v)), coarse: code[int8](v, rowLimit), fine: code[int16](v, fineLimit)}
+// query codes a vector for a tray.
+func (t *tray) query(v []float32) *query {
+	w, shift := minus(v, t.center), 0.0
+	if t.Metric == cosineMetric {
+		for i, x := range v {
+			w[i] = float64(x)
+			shift -= float64(t.center[i]) * w[i]
+		}
+	} else {
+		shift = squaredLength(w) / 2
+	}
+	return &query{length: math.Sqrt(squaredLength(w)), shift: float32(shift), coarse: code[int8](w, rowLimit), fine: code[int16](w, fineLimit)}
 }
 
-func code[T int8 | int16](v []float32, limit float64) coded[T] {
+func code[T int8 | int16](v []float64, limit float64) coded[T] {
 	c := coded[T]{codes: make([]T, chunksOf(len(v))*chunkDims), scale: scaleOf(v, limit)}
 	c.rest = encode(v, c.scale, limit, func(i, code int) {
 		c.codes[i] = T(code)
@@ -118,29 +126,29 @@ type bound struct {
 }
 
 // bound returns what bounds the error of keys of a tray; see search.go.
-func (s *tray) bound(q *query) bound {
+func (t *tray) bound(q *query) bound {
 	b := bound{scale: q.fine.scale, minusSum: -rowZero * int64(q.fine.sum)}
-	if q.length < 1/tooLong || s.Longest+q.length > tooLong {
+	if q.length < 1/tooLong || t.Longest+q.length > tooLong {
 		infinite := float32(math.Inf(1))
 		b.coarse, b.fine = infinite, infinite
 		return b
 	}
-	both := (s.Longest + q.length) * (s.Longest + q.length)
-	b.slack = float32(float64(s.Worst) * (q.length + float64(q.coarse.rest)) * (1 + 1e-5))
-	b.coarse = float32((s.Longest*float64(q.coarse.rest) + 0x1p-18*both) * (1 + 1e-5))
+	both := (t.Longest + q.length) * (t.Longest + q.length)
+	b.slack = float32(float64(t.Worst) * (q.length + float64(q.coarse.rest)) * (1 + 1e-5))
+	b.coarse = float32((t.Longest*float64(q.coarse.rest) + 0x1p-18*both) * (1 + 1e-5))
 	b.perRest = float32((q.length + float64(q.fine.rest)) * (1 + 1e-5))
-	b.fine = float32((s.Longest*float64(q.fine.rest) + 0x1p-20*both) * (1 + 1e-5))
+	b.fine = float32((t.Longest*float64(q.fine.rest) + 0x1p-19*both) * (1 + 1e-5))
 	return b
 }
 
 // estimate returns a row's key by the finely coded query, and how far it can be off.
-func (s *tray) estimate(row int, q *query, b *bound) (key, off float32) {
-	sum, chunks := b.minusSum, chunksOf(int(s.Dims))
-	codes, fine := s.codes[codeAt(row, chunks, 0):], q.fine.codes
+func (t *tray) estimate(row int, q *query, b *bound) (key, off float32) {
+	sum, chunks := b.minusSum, chunksOf(int(t.Dims))
+	codes, fine := t.codes[codeAt(row, chunks, 0):], q.fine.codes
 	for c := range chunks {
 		u, f := codes[c*chunkBytes:][:chunkDims], fine[c*chunkDims:][:chunkDims]
 		sum += int64(u[0])*int64(f[0]) + int64(u[1])*int64(f[1]) + int64(u[2])*int64(f[2]) + int64(u[3])*int64(f[3])
 	}
-	key = s.bias[row] - float32(float32(sum)*float32(s.scales[row]*b.scale))
-	return key, float32(b.perRest*s.rests[row]) + b.fine
+	key = t.bias[row] - float32(float32(sum)*float32(t.scales[row]*b.scale)) + q.shift
+	return key, float32(b.perRest*t.rests[row]) + b.fine
 }

@@ -315,7 +315,7 @@ func (d *folder) loadShelf(dir string) (*shelf, error) {
 // append adds a tray, which must fit the others.
 func (s *shelf) append(t *tray, ts trayState) error {
 	metric := semblance.Cosine
-	if t.Metric == 1 {
+	if t.Metric == euclidMetric {
 		metric = semblance.Euclid
 	}
 	if t.sum() != ts.Sum || int(t.Dims) != s.key.dims || metric != s.key.metric || t.FirstName != s.names || t.Names > 1<<31-s.names {

@@ -110,9 +110,13 @@ func TestBounds(t *testing.T) {
 				t.Parallel()
 				r := rand.New(rand.NewPCG(uint64(dims), 2))
 				draw := func() []float32 {
-					v := make([]float32, dims)
+					v, length := make([]float32, dims), 0.0
 					for i := range v {
-						v[i] = float32(r.NormFloat64())
+						v[i] = 2 + float32(r.NormFloat64())
+						length += float64(v[i]) * float64(v[i])
+					}
+					for i := range v {
+						v[i] /= float32(math.Sqrt(length))
 					}
 					return v
 				}
@@ -122,33 +126,34 @@ func TestBounds(t *testing.T) {
 				}
 				tr := b.seal()
 				for range 200 {
-					testBounds(t, tr, newQuery(draw()))
+					testBounds(t, tr, draw())
 				}
 			})
 		}
 	}
 }
 
-func testBounds(t *testing.T, tr *tray, q *query) {
+func testBounds(t *testing.T, tr *tray, probe []float32) {
+	q := tr.query(probe)
 	tile, bound := newTile([]*query{q}), tr.bound(q)
 	for row := range int(tr.Rows) {
 		v, err := tr.vector(row)
 		if err != nil {
 			t.Fatal(err)
 		}
-		key := 0.0
-		if tr.Metric == 1 {
-			key = squaredLength(v) / 2
-		}
-		for i := range v {
-			key -= float64(v[i]) * float64(q.vector[i])
+		key := squaredLength(minus(v, probe)) / 2
+		if tr.Metric == cosineMetric {
+			key = 0
+			for i := range v {
+				key -= float64(v[i]) * float64(probe[i])
+			}
 		}
 		got, off := tr.estimate(row, q, &bound)
 		if !(math.Abs(float64(got)-key) <= float64(off)) {
 			t.Fatalf("row %d is estimated at %v, %v off, and is at %v", row, got, off, key)
 		}
 		limit := math.Nextafter32(float32(key), float32(math.Inf(1)))
-		params := [tileQueries]param{{start: int32(-rowZero * q.coarse.sum), scale: q.coarse.scale, slack: bound.slack, limit: limit + bound.coarse}}
+		params := [tileQueries]param{{start: int32(-rowZero * q.coarse.sum), scale: q.coarse.scale, slack: bound.slack, limit: limit + bound.coarse - q.shift}}
 		var mask [1]uint64
 		sieveGeneric(&tile, tr.codes, 1, tr.scales, tr.bias, &params, mask[:])
 		if mask[0]>>row&1 == 0 {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/bits"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"semblance"
@@ -50,15 +51,20 @@ type lane struct {
 	tops   []top
 	hits   [][]hit
 	tidied []int // how many hits were left when last looked through
-	bounds []bound
-	params [][tileQueries]param
-	masks  [stepBlocks * tileQueries]uint64
 	lowest float32
+
+	// Of the tray that is looked at.
+	tray    *tray
+	queries []*query
+	tiles   []tile
+	bounds  []bound
+	params  [][tileQueries]param
+	masks   [stepBlocks * tileQueries]uint64
 }
 
 func newLane(s *searcher) *lane {
 	n := len(s.goals)
-	l := &lane{searcher: s, tops: make([]top, n), hits: make([][]hit, n), tidied: make([]int, n), bounds: make([]bound, n), params: make([][tileQueries]param, len(s.tiles))}
+	l := &lane{searcher: s, tops: make([]top, n), hits: make([][]hit, n), tidied: make([]int, n), bounds: make([]bound, n), queries: make([]*query, n), params: make([][tileQueries]param, (n+tileQueries-1)/tileQueries)}
 	for i := range l.tops {
 		l.tops[i].k = s.asked.Subjects
 	}
@@ -75,11 +81,7 @@ func (l *lane) scan(p part) error {
 	if err := t.checkRows(p.from, p.to); err != nil {
 		return err
 	}
-	for i := range l.goals {
-		q := l.goals[i].query
-		l.bounds[i] = t.bound(q)
-		l.params[i/tileQueries][i%tileQueries] = param{start: int32(-rowZero * q.coarse.sum), scale: q.coarse.scale, slack: l.bounds[i].slack, limit: l.limit(i)}
-	}
+	l.turnTo(t)
 	for from := p.from; from < p.to; from += stepBlocks * blockRows {
 		for k := range l.tiles {
 			l.step(p, t, from, min(from+stepBlocks*blockRows, p.to), k)
@@ -88,9 +90,25 @@ func (l *lane) scan(p part) error {
 	return nil
 }
 
+// turnTo codes the queries for a tray.
+func (l *lane) turnTo(t *tray) {
+	if l.tray == t {
+		return
+	}
+	l.tray, l.tiles = t, l.tiles[:0]
+	for i := range l.goals {
+		q := t.query(l.goals[i].vector)
+		l.queries[i], l.bounds[i] = q, t.bound(q)
+		l.params[i/tileQueries][i%tileQueries] = param{start: int32(-rowZero * q.coarse.sum), scale: q.coarse.scale, slack: l.bounds[i].slack}
+	}
+	for queries := range slices.Chunk(l.queries, tileQueries) {
+		l.tiles = append(l.tiles, newTile(queries))
+	}
+}
+
 // limit returns the largest estimate of a row that cannot be ruled out yet.
 func (l *lane) limit(i int) float32 {
-	return min(l.tops[i].limit(), math.Float32frombits(l.goals[i].limit.Load())) + l.bounds[i].coarse
+	return min(l.tops[i].limit(), math.Float32frombits(l.goals[i].limit.Load())) + l.bounds[i].coarse - l.queries[i].shift
 }
 
 // step takes a few blocks of rows by a tile of queries.
@@ -119,7 +137,7 @@ func (l *lane) look(p part, t *tray, row, i int) {
 		return
 	}
 	g, own := &l.goals[i], &l.tops[i]
-	key, off := t.estimate(row, g.query, &l.bounds[i])
+	key, off := t.estimate(row, l.queries[i], &l.bounds[i])
 	h := hit{low: key - off, tray: int32(p.tray), row: int32(row), who: whoOf(p.shelf, t.subjects[row])}
 	if h.low > own.limit() || h.low > own.of(h.who) { // false for what is not a number
 		return

@@ -12,21 +12,28 @@ import (
 
 // A search has two passes. The first looks at an estimate of
 //
-//	key = bias - a·q    (bias 0 for cosine, |a|²/2 for euclid)
+//	key = -a·q for cosine, |a-q|²/2 for euclid
 //
 // of every row a and the query q, from rows of 8-bit numbers. The distance rises with the
-// key: cosine is 1 + key, cut off at 0, and euclid the root of 2 key + |q|². The second
-// ranks by the definition those rows that the first cannot rule out.
+// key: cosine is 1 + key, cut off at 0, and euclid the root of 2 key. The second ranks by
+// the definition those rows that the first cannot rule out.
 //
-// Let a = a' + r and q = q' + p, where a' and q' are the coded vectors times their
-// scales. a'·q' is computed in whole numbers, without error, and by Cauchy-Schwarz
+// Rows are coded as seen from their tray's center c, b = a - c. Then
 //
-//	|a·q - a'·q'| = |r·q' + a·p| ≤ |r||q'| + |a||p| ≤ |r|(|q|+|p|) + longest·|p|.
+//	key = bias - b·w + shift
 //
-// |r| is kept of each row. Scaling, bias and differences are a handful of float32
-// operations on values no larger than 2L, L = (longest+|q|)², each off by 2⁻²⁴ of that
-// at most; 2⁻²⁰·L covers the few of the finely coded query, 2⁻¹⁸·L those of the kernels
-// (below), and the definition's own float64 roundings with them. So a key is off by at
+// with bias 0, w = q, shift -c·q for cosine, and bias |b|²/2, w = q - c, shift |w|²/2 for
+// euclid. Let b = b' + r and w = w' + p, where b' and w' are the coded vectors times
+// their scales. b'·w' is computed in whole numbers, without error, and by Cauchy-Schwarz
+//
+//	|b·w - b'·w'| = |r·w' + b·p| ≤ |r||w'| + |b||p| ≤ |r|(|w|+|p|) + longest·|p|.
+//
+// |r| is kept of each row. Scaling, bias, shift and differences are a handful of float32
+// operations on values no larger than 2L, L = (longest+|w|)², each off by 2⁻²⁴ of that
+// at most (|c·q| is below L too, since cosine vectors have length 1). 2⁻¹⁹·L covers the eight of
+// an estimate, 2⁻¹⁸·L those of the kernels, and the definition's own float64 roundings with
+// them: its differences are those of float32 numbers, rounded once. A limit far above L, from another
+// tray, is off by more, but rules nothing out here. So a key is off by at
 // most e, as long as nothing overflows or vanishes, which lengths between 1/tooLong and
 // tooLong exclude; beyond, e is infinite and every row is ranked. tray.bound computes e,
 // twice: the kernels use a query of 8 bits and, instead of |r|, the tray's largest |r|
@@ -61,8 +68,8 @@ type heldShelf struct {
 
 // A goal is a query under way with what all lanes know of it.
 type goal struct {
-	*query
-	limit atomic.Uint32 // bits of the smallest t that a lane found
+	vector []float32
+	limit  atomic.Uint32 // bits of the smallest t that a lane found
 }
 
 func (g *goal) lower(t float32) {
@@ -80,7 +87,6 @@ type searcher struct {
 	shelves []heldShelf
 	kernel  string
 	goals   []goal
-	tiles   []tile
 	parts   []part
 	lanes   []*lane
 }
@@ -102,15 +108,8 @@ func search(ctx context.Context, q semblance.VectorQuery, shelves []heldShelf, k
 func newSearcher(q semblance.VectorQuery, vectors [][]float32, shelves []heldShelf, kernel string, lanes int) *searcher {
 	s := &searcher{asked: q, shelves: shelves, kernel: kernel, goals: make([]goal, len(vectors)), parts: partsOf(shelves)}
 	for i, v := range vectors {
-		s.goals[i].query = newQuery(v)
+		s.goals[i].vector = v
 		s.goals[i].limit.Store(math.Float32bits(float32(math.Inf(1))))
-	}
-	for first := 0; first < len(vectors); first += tileQueries {
-		var queries []*query
-		for i := first; i < min(first+tileQueries, len(vectors)); i++ {
-			queries = append(queries, s.goals[i].query)
-		}
-		s.tiles = append(s.tiles, newTile(queries))
 	}
 	for range max(1, min(lanes, len(s.parts))) {
 		s.lanes = append(s.lanes, newLane(s))

@@ -38,6 +38,7 @@ type tray struct {
 
 	// Views of the body.
 	at                  layout
+	center              []float32 // what the codes of rows are seen from
 	codes               []uint8
 	scales, bias, rests []float32
 	days                []int32
@@ -55,7 +56,7 @@ type labels struct {
 
 const (
 	headerBytes = 128
-	trayFormat  = 1 // raised when the layout changes; other ones are made again
+	trayFormat  = 2 // raised when the layout changes; other ones are made again
 	orderMark   = 0x01020304
 )
 
@@ -63,6 +64,11 @@ var trayMagic = [8]byte{'S', 'M', 'B', 'L', 'T', 'R', 'A', 'Y'}
 
 // castagnoli is the checksum that processors have an instruction for.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+const (
+	cosineMetric = 0
+	euclidMetric = 1
+)
 
 // A header begins a tray. All numbers of a tray are in the machine's own order of
 // bytes, which Order tells.
@@ -72,11 +78,11 @@ type header struct {
 	Order     uint32
 	Rows      uint32
 	Dims      uint32
-	Metric    uint32 // 0 cosine, 1 euclid
-	Names     uint32 // subjects that appear in no earlier tray of the shelf
-	FirstName uint32 // number of the first of them
-	Sums      uint32 // checksum of the sums of blocks
-	Longest   float64
+	Metric    uint32  // cosineMetric or euclidMetric
+	Names     uint32  // subjects that appear in no earlier tray of the shelf
+	FirstName uint32  // number of the first of them
+	Sums      uint32  // checksum of the sums of blocks
+	Longest   float64 // of the rows as seen from the center
 	Worst     float32 // largest rest of a row in units of its scale
 	_         uint32
 	IDBytes   uint64
@@ -86,7 +92,7 @@ type header struct {
 // A layout is where the parts of a tray are. All but sums counts from the body's start.
 type layout struct {
 	body, blocks                                                               int
-	codes, scales, bias, rests, days, subjects, vectors                        int
+	center, codes, scales, bias, rests, days, subjects, vectors                int
 	idEnds, ids, idTable, idTableLen, nameEnds, names, nameTable, nameTableLen int
 	size                                                                       int // of the body
 }
@@ -94,7 +100,7 @@ type layout struct {
 // layout works out where things are. It returns false for a header that cannot be.
 func (h *header) layout() (layout, bool) {
 	var l layout
-	if h.Rows > trayRows || h.Dims == 0 || h.Dims > 1<<16 || h.Names > 1<<24 || h.IDBytes > 1<<31 || h.NameBytes > 1<<31 || h.Metric > 1 {
+	if h.Rows > trayRows || h.Dims == 0 || h.Dims > 1<<16 || h.Names > 1<<24 || h.IDBytes > 1<<31 || h.NameBytes > 1<<31 || h.Metric > euclidMetric {
 		return l, false
 	}
 	rows, padded := int(h.Rows), blocksOf(int(h.Rows))*blockRows
@@ -103,6 +109,7 @@ func (h *header) layout() (layout, bool) {
 		l.size = (at + bytes + 63) / 64 * 64 // a register's width
 		return at
 	}
+	l.center = place(4 * int(h.Dims))
 	l.codes = place(padded * chunksOf(int(h.Dims)) * chunkDims)
 	l.scales, l.bias = place(4*padded), place(4*padded)
 	l.rests, l.days, l.subjects = place(4*rows), place(4*rows), place(4*rows)
@@ -120,6 +127,7 @@ func (t *tray) view(l layout) {
 	t.at, t.body = l, t.image[l.body:]
 	t.sums = cast[uint32](t.image[headerBytes:], l.blocks)
 	rows, padded := int(t.Rows), blocksOf(int(t.Rows))*blockRows
+	t.center = cast[float32](t.body[l.center:], int(t.Dims))
 	t.codes = t.body[l.codes:][:padded*chunksOf(int(t.Dims))*chunkDims]
 	t.scales, t.bias = cast[float32](t.body[l.scales:], padded), cast[float32](t.body[l.bias:], padded)
 	t.rests, t.days = cast[float32](t.body[l.rests:], rows), cast[int32](t.body[l.days:], rows)
@@ -207,7 +215,7 @@ func (t *tray) check(from, n int) error {
 func (t *tray) checkRows(from, to int) error {
 	per := chunksOf(int(t.Dims)) * chunkDims
 	padded := blocksOf(to) * blockRows
-	for _, part := range [...][2]int{{t.at.codes + from*per, (padded - from) * per}, {t.at.scales + 4*from, 4 * (padded - from)}, {t.at.bias + 4*from, 4 * (padded - from)},
+	for _, part := range [...][2]int{{t.at.center, 4 * int(t.Dims)}, {t.at.codes + from*per, (padded - from) * per}, {t.at.scales + 4*from, 4 * (padded - from)}, {t.at.bias + 4*from, 4 * (padded - from)},
 		{t.at.rests + 4*from, 4 * (to - from)}, {t.at.days + 4*from, 4 * (to - from)}, {t.at.subjects + 4*from, 4 * (to - from)}} {
 		if err := t.check(part[0], part[1]); err != nil {
 			return err
