@@ -150,8 +150,7 @@ func (b *badLines) err() error {
 // counts as several.
 func personsOf(pairs []LabelledPair) (person map[string]int, bad badLines) {
 	parent := map[string]string{}
-	var find func(string) string
-	find = func(s string) string {
+	find := func(s string) string {
 		for parent[s] != s {
 			parent[s] = parent[parent[s]]
 			s = parent[s]
