@@ -44,9 +44,6 @@ func (s rowSet) len() int {
 
 func newRowSet(t *tray) rowSet { return make(rowSet, blocksOf(int(t.Rows))) }
 
-// live returns how many rows of a tray are not gone.
-func (s *shelf) live(i int) int { return int(s.trays[i].Rows) - s.gone[i].len() }
-
 // find returns where an ID is. The tray is -1 when it is not held.
 func (s *shelf) find(id semblance.ReferenceID) (tray, row int, err error) {
 	for i := len(s.trays) - 1; i >= 0; i-- {
