@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"semblance"
@@ -249,17 +250,16 @@ func TestFlatCrash(t *testing.T) {
 	for at := 0; ; at++ {
 		folder := t.TempDir()
 		f := openFlat(t, folder)
-		steps := 0
+		var steps atomic.Int64 // tidying is a goroutine of its own
 		index.SetStep(f, func(string) error {
-			steps++
-			if steps > at {
+			if steps.Add(1) > int64(at) {
 				return errCrash // nothing reaches the disk any more
 			}
 			return nil
 		})
 		held, err := history(f, 8)
 		index.Tidy(f)
-		if err == nil && steps <= at {
+		if err == nil && steps.Load() <= int64(at) {
 			if at < 20 {
 				t.Fatalf("a history of 8 changes has %d steps only", at)
 			}

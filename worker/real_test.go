@@ -85,6 +85,7 @@ func installedModels() map[string]worker.Model {
 		"yunet": "yunet_n_dynamic.onnx", "mobilefacenet": "mobilefacenet.onnx", "onnxruntime": "libonnxruntime*.so",
 		"dlib-resnet": "dlib_face_recognition_resnet_model_v1.onnx", "dlib-resnet-dat": "dlib_face_recognition_resnet_model_v1.dat",
 		"dlib-landmarks": "shape_predictor_5_face_landmarks.dat", "dlib-mmod": "mmod_human_face_detector.dat",
+		"mtcnn-pnet": "mtcnn-pnet.onnx", "mtcnn-rnet": "mtcnn-rnet.onnx", "mtcnn-onet": "mtcnn-onet.onnx",
 	} {
 		if files, _ := filepath.Glob(filepath.Join(dir, pattern)); dir != "" && len(files) > 0 {
 			if abs, err := filepath.Abs(files[0]); err == nil {
@@ -286,7 +287,7 @@ func TestRealWorkerWithoutModelsStillHashes(t *testing.T) {
 func TestRealWorkerFindsFacesInItsCage(t *testing.T) {
 	t.Parallel()
 	models := installedModels()
-	if len(models) < 7 {
+	if len(models) < 10 {
 		t.Skip("SEMBLANCE_MODELS_DIR does not hold all models: faces are not looked for")
 	}
 	dir := os.Getenv("SEMBLANCE_TESTDATA")
@@ -300,7 +301,10 @@ func TestRealWorkerFindsFacesInItsCage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	req := semblance.AnalyzeRequest{Engine: semblance.YuNetMobileFaceNet, Engines: []semblance.EngineName{semblance.YuNetDlib, semblance.DlibHOG}, Crops: true}
+	req := semblance.AnalyzeRequest{Crops: true}
+	for _, e := range semblance.Engines() {
+		req.Engines = append(req.Engines, e.Name)
+	}
 	a, err := p.Analyze(t.Context(), f, req)
 	if err != nil {
 		t.Fatalf("%v, cause %v", err, errors.Unwrap(err))
