@@ -20,6 +20,13 @@ const (
 	LeastMinScore = 0.1
 )
 
+// Covers reports whether what was found with d has all that o asks for: the same least
+// score, and faces at least as small. More looks add faces and leave the others as they
+// are, so a fuller answer stands for a lesser one and is never thrown away for it.
+func (d Detection) Covers(o Detection) bool {
+	return d.MinScore == o.MinScore && (o.MinFace == 0 || d.MinFace != 0 && d.MinFace <= o.MinFace)
+}
+
 // Validate returns an error with code Invalid that says what is out of range.
 func (d Detection) Validate() error {
 	if d.MinFace != 0 && (d.MinFace < LeastMinFace || d.MinFace > MostMinFace) {

@@ -24,24 +24,29 @@ func TestDetectionRefusesWhatNoDetectorCan(t *testing.T) {
 	}
 }
 
-// TestFacesOfOtherSettingsAreNotTheAnswer examines a media again with a smaller face
-// to look for: the plan is another one, the picture is decoded again, and what it
-// gave says how it was made.
+// TestFacesOfOtherSettingsAreNotTheAnswer examines a media again with other settings:
+// the plan is another one, the picture is decoded again unless what is known has all that
+// is asked for, and what it gave says how it was made.
 func TestFacesOfOtherSettingsAreNotTheAnswer(t *testing.T) {
 	r := newRig(t)
 	r.collection("g", semblance.Faces)
 	b := picture{PDQ: somePDQ, Faces: [][]float32{{1}}}.bytes(t)
 	x := r.examine(b, "g")
 	prints := map[string]bool{}
+	fine := semblance.Detection{MinFace: 24}
 	for i, c := range []struct {
 		d       semblance.Detection
 		decoded bool
+		kept    semblance.Detection // settings of the set that answers
 	}{
-		{semblance.Detection{}, false},
-		{semblance.Detection{MinFace: 24}, true},
-		{semblance.Detection{MinFace: 24}, false},
-		{semblance.Detection{MinFace: 24, MinScore: 0.5}, true},
-		{semblance.Detection{}, true},
+		{semblance.Detection{}, false, semblance.Detection{}},
+		{fine, true, fine},
+		{fine, false, fine},
+		{semblance.Detection{MinFace: 100}, false, fine}, // the fuller answer stands for the lesser one
+		{semblance.Detection{}, false, fine},
+		{semblance.Detection{MinFace: 16}, true, semblance.Detection{MinFace: 16}},
+		{semblance.Detection{MinFace: 24, MinScore: 0.5}, true, semblance.Detection{MinFace: 24, MinScore: 0.5}},
+		{semblance.Detection{}, true, semblance.Detection{}}, // a lower score let too many in
 	} {
 		plan, err := r.Plan(t.Context(), "C1", semblance.PlanOptions{Collections: []string{"g"}, Detection: c.d})
 		if err != nil {
@@ -52,13 +57,13 @@ func TestFacesOfOtherSettingsAreNotTheAnswer(t *testing.T) {
 		if err != nil || again.Decoded != c.decoded {
 			t.Errorf("step %d, %+v: decoded %v, %v", i, c.d, again.Decoded, err)
 		}
-		if set, ran := again.Media.Analysis.Faces(semblance.DefaultEngine); !ran || set.Detection != c.d {
-			t.Errorf("step %d: the face set says %+v, asked was %+v", i, set.Detection, c.d)
+		if set, ran := again.Media.Analysis.Faces(semblance.DefaultEngine); !ran || set.Detection != c.kept {
+			t.Errorf("step %d: the face set says %+v, want %+v", i, set.Detection, c.kept)
 		}
 		x = again
 	}
-	if len(prints) != 3 {
-		t.Errorf("%d fingerprints of three plans", len(prints))
+	if len(prints) != 5 {
+		t.Errorf("%d fingerprints of five plans", len(prints))
 	}
 	_, err := r.Plan(t.Context(), "C1", semblance.PlanOptions{Collections: []string{"g"}, Detection: semblance.Detection{MinFace: 2}})
 	wantCode(t, err, semblance.Invalid)

@@ -57,7 +57,7 @@ type NearMatch struct {
 // A Candidate is one ranked answer to a face search. It is never an
 // identification.
 type Candidate struct {
-	Face       int         `json:"face"` // index in the media's FaceSet of the engine
+	Face       int         `json:"face"` // index in the media's FaceSet of the engine; -1 when that was replaced by one without this face
 	Frame      int         `json:"frame,omitempty"`
 	Box        Box         `json:"box"`
 	Quality    float32     `json:"quality"` // of the probe's face

@@ -133,6 +133,9 @@ func (p *Plan) request(prior *Media) AnalyzeRequest {
 		return req
 	}
 	for _, s := range prior.Analysis.FaceSets {
+		if s.Covers(req.Detection) {
+			req.Detection = s.Detection // or the fuller set would give way to a lesser one
+		}
 		if !slices.Contains(req.Engines, s.Engine) && len(p.Engines) > 0 {
 			req.Engines = append(req.Engines, s.Engine)
 		}
@@ -174,8 +177,8 @@ func (f *FrameHashes) hash64(a hashing.Algorithm) *hashing.Hash64 {
 }
 
 // satisfied reports whether what is known of a media is all that the plan needs.
-// Faces looked for with other settings are not: fewer may have been missed, or more
-// let in.
+// Faces looked for with settings that do not cover the plan's are not: some may have
+// been missed, or too many let in.
 // A failure that says something about the file stands; one that says something
 // about this program or machine is tried again.
 func (p *Plan) satisfied(m *Media) bool {
@@ -193,7 +196,7 @@ func (p *Plan) satisfied(m *Media) bool {
 		return false
 	}
 	for _, s := range p.Engines {
-		if set, ran := m.Analysis.Faces(s.Name); !ran || set.Version != s.Version || set.Detection != p.Detection {
+		if set, ran := m.Analysis.Faces(s.Name); !ran || set.Version != s.Version || !set.Detection.Covers(p.Detection) {
 			return false
 		}
 	}

@@ -198,8 +198,14 @@ func (c *commit) faceSet(sum []byte, set *semblance.FaceSet) error {
 	if same {
 		return c.crops(sum, set)
 	}
+	replaced := false
 	for _, table := range []string{"face_crops", "faces", "face_sets"} {
-		if err := c.run(`DELETE FROM `+table+` WHERE media = ? AND engine = ?`, sum, set.Engine); err != nil {
+		if replaced, err = added(c.exec(`DELETE FROM `+table+` WHERE media = ? AND engine = ?`, sum, set.Engine)); err != nil {
+			return err
+		}
+	}
+	if replaced {
+		if err := c.rebind(sum, set); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"semblance"
@@ -104,6 +105,59 @@ func (c *commit) findings(sum semblance.SHA256, f *semblance.Findings) error {
 		err = c.run(`INSERT INTO findings (case_key, media, kind, collection, other, position, weak, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 			c.caseKey, sum[:], v.kind, v.collection, v.other, i, v.weak, string(data))
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rebind keeps the candidates of every case at the faces that they are about when a face
+// set takes the place of another: a candidate beside somebody else's face would be the
+// worst that can be shown. One whose face is not in the new set gets no face.
+func (c *commit) rebind(sum []byte, set *semblance.FaceSet) error {
+	rows, err := c.tx.QueryContext(c.ctx, `SELECT f.case_key, f.collection, f.position, f.data FROM cases c
+		JOIN findings f ON f.case_key = c.key AND f.media = ? AND f.kind = ?`, sum, KindCandidate)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	type place struct {
+		caseKey    int64
+		collection string
+		position   int64
+		candidate  semblance.Candidate
+	}
+	var moved []place
+	for rows.Next() {
+		var p place
+		var data []byte
+		if err := rows.Scan(&p.caseKey, &p.collection, &p.position, &data); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(data, &p.candidate); err != nil {
+			return err
+		}
+		if p.candidate.Engine != set.Engine {
+			continue
+		}
+		now := slices.IndexFunc(set.Faces, func(f semblance.Face) bool {
+			return set.Version == p.candidate.Version && f.Frame == p.candidate.Frame && f.Box == p.candidate.Box
+		})
+		if now != p.candidate.Face {
+			p.candidate.Face = now
+			moved = append(moved, p)
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, p := range moved {
+		data, err := json.Marshal(p.candidate)
+		if err != nil {
+			return err
+		}
+		if err := c.run(`UPDATE findings SET data = ? WHERE case_key = ? AND media = ? AND kind = ? AND collection = ? AND other = '' AND position = ?`,
+			string(data), p.caseKey, sum, KindCandidate, p.collection, p.position); err != nil {
 			return err
 		}
 	}

@@ -500,3 +500,43 @@ func heap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// TestCandidatesStayAtTheirFaces looks at a media again, in another case and more closely:
+// a new face comes before the old one, and the candidate of the first case is still of the
+// face that it was of, or of none, but never of another.
+func TestCandidatesStayAtTheirFaces(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	first, second := makeExhibit(t, s, makeCase(t, s, "1"), "E1"), makeExhibit(t, s, makeCase(t, s, "2"), "E1")
+	hers := semblance.Face{Box: semblance.Box{X: 1.1, Y: 2.2, W: 30.3, H: 40.4}, Score: 0.8, Quality: 70, Embedding: []float32{1}}
+	other := semblance.Face{Box: semblance.Box{X: 90, Y: 2, W: 30, H: 40}, Score: 0.9, Quality: 70, Embedding: []float32{2}}
+	look := func(version int, faces ...semblance.Face) semblance.ItemRecord {
+		r := record("a.jpg", "one")
+		r.Media.Analysis = &semblance.Analysis{Type: "image/jpeg", FaceSets: []semblance.FaceSet{{Engine: semblance.DefaultEngine, Version: version, Faces: faces}}}
+		return r
+	}
+	candidate := semblance.Candidate{Face: 0, Box: hers.Box, Collection: "g", Subject: "s", Engine: semblance.DefaultEngine, Version: 2}
+	r := look(2, hers)
+	r.Findings = &semblance.Findings{Candidates: []semblance.Candidate{candidate}}
+	commit(t, s, first, nil, r)
+	for _, c := range []struct {
+		story string
+		again semblance.ItemRecord
+		want  int
+	}{
+		{"a face is found before hers", look(2, other, hers), 1},
+		{"the same again", look(2, other, hers), 1},
+		{"a look that finds hers only", look(2, hers), 0},
+		{"a look that does not find hers", look(2, other), -1},
+		{"another version has the same box by chance", look(3, hers), -1},
+	} {
+		commit(t, s, second, nil, c.again)
+		found := must(s.Findings(t.Context(), first.Case, sum("one")))(t)
+		if len(found) != 1 || found[0] == nil || len(found[0].Candidates) != 1 {
+			t.Fatalf("%s: the candidate is gone: %+v", c.story, found)
+		}
+		want := candidate
+		want.Face = c.want
+		equal(t, c.story, found[0].Candidates[0], want)
+	}
+}

@@ -333,6 +333,11 @@ function facesView(m, set, pictures) {
     }
     out.push(box);
   });
+  const gone = (m.findings.candidates || []).filter((c) => c.engine === set.engine && c.face < 0);
+  if (gone.length) {
+    out.push(el('p', { className: 'quiet' }, `${plural(gone.length, 'candidate is', 'candidates are')} of an earlier look at this picture, whose face is not among these; scan the exhibit again to compare it anew: `
+      + gone.map((c) => `${c.subject} (${c.collection}), distance ${c.distance.toFixed(4)}`).join('; ')));
+  }
   if (m.limits[set.engine]) out.push(el('p', { className: 'quiet' }, m.limits[set.engine]));
   return out;
 }
