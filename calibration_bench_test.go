@@ -60,7 +60,7 @@ func BenchmarkNonMated(b *testing.B) {
 			m := &memory{collection: c, refs: map[semblance.ReferenceID]semblance.Reference{}}
 			for i := range n {
 				id := semblance.ReferenceID(fmt.Sprintf("%06d", i))
-				m.refs[id] = semblance.Reference{ID: id, Collection: c.ID, Subject: "s" + string(id), Face: semblance.Face{Quality: 90, Embedding: randomFace(uint64(i))}}
+				m.refs[id] = semblance.Reference{ID: id, Collection: c.ID, Subject: "s" + string(id), Engine: spec.Name, Version: spec.Version, Face: semblance.Face{Quality: 90, Embedding: randomFace(uint64(i))}}
 				m.order = append(m.order, id)
 			}
 			slices.Sort(m.order)

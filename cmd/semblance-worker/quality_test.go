@@ -133,9 +133,11 @@ func TestQualityPredictsErrors(t *testing.T) {
 		curve += fmt.Sprintf(" %.0f%%: %.2f%%", 100*cut, 100*fnmr(found[int(cut*float64(len(found))):], distance))
 	}
 	t.Logf("FNMR after discarding the lowest:%s", curve)
-	whole, kept := fnmr(found, distance), fnmr(found[len(found)/5:], distance)
-	if whole == 0 || kept > 0.6*whole {
-		t.Errorf("without the fifth of lowest quality %.4f of the mated pairs are missed, with it %.4f", kept, whole)
+	whole := fnmr(found, distance)
+	for _, c := range []struct{ cut, most float64 }{{0.2, 0.75}, {0.4, 0.5}} {
+		if kept := fnmr(found[int(c.cut*float64(len(found))):], distance); whole == 0 || kept > c.most*whole {
+			t.Errorf("without the %.0f%% of lowest quality %.4f of the mated pairs are missed, with them %.4f", 100*c.cut, kept, whole)
+		}
 	}
 	labelled := func(x trial) bool { return len(x.labels) > 0 }
 	plain, warned := fnmr(slices.DeleteFunc(slices.Clone(found), labelled), distance), fnmr(slices.DeleteFunc(slices.Clone(found), func(x trial) bool { return !labelled(x) }), distance)
