@@ -72,16 +72,22 @@ func probeOf(path string) semblance.Probe {
 	}}
 }
 
+// searchOfPictures reads a search and the pictures sent with it, which are received only
+// when the search can be answered.
+func (s *Server) searchOfPictures(c echo.Context) (r semblance.SearchRequest, paths []string, done func(), err error) {
+	if r, err = searchOf(c); err != nil {
+		return r, nil, nil, err
+	}
+	if err := s.searchable(c.Request().Context(), r); err != nil {
+		return r, nil, nil, err
+	}
+	paths, done, err = s.received(c)
+	return r, paths, done, err
+}
+
 func (s *Server) searchFused(c echo.Context) error {
-	r, err := searchOf(c)
-	if err != nil {
-		return err
-	}
 	ctx := c.Request().Context()
-	if err := s.searchable(ctx, r); err != nil {
-		return err
-	}
-	paths, done, err := s.received(c)
+	r, paths, done, err := s.searchOfPictures(c)
 	if err != nil {
 		return err
 	}
@@ -135,15 +141,8 @@ func unnamed(err error, pics []semblance.Probe) error {
 }
 
 func (s *Server) searchSheet(c echo.Context) error {
-	r, err := searchOf(c)
-	if err != nil {
-		return err
-	}
 	ctx := c.Request().Context()
-	if err := s.searchable(ctx, r); err != nil {
-		return err
-	}
-	paths, done, err := s.received(c)
+	r, paths, done, err := s.searchOfPictures(c)
 	if err != nil {
 		return err
 	}
