@@ -112,16 +112,11 @@ func half(all []labelled, which string) []labelled {
 
 // measure groups labelled faces at a distance and prints how well.
 func measure(ctx context.Context, faces []labelled, engine semblance.EngineName, distance float64, title string) error {
-	dir, err := os.MkdirTemp("", "groupbench")
+	b, done, err := throwawayBench(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	b, err := newBench(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer b.store.Close()
+	defer done()
 	spec, err := semblance.EngineByName(engine)
 	if err != nil {
 		return err

@@ -119,18 +119,26 @@ func run(ctx context.Context, persons, each, more int, dir string, fill bool) er
 	return nil
 }
 
-// beside groups the same made-up faces here and with dlib's Chinese whispers.
-func beside(ctx context.Context, peer string, persons, each int) error {
+// throwawayBench is a bench over a data folder that done removes.
+func throwawayBench(ctx context.Context) (b *bench, done func(), err error) {
 	dir, err := os.MkdirTemp("", "groupbench")
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer os.RemoveAll(dir)
-	b, err := newBench(ctx, dir)
+	if b, err = newBench(ctx, dir); err != nil {
+		os.RemoveAll(dir)
+		return nil, nil, err
+	}
+	return b, func() { b.store.Close(); os.RemoveAll(dir) }, nil
+}
+
+// beside groups the same made-up faces here and with dlib's Chinese whispers.
+func beside(ctx context.Context, peer string, persons, each int) error {
+	b, done, err := throwawayBench(ctx)
 	if err != nil {
 		return err
 	}
-	defer b.store.Close()
+	defer done()
 	if err := b.scan(ctx, persons*each, func(i int) int { return i / each }); err != nil {
 		return err
 	}
