@@ -13,6 +13,14 @@ type level struct {
 	cls, obj, box, kps []float32
 }
 
+// part is the level of the k-th of several pictures that were looked at at once.
+func (l level) part(k int) level {
+	n := l.cols * l.rows
+	l.cls, l.obj = l.cls[k*n:(k+1)*n], l.obj[k*n:(k+1)*n]
+	l.box, l.kps = l.box[4*k*n:4*(k+1)*n], l.kps[10*k*n:10*(k+1)*n]
+	return l
+}
+
 // decode turns a level into faces in pixels of the network's input, as OpenCV's
 // FaceDetectorYN does: the score is the geometric mean of class and objectness,
 // the box is a center offset and a log size in strides, landmarks are offsets.

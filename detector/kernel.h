@@ -10,6 +10,7 @@ typedef struct {
 	uint32_t head, tail;
 } semblance_column;
 
-void semblance_squeeze_planes(float *red, float *green, float *blue, const uint32_t *sums, const semblance_column *columns, size_t n, double norm);
+// usual is how many pixels most columns have between their first and last, or one less.
+void semblance_squeeze_planes(float *red, float *green, float *blue, const uint32_t *sums, const semblance_column *columns, size_t n, int32_t usual, double norm);
 
 void semblance_shrink_row(float *out, size_t n, float *line, const float *rows, size_t width, size_t stride, size_t count, size_t step);

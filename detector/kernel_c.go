@@ -34,7 +34,18 @@ func squeezePlanes(out *[3][]float32, line []uint64, sums []uint32, columns []sp
 	n := len(columns)
 	red, green, blue := out[0][:n], out[1][:n], out[2][:n]
 	C.semblance_squeeze_planes((*C.float)(unsafe.Pointer(&red[0])), (*C.float)(unsafe.Pointer(&green[0])), (*C.float)(unsafe.Pointer(&blue[0])),
-		(*C.uint32_t)(unsafe.Pointer(&sums[0])), (*C.semblance_column)(unsafe.Pointer(&columns[0])), C.size_t(n), C.double(norm))
+		(*C.uint32_t)(unsafe.Pointer(&sums[0])), (*C.semblance_column)(unsafe.Pointer(&columns[0])), C.size_t(n), C.int32_t(usual(columns)), C.double(norm))
+}
+
+// usual is how many pixels a column in the middle has between its first and last, or
+// one less: those of one ratio differ by one at most. The answer does not depend on it.
+func usual(columns []span) int32 {
+	at := len(columns) / 2
+	n := columns[at].n
+	for _, c := range columns[at:min(at+8, len(columns))] {
+		n = min(n, c.n)
+	}
+	return max(n-2, 0)
 }
 
 // shrinkRow is shrinkRowGo in C. The rows must lie within rows, and out must not be

@@ -241,8 +241,12 @@ func TestSqueezePlanesIsItsTwin(t *testing.T) {
 			}
 		}
 		columns := make([]span, 1+r.IntN(40))
+		ratio := 1 + r.Int32N(12) // half of the time columns are as wide as those of one ratio
 		for i := range columns {
 			n := r.Int32N(int32(len(sums)/3) + 1)
+			if even := i%2 == 0 || len(columns)%2 == 0; even {
+				n = min(ratio+r.Int32N(2), int32(len(sums)/3))
+			}
 			columns[i] = span{first: r.Int32N(int32(len(sums)/3) - n + 1), n: n, head: r.Uint32N(whole + 1), tail: r.Uint32N(whole + 1)}
 		}
 		most := int64(math.MaxInt64)

@@ -14,12 +14,12 @@ func (y *YuNet) refine(f *semblance.Frame, s *sighting) error {
 		return nil
 	}
 	v := closeUp(face.Box, refineRoom, face.Turn)
+	looks, err := y.lookTwice(f, v, min(y.opts.Score, face.Score))
+	if err != nil {
+		return err
+	}
 	var m mean
-	for _, look := range []func(*semblance.Frame, view, float32) ([]semblance.Face, error){y.lookAt, y.lookMirrored} {
-		found, err := look(f, v, min(y.opts.Score, face.Score))
-		if err != nil {
-			return err
-		}
+	for _, found := range looks {
 		if best := nearestTo(face.Box, found); best != nil {
 			m.add(best)
 		}
@@ -31,19 +31,25 @@ func (y *YuNet) refine(f *semblance.Frame, s *sighting) error {
 	return nil
 }
 
-// lookMirrored is lookAt at the mirror image. The faces it returns are not mirrored.
-func (y *YuNet) lookMirrored(f *semblance.Frame, v view, score float32) ([]semblance.Face, error) {
+// lookTwice is lookAt at a view and at its mirror image, at once. The faces of
+// the second are not mirrored.
+func (y *YuNet) lookTwice(f *semblance.Frame, v view, score float32) ([][]semblance.Face, error) {
 	y.show(f, v)
 	w, h := v.shown()
-	y.mirrored = room(y.mirrored, w*h)
-	mirrorPlanes(y.mirrored, y.input(v.turn), w)
-	faces, err := y.run(y.mirrored, w, h, score)
+	y.pair = room(y.pair, 2*w*h)
+	copy(y.pair, y.input(v.turn)[:3*w*h])
+	mirrorPlanes(y.pair[3*w*h:], y.pair[:3*w*h], w)
+	looks, err := y.runEach(y.pair, 2, w, h, score)
 	if err != nil {
 		return nil, err
 	}
-	for i := range faces {
-		unmirror(&faces[i], w)
-		v.toFrame(&faces[i])
+	for i := range looks[1] {
+		unmirror(&looks[1][i], w)
 	}
-	return faces, nil
+	for _, faces := range looks {
+		for i := range faces {
+			v.toFrame(&faces[i])
+		}
+	}
+	return looks, nil
 }

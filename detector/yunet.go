@@ -17,13 +17,13 @@ import (
 // YuNet is YuNet (yunet_n_dynamic.onnx) in ONNX Runtime. It holds native memory
 // until Close and is used by one goroutine at a time.
 type YuNet struct {
-	session  *ort.DynamicAdvancedSession
-	opts     Options
-	planes   []float32 // the input, kept between frames
-	spare    []float32 // the same, turned or before it was reduced further
-	mirrored []float32 // the same of a close-up
-	seen     view      // what of the frame planes shows
-	sha256   string
+	session *ort.DynamicAdvancedSession
+	opts    Options
+	planes  []float32 // the input, kept between frames
+	spare   []float32 // the same, turned or before it was reduced further
+	pair    []float32 // a close-up and its mirror image
+	seen    view      // what of the frame planes shows
+	sha256  string
 }
 
 // OpenYuNet loads the network. The process must have started ONNX Runtime. The
@@ -55,12 +55,12 @@ func (y *YuNet) Close() error { return y.session.Destroy() }
 // one that is pinned. The error has code Unavailable and says what a difference
 // means.
 func (y *YuNet) SelfCheck() error {
-	levels, release, err := y.infer(checkPlanes(), checkSide, checkSide)
+	levels, release, err := y.infer(checkPlanes(), 1, checkSide, checkSide)
 	if err != nil {
 		return err
 	}
 	defer release()
-	return checkAnswer(levels[0])
+	return checkAnswer(levels[0][0])
 }
 
 // readModel reads a network and compares its checksum before native code parses it.
@@ -107,23 +107,36 @@ func outputNames() []string {
 		"bbox_8", "bbox_16", "bbox_32", "kps_8", "kps_16", "kps_32"}
 }
 
-// run feeds planes of w by h values, multiples of 32, and decodes the answer.
+// run feeds one picture of w by h values a plane, multiples of 32, and decodes the answer.
 func (y *YuNet) run(planes []float32, w, h int, score float32) ([]semblance.Face, error) {
-	levels, release, err := y.infer(planes, w, h)
+	faces, err := y.runEach(planes, 1, w, h, score)
+	if err != nil {
+		return nil, err
+	}
+	return faces[0], nil
+}
+
+// runEach is run for n pictures of one size, one after the other in planes. It is
+// quicker than n runs and gives the same bits.
+func (y *YuNet) runEach(planes []float32, n, w, h int, score float32) ([][]semblance.Face, error) {
+	levels, release, err := y.infer(planes, n, w, h)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	var faces []semblance.Face
-	for i := range levels {
-		faces = levels[i].decode(score, faces)
+	out := make([][]semblance.Face, n)
+	for i := range out {
+		for k := range levels[i] {
+			out[i] = levels[i][k].decode(score, out[i])
+		}
+		out[i] = suppress(out[i], y.opts.Overlap)
 	}
-	return suppress(faces, y.opts.Overlap), nil
+	return out, nil
 }
 
-// infer returns the raw levels, valid until release is called.
-func (y *YuNet) infer(planes []float32, w, h int) (levels []level, release func(), err error) {
-	in, err := ort.NewTensor(ort.NewShape(1, 3, int64(h), int64(w)), planes[:3*w*h])
+// infer returns the raw levels of each of n pictures, valid until release is called.
+func (y *YuNet) infer(planes []float32, n, w, h int) (levels [][]level, release func(), err error) {
+	in, err := ort.NewTensor(ort.NewShape(int64(n), 3, int64(h), int64(w)), planes[:n*3*w*h])
 	if err != nil {
 		return nil, nil, runError(err)
 	}
@@ -137,19 +150,22 @@ func (y *YuNet) infer(planes []float32, w, h int) (levels []level, release func(
 			v.Destroy()
 		}
 	}
+	levels = make([][]level, n)
 	for i, stride := range []int{8, 16, 32} {
 		l := level{stride: stride, cols: w / stride, rows: h / stride}
-		n := l.cols * l.rows
+		cells := l.cols * l.rows
 		var ok [4]bool
-		l.cls, ok[0] = values(out[i], n)
-		l.obj, ok[1] = values(out[3+i], n)
-		l.box, ok[2] = values(out[6+i], 4*n)
-		l.kps, ok[3] = values(out[9+i], 10*n)
+		l.cls, ok[0] = values(out[i], n*cells)
+		l.obj, ok[1] = values(out[3+i], n*cells)
+		l.box, ok[2] = values(out[6+i], n*4*cells)
+		l.kps, ok[3] = values(out[9+i], n*10*cells)
 		if ok != [4]bool{true, true, true, true} {
 			release()
 			return nil, nil, runError(errors.New("an output has another size than YuNet's"))
 		}
-		levels = append(levels, l)
+		for k := range levels {
+			levels[k] = append(levels[k], l.part(k))
+		}
 	}
 	return levels, release, nil
 }
