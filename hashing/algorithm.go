@@ -22,7 +22,8 @@ const (
 	AlgorithmAHash  Algorithm = "ahash/goimagehash-1"
 )
 
-// Algorithms returns every algorithm of this package, digests first.
+// Algorithms returns every algorithm that this package computes, digests first. Those
+// whose values are only supplied ([Algorithm.IsSupplied]) are not among them.
 func Algorithms() []Algorithm {
 	return []Algorithm{
 		AlgorithmMD5, AlgorithmSHA1, AlgorithmSHA256,
@@ -33,7 +34,8 @@ func Algorithms() []Algorithm {
 // ParseAlgorithm returns the algorithm of a name. It ignores case and
 // surrounding space and knows the usual other spellings: "SHA-256",
 // "sha2-256", and "phash", "dhash", "ahash" or "p", "d", "a" for the 64-bit
-// hashes. An unknown name is a *SyntaxError.
+// hashes. "photodna" and the names of own algorithms ([OwnAlgorithm]) are known too. An
+// unknown name is a *SyntaxError.
 func ParseAlgorithm(name string) (Algorithm, error) {
 	s := strings.ToLower(strings.TrimSpace(name))
 	switch s {
@@ -51,8 +53,13 @@ func ParseAlgorithm(name string) (Algorithm, error) {
 		return AlgorithmDHash, nil
 	case "ahash", "a", string(AlgorithmAHash):
 		return AlgorithmAHash, nil
+	case "photodna", "pdna", "photo-dna":
+		return AlgorithmPhotoDNA, nil
 	}
-	return "", &SyntaxError{Msg: fmt.Sprintf("no algorithm is called %q; known are md5, sha1, sha256, pdq, phash, dhash and ahash", clip(s))}
+	if a := Algorithm(s); a.IsSupplied() {
+		return a, nil
+	}
+	return "", &SyntaxError{Msg: fmt.Sprintf("no algorithm is called %q; known are md5, sha1, sha256, pdq, phash, dhash, ahash and photodna", clip(s))}
 }
 
 // Bits returns the length of a value in bits, 0 for an unknown algorithm.
@@ -66,8 +73,11 @@ func (a Algorithm) Bits() int {
 		return 256
 	case AlgorithmPHash, AlgorithmDHash, AlgorithmAHash:
 		return 64
+	case AlgorithmPhotoDNA:
+		return 8 * photoDNABytes
 	}
-	return 0
+	_, n := a.shape()
+	return 8 * n
 }
 
 // IsDigest reports whether values of a are equal only for equal bytes: a
@@ -76,10 +86,11 @@ func (a Algorithm) IsDigest() bool {
 	return a == AlgorithmMD5 || a == AlgorithmSHA1 || a == AlgorithmSHA256
 }
 
-// IsPerceptual reports whether values of a are compared by the number of
-// differing bits.
+// IsPerceptual reports whether a is a perceptual hash of this package: its values are
+// made here and compared by the number of differing bits. Supplied values
+// ([Algorithm.IsSupplied]) are neither perceptual in this sense nor digests.
 func (a Algorithm) IsPerceptual() bool {
-	return a.Bits() != 0 && !a.IsDigest()
+	return a == AlgorithmPDQ || a == AlgorithmPHash || a == AlgorithmDHash || a == AlgorithmAHash
 }
 
 // clip shortens foreign text for a message.

@@ -11,11 +11,15 @@ import (
 // purpose: only white space, or a comment that starts with "#".
 var ErrBlank = errors.New("the line is blank or a comment")
 
-// Parse reads the hex text of one value of algorithm a, in either case, and
-// returns its bytes. Wrong length or digits are a *SyntaxError.
+// Parse reads the text of one value of algorithm a and returns its bytes: hex in
+// either case, and for supplied values (PhotoDNA) base64 as well. Wrong length or digits
+// are a *SyntaxError.
 func Parse(a Algorithm, text string) ([]byte, error) {
 	if a.Bits() == 0 {
 		return nil, &SyntaxError{Msg: fmt.Sprintf("no algorithm is called %q", clip(string(a)))}
+	}
+	if a.IsSupplied() {
+		return parseSupplied(a, text)
 	}
 	out := make([]byte, a.Bits()/8)
 	if err := decodeHex(out, text, article(a)); err != nil {
@@ -87,11 +91,12 @@ func nibble(c byte) byte {
 //
 //	HEX            by length: 32 digits MD5, 40 SHA-1, 64 SHA-256 or PDQ, 16 a 64-bit hash
 //	ALG:HEX        with the name of the algorithm in front ("pdq:", "sha256:", "phash:")
+//	photodna:TEXT  192 characters of base64 or 288 hex digits
 //	HEX  NAME      as md5sum and sha256sum write it, also HEX *NAME
 //	MD5 (NAME) = HEX   as BSD and OpenSSL write it
 //
 // each also followed by a comma or semicolon and a note. 64 or 16 digits without a name do not
-// tell the algorithm: def, the algorithm that the list is said to hold, then
+// tell the algorithm, and neither does base64: def, the algorithm that the list is said to hold, then
 // decides, and without a fitting def the line is refused. Digits that tell their algorithm
 // by length ignore def, because lists mix MD5 and SHA-1. The note is the text after the value or the name
 // of the file, without surrounding space. A byte order mark, surrounding space, upper case and
@@ -164,12 +169,28 @@ func parseNamed(name, text, note string) (Algorithm, []byte, string, error) {
 }
 
 func parseBare(text, note string, def Algorithm) (Algorithm, []byte, string, error) {
+	if def.IsSupplied() {
+		value, err := parseSupplied(def, text)
+		switch digest := isDigestText(text); {
+		case digest && err == nil:
+			return "", nil, "", &SyntaxError{Msg: fmt.Sprintf(`%s are a digest or a value of %s; write the name of the algorithm and ":" in front`, countDigits(len(text)), def)}
+		case err == nil:
+			return def, value, note, nil
+		case !digest:
+			return "", nil, "", err
+		}
+	}
 	alg, err := byLength(text, def)
 	if err != nil {
 		return "", nil, "", err
 	}
 	value, err := Parse(alg, text)
 	return alg, value, note, err
+}
+
+// isDigestText reports whether text tells by its length that it is an MD5 or SHA-1.
+func isDigestText(text string) bool {
+	return (len(text) == 32 || len(text) == 40) && checkDigits(text) == nil
 }
 
 // byLength tells the algorithm of bare digits.

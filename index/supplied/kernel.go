@@ -1,0 +1,53 @@
+package supplied
+
+// Sketches lie in blocks of blockRows rows: four chunks, each with four bytes of every
+// row. A value is padded with zeros to a multiple of valueStep bytes.
+const (
+	blockRows   = 64
+	chunkBytes  = 4
+	chunks      = sketchBytes / chunkBytes
+	blockSketch = blockRows * sketchBytes
+	valueStep   = 16
+)
+
+// sketchAt is where chunk c of a row's sketch lies.
+func sketchAt(row, c int) int {
+	return row/blockRows*blockSketch + (c*blockRows+row%blockRows)*chunkBytes
+}
+
+// padded returns the bytes that a value of width bytes takes.
+func padded(width int) int { return (width + valueStep - 1) / valueStep * valueStep }
+
+// sieveGeneric is the first kernel in plain Go: it sets bit r of out[b] when the bound of
+// row r of block b, Σ min(max(0, d-1), maxStep)², is not above the limit.
+func sieveGeneric(sketches []byte, query *[sketchBytes]byte, limit uint32, out []uint64) {
+	for b := range out {
+		mask := uint64(0)
+		for r := range blockRows {
+			sum := uint32(0)
+			for c := range chunks {
+				at := b*blockSketch + (c*blockRows+r)*chunkBytes
+				for i, v := range sketches[at : at+chunkBytes] {
+					d := int(v) - int(query[c*chunkBytes+i])
+					step := uint32(min(max(max(d, -d)-1, 0), maxStep))
+					sum += step * step
+				}
+			}
+			if sum <= limit {
+				mask |= 1 << r
+			}
+		}
+		out[b] = mask
+	}
+}
+
+// squaredGeneric is the second kernel in plain Go: the squared Euclidean distance of two
+// padded values.
+func squaredGeneric(a, b []byte) int {
+	sum := 0
+	for i, v := range a {
+		d := int(v) - int(b[i])
+		sum += d * d
+	}
+	return sum
+}
