@@ -29,7 +29,7 @@ type factor struct {
 // falling steadily outside it, so each can only take away:
 //
 //   - size: pixels between the eyes, corrected for yaw as ISO/IEC 29794-5 does
-//     (OFIQ's InterEyeDistance); a logistic curve around 10 with width 2.5. OFIQ's own
+//     (OFIQ's InterEyeDistance); a logistic curve around 9 with width 2. OFIQ's own
 //     midpoint, 70, is that of a passport photograph.
 //   - sharpness: variance of the Laplacian of the aligned chip over the variance of
 //     its brightness.
@@ -44,7 +44,7 @@ type factor struct {
 //
 // The constants are chosen on development pictures (docs/accuracy.md).
 //
-// A face under semblance.MinSearchableQuality (eyes about 7 pixels apart, or
+// A face under semblance.MinSearchableQuality (eyes about 6 pixels apart, or
 // thoroughly blurred) is shown but not searched. A face without at least eyes and
 // nose, or with another chip, has quality 0 and no components.
 func Judge(face *semblance.Face, chip Chip) {
@@ -113,7 +113,7 @@ func pose(l []semblance.Point) (yaw, pitch float64) {
 }
 
 func sizeFactor(eyes float64) factor {
-	return factor{1 / (1 + math.Exp((10-eyes)/2.5)), fmt.Sprintf("small: %.0f pixels between the eyes", eyes)}
+	return factor{1 / (1 + math.Exp((9-eyes)/2)), fmt.Sprintf("small: %.0f pixels between the eyes", eyes)}
 }
 
 func poseFactor(yaw, pitch float64) factor {
@@ -142,7 +142,7 @@ const roundingNoise = 20.0 / 12
 // the first costs nothing and the last makes most faces unsearchable.
 const (
 	blurredRatio = 0.0004
-	sharpRatio   = 0.004
+	sharpRatio   = 0.008
 )
 
 // exposureFactor is the worse of two: too few shades, overexposed.

@@ -134,7 +134,7 @@ func TestQualityPredictsErrors(t *testing.T) {
 	}
 	t.Logf("FNMR after discarding the lowest:%s", curve)
 	whole := fnmr(found, distance)
-	for _, c := range []struct{ cut, most float64 }{{0.2, 0.75}, {0.4, 0.5}} {
+	for _, c := range []struct{ cut, most float64 }{{0.2, 0.6}, {0.4, 0.4}} {
 		if kept := fnmr(found[int(c.cut*float64(len(found))):], distance); whole == 0 || kept > c.most*whole {
 			t.Errorf("without the %.0f%% of lowest quality %.4f of the mated pairs are missed, with them %.4f", 100*c.cut, kept, whole)
 		}
