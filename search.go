@@ -187,10 +187,13 @@ func (s *search) result() SearchResult {
 			Collections: names(s.query.cols), Engine: s.spec.Name, Version: s.spec.Version, Terms: s.terms, Created: s.e.now()}}
 }
 
-// leftOutOf says which collections hold references that no search can find.
+// leftOutOf says which collections hold nobody, or references that no search can find.
 func leftOutOf(cols []Collection) (out []string) {
 	for _, c := range cols {
-		if c.LeftOut > 0 {
+		switch {
+		case c.Entries == 0:
+			out = append(out, fmt.Sprintf("collection %s holds no references yet: that it has no candidate says nothing", c.Name))
+		case c.LeftOut > 0:
 			out = append(out, fmt.Sprintf("%d of the %d references of collection %s are not searched: engine %s can make nothing of their pictures", c.LeftOut, c.Entries, c.Name, c.Engine))
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -68,6 +69,10 @@ func (e *env) probes(name string) ([]semblance.Probe, []semblance.BadLine, error
 		return probes, nil, err
 	}
 	f, err := e.open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, semblance.Errorf(semblance.NotFound, "there is no folder or list of probes at %q", name).
+			WithHint("Give --probes a folder of pictures, or a list with a line for each picture: path,reference.").WithCause(err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
