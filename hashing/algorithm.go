@@ -56,20 +56,24 @@ func ParseAlgorithm(name string) (Algorithm, error) {
 	case "photodna", "pdna", "photo-dna":
 		return AlgorithmPhotoDNA, nil
 	}
+	if a, ok := videoAlgorithm(s); ok {
+		return a, nil
+	}
 	if a := Algorithm(s); a.IsSupplied() {
 		return a, nil
 	}
-	return "", &SyntaxError{Msg: fmt.Sprintf("no algorithm is called %q; known are md5, sha1, sha256, pdq, phash, dhash, ahash and photodna", clip(s))}
+	return "", &SyntaxError{Msg: fmt.Sprintf("no algorithm is called %q; known are md5, sha1, sha256, pdq, phash, dhash, ahash, photodna, vpdq, vpdq-keyframes and tmk", clip(s))}
 }
 
-// Bits returns the length of a value in bits, 0 for an unknown algorithm.
+// Bits returns the length of a value in bits, of one frame for vPDQ, 0 for TMK and an
+// unknown algorithm.
 func (a Algorithm) Bits() int {
 	switch a {
 	case AlgorithmMD5:
 		return 128
 	case AlgorithmSHA1:
 		return 160
-	case AlgorithmSHA256, AlgorithmPDQ:
+	case AlgorithmSHA256, AlgorithmPDQ, AlgorithmVPDQ, AlgorithmVPDQKeyframes:
 		return 256
 	case AlgorithmPHash, AlgorithmDHash, AlgorithmAHash:
 		return 64

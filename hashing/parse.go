@@ -15,6 +15,9 @@ var ErrBlank = errors.New("the line is blank or a comment")
 // either case, and for supplied values (PhotoDNA) base64 as well. Wrong length or digits
 // are a *SyntaxError.
 func Parse(a Algorithm, text string) ([]byte, error) {
+	if a.IsVideo() {
+		return nil, &SyntaxError{Msg: fmt.Sprintf("a value of %s is a file of its own, not a line of a hash list", a)}
+	}
 	if a.Bits() == 0 {
 		return nil, &SyntaxError{Msg: fmt.Sprintf("no algorithm is called %q", clip(string(a)))}
 	}
