@@ -29,12 +29,13 @@ const (
 	SquaredEuclid Metric = "squared-euclid" // sum of the squared differences of the bytes, as whole numbers; not its root
 )
 
-// Metric returns how values of a are compared, "" for an unknown algorithm.
+// Metric returns how values of a are compared, of vPDQ those of frames, "" for TMK and
+// an unknown algorithm.
 func (a Algorithm) Metric() Metric {
 	switch {
 	case a.IsDigest():
 		return Equality
-	case a.IsPerceptual():
+	case a.IsPerceptual(), a.IsVPDQ():
 		return Hamming
 	case a == AlgorithmPhotoDNA:
 		return SquaredEuclid

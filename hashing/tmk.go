@@ -79,11 +79,10 @@ func (m *TMKMaker) add(f *tmkFeature) {
 		}
 		for j := 1; j < tmkCoefficients; j++ {
 			sin, cos := math.Sincos(2 * math.Pi * float64(j) * float64(t.Frames) / float64(period))
-			c, s := float32(cos), float32(sin)
 			cs, ss := &t.cos[i][j], &t.sin[i][j]
-			for k, v := range &unit {
-				cs[k] += float32(v * c)
-				ss[k] += float32(v * s)
+			for k, v := range &unit { // in float64 and then rounded, as the reference does
+				cs[k] = float32(float64(cs[k]) + float64(float64(v)*cos))
+				ss[k] = float32(float64(ss[k]) + float64(float64(v)*sin))
 			}
 		}
 	}
