@@ -36,20 +36,27 @@ type Collection struct {
 	PDQDistance   int            `json:"pdq_distance"`             // inclusive; 0 to 31 is complete, more is refused
 	PDQQuality    int            `json:"pdq_quality"`              // a PDQ below this quality is not compared
 	HashDistance  int            `json:"hash_distance"`            // of pHash, dHash and aHash, inclusive
-	Created       time.Time      `json:"created"`
-	Version       int64          `json:"version"` // raised by every change of its content; indexes follow it
-	Subjects      int64          `json:"subjects"`
-	Entries       int64          `json:"entries"`            // references or hash values
-	LeftOut       int64          `json:"left_out,omitempty"` // references that the engine can make nothing of: kept, and not searched
+	// PhotoDNADistance is the threshold of PhotoDNA, inclusive: a sum of squared
+	// differences of bytes, see hashing.SquaredEuclid. Other programs use other scales.
+	PhotoDNADistance int       `json:"photodna_distance,omitempty"`
+	Created          time.Time `json:"created"`
+	Version          int64     `json:"version"` // raised by every change of its content; indexes follow it
+	Subjects         int64     `json:"subjects"`
+	Entries          int64     `json:"entries"`            // references or hash values
+	LeftOut          int64     `json:"left_out,omitempty"` // references that the engine can make nothing of: kept, and not searched
 }
 
 // Defaults of a collection's thresholds. PDQ 31 and quality 50 are the
-// reference implementation's; see docs/hashing.md for the others.
+// reference implementation's, PhotoDNA 40,000 is IPED's; see docs/hashing.md for the
+// others.
 const (
 	DefaultPDQDistance  = 31
 	MaxPDQDistance      = 63
 	DefaultPDQQuality   = 50
 	DefaultHashDistance = 4
+
+	DefaultPhotoDNADistance = 40_000
+	MaxPhotoDNADistance     = 1_000_000
 )
 
 // A Reference is one enrolled image of a subject. Its original is kept in the

@@ -27,7 +27,7 @@ func (e *Engine) compareDigests(ctx context.Context, p *Plan, d hashing.Digests,
 		if hashing.IsTrivial(alg, value) {
 			continue
 		}
-		res, err := e.Hashes.Search(ctx, HashQuery{Algorithm: alg, Collections: idsOf(cols), Values: [][]byte{value}})
+		res, err := e.within(ctx, cols, HashQuery{Algorithm: alg, Collections: idsOf(cols), Values: [][]byte{value}})
 		if err != nil {
 			return err
 		}
@@ -135,7 +135,7 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 		quality = f.PDQ.Quality
 	}
 	for _, c := range cols {
-		q.Radius = max(q.Radius, threshold(c, alg))
+		q.Radius = max(q.Radius, e.threshold(c, alg))
 	}
 	if alg == hashing.AlgorithmPDQ {
 		for t, h := range f.PDQ.Turned {
@@ -147,7 +147,7 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 	} else {
 		q.Values = [][]byte{f.hash64(alg).Bytes()}
 	}
-	res, err := e.Hashes.Search(ctx, q)
+	res, err := e.within(ctx, cols, q)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 	for t, neighbors := range res {
 		for _, n := range neighbors {
 			c := byID[n.Collection]
-			if n.Distance > threshold(c, alg) || quality < c.PDQQuality {
+			if n.Distance > e.threshold(c, alg) || quality < c.PDQQuality {
 				continue
 			}
 			entries, err := e.Entries.Entries(ctx, n.Entry)
@@ -168,20 +168,13 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 			}
 			if en := entries[0]; en.Quality < 0 || en.Quality >= c.PDQQuality {
 				out = append(out, NearMatch{Collection: c.Name, Owner: c.Owner, Entry: n.Entry, Algorithm: alg, Frame: f.Frame,
-					Value: hex.EncodeToString(q.Values[t]), EntryValue: hex.EncodeToString(en.Value), Distance: n.Distance, Threshold: threshold(c, alg),
+					Value: hex.EncodeToString(q.Values[t]), EntryValue: hex.EncodeToString(en.Value), Distance: n.Distance, Threshold: e.threshold(c, alg),
 					Transform: hashing.Transform(t).String(), Quality: quality, EntryQuality: en.Quality,
 					Note: en.Note, Source: en.Source, Record: en.Record, Decoder: a.Decoder, EntryDecoder: en.Decoder})
 			}
 		}
 	}
 	return out, nil
-}
-
-func threshold(c Collection, alg hashing.Algorithm) int {
-	if alg == hashing.AlgorithmPDQ {
-		return c.PDQDistance
-	}
-	return c.HashDistance
 }
 
 // mergeNear keeps the nearest of each record, PDQ before the 64-bit hashes,

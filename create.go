@@ -95,6 +95,13 @@ func (e *Engine) thresholds(c *Collection) error {
 		}
 		return checkEnrollQuality(c.EnrollQuality)
 	case Hashes, KnownGood:
+		if c.PhotoDNADistance == 0 {
+			c.PhotoDNADistance = DefaultPhotoDNADistance
+		}
+		if c.PhotoDNADistance < 0 || c.PhotoDNADistance > MaxPhotoDNADistance {
+			return Errorf(Invalid, "PhotoDNA distance %d is outside 0 to %d", c.PhotoDNADistance, MaxPhotoDNADistance).
+				WithHint("It is the sum of the squared differences of the 144 bytes; %d is the default. Other programs give its root or a mean: see docs/hashing.md.", DefaultPhotoDNADistance)
+		}
 		if c.Engine != "" || c.FaceDistance != 0 || c.EnrollQuality != 0 {
 			return Errorf(Invalid, "a %s collection has no face engine, face distance or enrollment gate", c.Kind)
 		}

@@ -33,7 +33,10 @@ type Parts struct {
 	Objects      ObjectStore
 	Vectors      VectorIndex
 	Hashes       HashIndex
-	Analyzer     Analyzer
+	// Supplied finds supplied values, such as PhotoDNA. Nil: lookups of such values are
+	// Unavailable.
+	Supplied HashIndex
+	Analyzer Analyzer
 	// Engines are the face engines there are. The zero value is those built in.
 	Engines EngineSet
 	// Pins remember what own engines are made of. Nil: nothing is remembered.
@@ -103,7 +106,9 @@ func (e *Engine) ready(ctx context.Context, collections ...Collection) error {
 		case Faces:
 			err = e.readyVectors(ctx, c)
 		case Hashes, KnownGood:
-			err = e.readyHashes(ctx, c)
+			if err = e.readyHashes(ctx, c); err == nil {
+				err = e.readySupplied(ctx, c)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("index collection %q: %w", c.Name, err)
@@ -157,7 +162,12 @@ func (e *Engine) readyHashes(ctx context.Context, c Collection) error {
 		return err
 	}
 	return e.Hashes.Replace(ctx, c.ID, c.Version, each(func(yield func(HashEntry) error) error {
-		return e.Entries.EachEntry(ctx, c.ID, 0, yield)
+		return e.Entries.EachEntry(ctx, c.ID, 0, func(h HashEntry) error {
+			if h.Algorithm.IsSupplied() {
+				return nil
+			}
+			return yield(h)
+		})
 	}, func(h HashEntry) HashEntry { return h }))
 }
 

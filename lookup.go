@@ -2,7 +2,6 @@ package semblance
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"io"
 
@@ -25,6 +24,7 @@ type LookupResult struct {
 	Collection string            `json:"collection,omitempty"`
 	Owner      string            `json:"owner,omitempty"`
 	Algorithm  hashing.Algorithm `json:"algorithm,omitempty"`
+	Metric     hashing.Metric    `json:"metric,omitempty"` // of the distance
 	Distance   *int              `json:"distance,omitempty"`
 	Threshold  *int              `json:"threshold,omitempty"`
 	Weak       bool              `json:"weak,omitempty"`
@@ -163,7 +163,7 @@ func (e *Engine) lookupAlg(ctx context.Context, cols []Collection, alg hashing.A
 			byID[c.ID] = c
 		}
 		if !alg.IsDigest() && c.Kind == Hashes {
-			q.Radius = max(q.Radius, threshold(c, alg))
+			q.Radius = max(q.Radius, e.threshold(c, alg))
 		}
 	}
 	if len(q.Collections) == 0 {
@@ -172,7 +172,7 @@ func (e *Engine) lookupAlg(ctx context.Context, cols []Collection, alg hashing.A
 	for _, i := range which {
 		q.Values = append(q.Values, batch[i].value)
 	}
-	res, err := e.Hashes.Search(ctx, q)
+	res, err := e.within(ctx, cols, q)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (e *Engine) lookupAlg(ctx context.Context, cols []Collection, alg hashing.A
 
 func (e *Engine) answer(ctx context.Context, c Collection, a LookupResult, n HashNeighbor) (*LookupResult, error) {
 	digest := a.Algorithm.IsDigest()
-	limit := threshold(c, a.Algorithm)
+	limit := e.threshold(c, a.Algorithm)
 	if !digest && n.Distance > limit {
 		return nil, nil
 	}
@@ -205,14 +205,14 @@ func (e *Engine) answer(ctx context.Context, c Collection, a LookupResult, n Has
 	if !digest && en.Quality >= 0 && en.Quality < c.PDQQuality {
 		return nil, nil
 	}
-	a.Collection, a.Owner, a.Entry, a.EntryValue, a.Note, a.Source, a.Record = c.Name, c.Owner, n.Entry, hex.EncodeToString(en.Value), en.Note, en.Source, en.Record
+	a.Collection, a.Owner, a.Entry, a.EntryValue, a.Note, a.Source, a.Record = c.Name, c.Owner, n.Entry, en.Algorithm.Text(en.Value), en.Note, en.Source, en.Record
 	switch {
 	case digest && c.Kind == KnownGood:
 		a.Kind = "known-good"
 	case digest:
 		a.Kind, a.Weak = "hit", a.Algorithm == hashing.AlgorithmMD5
 	default:
-		a.Kind, a.Distance, a.Threshold = "near match", &n.Distance, &limit
+		a.Kind, a.Metric, a.Distance, a.Threshold = "near match", a.Algorithm.Metric(), &n.Distance, &limit
 	}
 	return &a, nil
 }

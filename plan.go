@@ -108,6 +108,9 @@ func (p *Plan) fingerprint() string {
 	cols := slices.Clone(p.Collections)
 	for i := range cols {
 		cols[i].EnrollQuality = 0 // decides what comes in, not what is found
+		if cols[i].PhotoDNADistance == DefaultPhotoDNADistance {
+			cols[i].PhotoDNADistance = 0 // left out, so that older plans are still the same
+		}
 	}
 	b, _ := json.Marshal(struct { // plain data: cannot fail
 		C []Collection

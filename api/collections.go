@@ -25,6 +25,7 @@ type collectionInput struct {
 		FaceDistance  float64 `json:"face_distance,omitempty" minimum:"0" maximum:"2" doc:"Threshold, inclusive; 0 is the engine's default"`
 		EnrollQuality float32 `json:"enroll_quality,omitempty" minimum:"0" maximum:"100" doc:"Quality under which a face is not enrolled without an override, 20 to 100; 0 is 20"`
 		PDQDistance   int     `json:"pdq_distance,omitempty" minimum:"0" maximum:"63" doc:"Threshold in bits, inclusive; 0 is 31"`
+		PhotoDNA      int     `json:"photodna_distance,omitempty" minimum:"0" maximum:"1000000" doc:"Threshold of PhotoDNA, sum of squared differences of bytes, inclusive; 0 is 40000"`
 		PDQQuality    int     `json:"pdq_quality,omitempty" minimum:"0" maximum:"100" doc:"PDQ hashes under this quality are not compared; 0 is 50"`
 		HashDistance  int     `json:"hash_distance,omitempty" minimum:"0" maximum:"15" doc:"Threshold of the 64-bit hashes in bits; 0 is 4"`
 	}
@@ -89,7 +90,7 @@ func (s *Server) createCollection(ctx context.Context, in *collectionInput) (*co
 	b := in.Body
 	c, err := s.parts.Keeper.CreateCollection(ctx, who(ctx), semblance.Collection{Name: b.Name, Kind: semblance.CollectionKind(b.Kind), Owner: b.Owner, Country: b.Country,
 		Basis: b.Basis, Handling: b.Handling, Review: b.Review, Engine: semblance.EngineName(b.Engine), FaceDistance: b.FaceDistance, EnrollQuality: b.EnrollQuality,
-		PDQDistance: b.PDQDistance, PDQQuality: b.PDQQuality, HashDistance: b.HashDistance})
+		PDQDistance: b.PDQDistance, PDQQuality: b.PDQQuality, HashDistance: b.HashDistance, PhotoDNADistance: b.PhotoDNA})
 	return &collectionOutput{c}, err
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 const collectionColumns = `id, name, kind, owner, country, basis, handling, review, engine, engine_version,
-	face_distance, enroll_quality, pdq_distance, pdq_quality, hash_distance, created, version, subjects, entries`
+	face_distance, enroll_quality, pdq_distance, pdq_quality, hash_distance, photodna_distance, created, version, subjects, entries`
 
 // selectedCollection are the columns as they are read: those that are stored, and how
 // many references are left out.
@@ -18,7 +18,7 @@ const selectedCollection = collectionColumns + `,
 
 func scanCollection(scan scanner) (c semblance.Collection, err error) {
 	err = scan(&c.ID, &c.Name, &c.Kind, &c.Owner, &c.Country, &c.Basis, &c.Handling, &c.Review, &c.Engine, &c.EngineVersion,
-		&c.FaceDistance, &c.EnrollQuality, &c.PDQDistance, &c.PDQQuality, &c.HashDistance, textTime{&c.Created}, &c.Version, &c.Subjects, &c.Entries, &c.LeftOut)
+		&c.FaceDistance, &c.EnrollQuality, &c.PDQDistance, &c.PDQQuality, &c.HashDistance, &c.PhotoDNADistance, textTime{&c.Created}, &c.Version, &c.Subjects, &c.Entries, &c.LeftOut)
 	return c, err
 }
 
@@ -35,9 +35,9 @@ func (s *Store) CreateCollection(ctx context.Context, c semblance.Collection, ev
 	c.Created = s.created(c.Created)
 	c.Version, c.Subjects, c.Entries = 1, 0, 0
 	err := s.write(ctx, "create the collection", &ev, func(tx *sql.Tx) error {
-		fresh, err := added(tx.ExecContext(ctx, `INSERT INTO collections (`+collectionColumns+`) VALUES (`+marks(19)+`) ON CONFLICT DO NOTHING`,
+		fresh, err := added(tx.ExecContext(ctx, `INSERT INTO collections (`+collectionColumns+`) VALUES (`+marks(20)+`) ON CONFLICT DO NOTHING`,
 			c.ID, c.Name, c.Kind, c.Owner, c.Country, c.Basis, c.Handling, c.Review, c.Engine, c.EngineVersion,
-			c.FaceDistance, c.EnrollQuality, c.PDQDistance, c.PDQQuality, c.HashDistance, timeText(c.Created), c.Version, c.Subjects, c.Entries))
+			c.FaceDistance, c.EnrollQuality, c.PDQDistance, c.PDQQuality, c.HashDistance, c.PhotoDNADistance, timeText(c.Created), c.Version, c.Subjects, c.Entries))
 		if err == nil && !fresh {
 			return semblance.Errorf(semblance.Conflict, "there is a collection %q already", c.Name).
 				WithHint("Add to it with `semblance collection add`, or give another name.")

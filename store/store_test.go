@@ -94,7 +94,7 @@ func makeExhibit(t testing.TB, s *store.Store, c semblance.Case, label string) s
 
 func makeCollection(t testing.TB, s *store.Store, name string, kind semblance.CollectionKind) semblance.Collection {
 	t.Helper()
-	c := semblance.Collection{Name: name, Kind: kind, Owner: "BKA", Country: "DE", Basis: "law", PDQDistance: 31, PDQQuality: 50, HashDistance: 4}
+	c := semblance.Collection{Name: name, Kind: kind, Owner: "BKA", Country: "DE", Basis: "law", PDQDistance: 31, PDQQuality: 50, HashDistance: 4, PhotoDNADistance: 12345}
 	if kind == semblance.Faces {
 		c.Engine, c.EngineVersion, c.FaceDistance = semblance.YuNetMobileFaceNet, 1, 0.55
 	}

@@ -44,6 +44,7 @@ func newCollectionCreate(e *env) *cobra.Command {
 	f.Float32Var(&c.EnrollQuality, "enroll-quality", 0, fmt.Sprintf("quality under which a face is not enrolled without an override, %d to 100; 0 is %d", semblance.MinSearchableQuality, semblance.MinSearchableQuality))
 	f.IntVar(&c.PDQDistance, "pdq-distance", 0, fmt.Sprintf("largest PDQ distance of a near match, bits; 0 is %d", semblance.DefaultPDQDistance))
 	f.IntVar(&c.PDQQuality, "pdq-quality", 0, fmt.Sprintf("PDQ quality under which nothing is compared; 0 is %d", semblance.DefaultPDQQuality))
+	f.IntVar(&c.PhotoDNADistance, "photodna-distance", 0, fmt.Sprintf("largest distance of PhotoDNA, sum of the squared differences of the bytes; 0 is %d", semblance.DefaultPhotoDNADistance))
 	f.IntVar(&c.HashDistance, "hash-distance", 0, fmt.Sprintf("largest distance of pHash, dHash and aHash, bits; 0 is %d", semblance.DefaultHashDistance))
 	return cmd
 }
@@ -85,7 +86,7 @@ func thresholdOf(c semblance.Collection) string {
 	case semblance.Faces:
 		return fmt.Sprintf("%.4f", c.FaceDistance)
 	case semblance.Hashes:
-		return fmt.Sprintf("PDQ %d bits", c.PDQDistance)
+		return fmt.Sprintf("PDQ %d bits, PhotoDNA %d", c.PDQDistance, c.PhotoDNADistance)
 	}
 	return "equality"
 }

@@ -16,8 +16,8 @@ func newCollectionImport(e *env) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{Use: "import NAME FILE [--format F]", Short: "Import a plain list of hashes, one a line; FILE may be - for standard input",
 		Long: `Lines are hexadecimal MD5 (32 digits), SHA-1 (40) or SHA-256 (64), each optionally
-followed by a comma and a note; or ALGORITHM:HEX (pdq:..., phash:...); or as md5sum
-writes them. A note size=N gives the file's size, which a known-good SHA-1 needs. 64
+followed by a comma and a note; or ALGORITHM:HEX (pdq:..., phash:...); or photodna:
+and 192 characters of base64 or 288 hex digits; or as md5sum writes them. A note size=N gives the file's size, which a known-good SHA-1 needs. 64
 digits are SHA-256 unless --format pdq. Lines that cannot be read are left out and
 reported.`,
 		Args: exactly(2, "the collection's name and a file"), RunE: func(cmd *cobra.Command, args []string) error {
@@ -25,12 +25,12 @@ reported.`,
 			if format != "" && format != "plain" {
 				var err error
 				if def, err = hashing.ParseAlgorithm(format); err != nil {
-					return semblance.Errorf(semblance.Invalid, "%v", err).WithHint("Formats of this version are plain lists: md5, sha1, sha256, pdq, phash, dhash, ahash.")
+					return semblance.Errorf(semblance.Invalid, "%v", err).WithHint("Formats of this version are plain lists: md5, sha1, sha256, pdq, phash, dhash, ahash, photodna.")
 				}
 			}
 			return e.stored(cmd.Context(), func(p *program) error { return e.importList(cmd.Context(), p, args[0], args[1], def) })
 		}}
-	cmd.Flags().StringVar(&format, "format", "", "md5, sha1, sha256, pdq, phash, dhash or ahash")
+	cmd.Flags().StringVar(&format, "format", "", "md5, sha1, sha256, pdq, phash, dhash, ahash or photodna")
 	return cmd
 }
 

@@ -78,7 +78,7 @@ func (e *env) showCollection(ctx context.Context, p *program, name string, all b
 		if h.Quality >= 0 {
 			q = fmt.Sprint(h.Quality)
 		}
-		t.row(h.Algorithm, fmt.Sprintf("%x", h.Value), q, h.Source, h.Note)
+		t.row(h.Algorithm, h.Algorithm.Text(h.Value), q, h.Source, h.Note)
 		return nil
 	})
 	t.print(e.out)

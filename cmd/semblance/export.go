@@ -17,7 +17,7 @@ import (
 func newCollectionExport(e *env) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{Use: "export NAME FILE [--format F]", Short: "Export the hashes of a collection as a plain list that import reads; FILE may be - for standard output",
-		Long: `Each line is ALGORITHM:HEX, followed by a comma and the note where there is one. With
+		Long: `Each line is ALGORITHM:HEX (PhotoDNA in base64), followed by a comma and the note where there is one. With
 --format, only values of that algorithm, as bare digits. The export is audited before
 its first line is written.`,
 		Args: exactly(2, "the collection's name and a file"), RunE: func(cmd *cobra.Command, args []string) error {
@@ -25,12 +25,12 @@ its first line is written.`,
 			if format != "" && format != "plain" {
 				var err error
 				if only, err = hashing.ParseAlgorithm(format); err != nil {
-					return semblance.Errorf(semblance.Invalid, "%v", err).WithHint("Formats of this version are plain lists: md5, sha1, sha256, pdq, phash, dhash, ahash.")
+					return semblance.Errorf(semblance.Invalid, "%v", err).WithHint("Formats of this version are plain lists: md5, sha1, sha256, pdq, phash, dhash, ahash, photodna.")
 				}
 			}
 			return e.stored(cmd.Context(), func(p *program) error { return e.exportList(cmd.Context(), p, args[0], args[1], only) })
 		}}
-	cmd.Flags().StringVar(&format, "format", "", "md5, sha1, sha256, pdq, phash, dhash or ahash; empty is all of them")
+	cmd.Flags().StringVar(&format, "format", "", "md5, sha1, sha256, pdq, phash, dhash, ahash or photodna; empty is all of them")
 	return cmd
 }
 
@@ -69,9 +69,11 @@ func (e *env) exportList(ctx context.Context, p *program, name, path string, onl
 // exportLine is an entry as import reads it. The size goes into the note, which is
 // where import looks for it.
 func exportLine(h semblance.HashEntry, bare bool) string {
-	line := fmt.Sprintf("%x", h.Value)
-	if !bare {
-		line = shortName(string(h.Algorithm)) + ":" + line
+	line := h.Algorithm.Text(h.Value)
+	if name := string(h.Algorithm); !bare && h.Algorithm.IsSupplied() {
+		line = name + ":" + line
+	} else if !bare {
+		line = shortName(name) + ":" + line
 	}
 	note := strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\r' {

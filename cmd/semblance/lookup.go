@@ -18,7 +18,7 @@ import (
 func newLookup(e *env) *cobra.Command {
 	var r semblance.LookupRequest
 	var def string
-	cmd := &cobra.Command{Use: "lookup --against NAME,... --case N [FILE|-]", Short: "Look hashes up, one a line: md5, sha1, sha256, or pdq:HEX and the like",
+	cmd := &cobra.Command{Use: "lookup --against NAME,... --case N [FILE|-]", Short: "Look hashes up, one a line: md5, sha1, sha256, or pdq:HEX, photodna:TEXT and the like",
 		Args: atMost(1, "at most one file"), RunE: func(cmd *cobra.Command, args []string) error {
 			r.Collections = list(r.Collections)
 			if def != "" {
@@ -45,7 +45,7 @@ func newLookup(e *env) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&r.Case, "case", "", "number of the case")
 	f.StringSliceVar(&r.Collections, "against", nil, "hashes and known-good collections")
-	f.StringVar(&def, "format", "", "what 64 or 16 bare digits are: sha256 (the default), pdq, phash, dhash, ahash")
+	f.StringVar(&def, "format", "", "what 64 or 16 bare digits are: sha256 (the default), pdq, phash, dhash, ahash; or photodna, for bare base64")
 	return cmd
 }
 
@@ -90,6 +90,14 @@ func lines(r io.Reader) func() (string, error) {
 	}
 }
 
+// unitOf says what a distance of hashes counts.
+func unitOf(m hashing.Metric) string {
+	if m == hashing.Hamming || m == "" { // older findings are of bits
+		return "bits"
+	}
+	return string(m)
+}
+
 func lookupLine(l semblance.LookupResult) string {
 	q := printable(shorten(l.Query, 100))
 	switch {
@@ -98,7 +106,7 @@ func lookupLine(l semblance.LookupResult) string {
 	case l.Collection == "":
 		return q + "  -"
 	case l.Distance != nil:
-		return fmt.Sprintf("%s  %s in %s: %d of %d bits, %s", q, l.Kind, l.Collection, *l.Distance, *l.Threshold, printable(note(l.Note, l.Source)))
+		return fmt.Sprintf("%s  %s in %s: %d of %d %s, %s", q, l.Kind, l.Collection, *l.Distance, *l.Threshold, unitOf(l.Metric), printable(note(l.Note, l.Source)))
 	}
 	weak := ""
 	if l.Weak {

@@ -17,6 +17,7 @@ import (
 	"semblance/api"
 	"semblance/index"
 	"semblance/index/qdrant"
+	"semblance/index/supplied"
 	"semblance/models"
 	"semblance/objects"
 	"semblance/scan"
@@ -60,11 +61,15 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 	if c, ok := vectors.(io.Closer); ok {
 		p.closers = append(p.closers, c)
 	}
-	p.closers = append(p.closers, p.decoder)
+	supplied, err := openSupplied(ctx, cfg, p.store, note)
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	p.closers = append(p.closers, supplied, p.decoder)
 	p.engine = semblance.New(semblance.Parts{
 		Cases: p.store, Collections: p.store, References: p.store, Subjects: p.store, Staging: p.store, Entries: p.store, Media: p.store, Requests: p.store, Audit: p.store, Calibrations: p.store,
 		Groupings: p.store, Groups: p.store,
-		Objects: folder, Vectors: vectors, Hashes: index.NewHashes(),
+		Objects: folder, Vectors: vectors, Hashes: index.NewHashes(), Supplied: supplied,
 		Analyzer: p.decoder, Engines: engines, Pins: p.store, CheckEngine: p.decoder.check, Limits: cfg.Limits,
 	})
 	return p, nil
@@ -85,6 +90,15 @@ func openVectors(ctx context.Context, cfg *config, st *store.Store, note func(st
 		return nil, err
 	}
 	return flat, nil
+}
+
+// openSupplied opens the index of supplied values, whose files lie beside those of faces.
+func openSupplied(ctx context.Context, cfg *config, st *store.Store, note func(string, ...any)) (*supplied.Index, error) {
+	return supplied.Open(filepath.Join(cfg.Data, "index", "supplied"), supplied.Options{
+		Note:  note,
+		Mark:  func() (string, error) { return auditMark(ctx, st) },
+		Known: func(mark string) (bool, error) { return knownMark(ctx, st, mark) },
+	})
 }
 
 // auditMark names the end of the audit chain, and with it everything before.

@@ -1,0 +1,73 @@
+package semblance
+
+import (
+	"context"
+	"errors"
+
+	"semblance/hashing"
+)
+
+// readySupplied brings the index of supplied values up to the version of a collection.
+func (e *Engine) readySupplied(ctx context.Context, c Collection) error {
+	if e.Supplied == nil {
+		return nil
+	}
+	held, err := e.Supplied.Version(ctx, c.ID)
+	if err != nil || held == c.Version && held != 0 {
+		return err
+	}
+	return e.Supplied.Replace(ctx, c.ID, c.Version, each(func(yield func(HashEntry) error) error {
+		algorithms, err := e.Entries.Algorithms(ctx, c.ID)
+		if err != nil || !anySupplied(algorithms) {
+			return err
+		}
+		return e.Entries.EachEntry(ctx, c.ID, 0, func(h HashEntry) error {
+			if !h.Algorithm.IsSupplied() {
+				return nil
+			}
+			return yield(h)
+		})
+	}, func(h HashEntry) HashEntry { return h }))
+}
+
+func anySupplied(algorithms []hashing.Algorithm) bool {
+	for _, a := range algorithms {
+		if a.IsSupplied() {
+			return true
+		}
+	}
+	return false
+}
+
+// within searches the index of an algorithm in collections that ready was called for. An
+// index that finds itself damaged says that it does not hold them any more; it is then
+// made again from the store, and searched once more.
+func (e *Engine) within(ctx context.Context, cols []Collection, q HashQuery) ([][]HashNeighbor, error) {
+	index := e.Hashes
+	if q.Algorithm.IsSupplied() {
+		if index = e.Supplied; index == nil {
+			return nil, Errorf(Unavailable, "there is no index of supplied values such as %s here", string(q.Algorithm))
+		}
+	}
+	res, err := index.Search(ctx, q)
+	if err == nil || CodeOf(err) != Internal {
+		return res, err
+	}
+	if again := e.ready(ctx, cols...); again != nil {
+		return nil, errors.Join(err, again)
+	}
+	return index.Search(ctx, q)
+}
+
+// threshold returns the largest distance of a near match in a collection, inclusive.
+func (e *Engine) threshold(c Collection, alg hashing.Algorithm) int {
+	switch {
+	case alg == hashing.AlgorithmPDQ:
+		return c.PDQDistance
+	case alg == hashing.AlgorithmPhotoDNA:
+		return c.PhotoDNADistance
+	case alg.IsSupplied():
+		return 0
+	}
+	return c.HashDistance
+}
