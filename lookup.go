@@ -24,9 +24,9 @@ type LookupResult struct {
 	Collection string            `json:"collection,omitempty"`
 	Owner      string            `json:"owner,omitempty"`
 	Algorithm  hashing.Algorithm `json:"algorithm,omitempty"`
-	Metric     hashing.Metric    `json:"metric,omitempty"` // of the distance
 	Distance   *int              `json:"distance,omitempty"`
 	Threshold  *int              `json:"threshold,omitempty"`
+	Metric     hashing.Metric    `json:"metric,omitempty"` // of distance and threshold
 	Weak       bool              `json:"weak,omitempty"`
 	Entry      EntryID           `json:"entry,omitempty"`
 	EntryValue string            `json:"entry_value,omitempty"`
