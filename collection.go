@@ -44,6 +44,7 @@ type Collection struct {
 	Subjects         int64     `json:"subjects"`
 	Entries          int64     `json:"entries"`            // references or hash values
 	LeftOut          int64     `json:"left_out,omitempty"` // references that the engine can make nothing of: kept, and not searched
+	Digests          int64     `json:"digests,omitempty"`  // in digest sets, of all algorithms; not among Entries
 }
 
 // Defaults of a collection's thresholds. PDQ 31 and quality 50 are the
@@ -115,6 +116,8 @@ type HashEntry struct {
 	Record     string            `json:"record,omitempty"`  // line or name within the source
 	Decoder    string            `json:"decoder,omitempty"` // of a perceptual value made here
 	Seq        int64             `json:"-"`
+
+	set SetID // of a record of a digest set, which has no ID
 }
 
 // A Change is one step in a collection's history, in the order of Seq. Exactly

@@ -38,6 +38,9 @@ func (e *Engine) compareDigests(ctx context.Context, p *Plan, d hashing.Digests,
 			}
 			found[n.Collection] = append(found[n.Collection], entries...)
 		}
+		if err := e.setEntries(ctx, cols, alg, value, found); err != nil {
+			return err
+		}
 	}
 	for _, c := range cols {
 		entries := sameSize(found[c.ID], d.Size)
@@ -64,7 +67,7 @@ func sameSize(entries []HashEntry, size int64) []HashEntry {
 func hitOf(c Collection, entries []HashEntry) Hit {
 	best := entries[len(entries)-1]
 	h := Hit{Collection: c.Name, Owner: c.Owner, Entry: best.ID, Algorithm: best.Algorithm, Value: hex.EncodeToString(best.Value),
-		Note: best.Note, Source: best.Source, Record: best.Record}
+		Note: best.Note, Source: best.Source, Record: best.Record, Set: best.set}
 	for _, x := range entries {
 		h.Agree = append(h.Agree, x.Algorithm)
 	}

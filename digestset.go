@@ -147,7 +147,8 @@ type SetIndex interface {
 	// HeldSets returns the collection version whose sets are held, 0 when none is.
 	HeldSets(c CollectionID) int64
 	// HoldSets opens the sets of a collection and holds them instead of what was. A file
-	// that is missing, damaged or another one is an error (Internal).
+	// that is missing, damaged or another one is an error (Internal). Version 0 holds
+	// nothing of the collection any more.
 	HoldSets(ctx context.Context, c CollectionID, version int64, sets []DigestSet) error
 	// SearchSets returns, for each value, the records of the collections' sets, by collection and
 	// set. A collection whose sets are not held, or a file that is found damaged, is an error (Internal).

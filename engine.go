@@ -36,7 +36,12 @@ type Parts struct {
 	// Supplied finds supplied values, such as PhotoDNA. Nil: lookups of such values are
 	// Unavailable.
 	Supplied HashIndex
-	Analyzer Analyzer
+	// Sets, SetFiles and SetRecords look digests up in digest sets, make their files and
+	// know which there are. Nil: a collection that has some is Unavailable.
+	Sets       SetIndex
+	SetFiles   SetMaker
+	SetRecords SetStore
+	Analyzer   Analyzer
 	// Engines are the face engines there are. The zero value is those built in.
 	Engines EngineSet
 	// Pins remember what own engines are made of. Nil: nothing is remembered.
@@ -108,6 +113,9 @@ func (e *Engine) ready(ctx context.Context, collections ...Collection) error {
 		case Hashes, KnownGood:
 			if err = e.readyHashes(ctx, c); err == nil {
 				err = e.readySupplied(ctx, c)
+			}
+			if err == nil {
+				err = e.readySets(ctx, c)
 			}
 		}
 		if err != nil {

@@ -29,6 +29,7 @@ type Hit struct {
 	Note       string              `json:"note,omitempty"`   // the entry's
 	Source     string              `json:"source,omitempty"` // where the entry came from
 	Record     string              `json:"record,omitempty"`
+	Set        SetID               `json:"set,omitempty"` // the digest set whose record it is, when it is not an entry
 }
 
 // A NearMatch says that a perceptual hash of an item is near one in a collection.

@@ -33,6 +33,8 @@ type LookupResult struct {
 	Note       string            `json:"note,omitempty"`
 	Source     string            `json:"source,omitempty"`
 	Record     string            `json:"record,omitempty"`
+	Set        SetID             `json:"set,omitempty"`  // the digest set whose record it is, when it is not an entry
+	Size       int64             `json:"size,omitempty"` // of the file, as the digest set has it; 0 unknown
 	Error      string            `json:"error,omitempty"`
 }
 
@@ -186,6 +188,16 @@ func (e *Engine) lookupAlg(ctx context.Context, cols []Collection, alg hashing.A
 			if a != nil {
 				l.answers = append(l.answers, *a)
 			}
+		}
+	}
+	records, err := e.inSets(ctx, q)
+	if err != nil {
+		return err
+	}
+	for k, list := range records {
+		l := &batch[which[k]]
+		for _, r := range list {
+			l.answers = append(l.answers, l.recordAnswer(byID[r.Collection], r))
 		}
 	}
 	return nil

@@ -13,6 +13,10 @@ func (e *Engine) DeleteCollection(ctx context.Context, who Actor, name string) (
 	if err != nil {
 		return Erasure{}, err
 	}
+	sets, err := e.setIDs(ctx, c)
+	if err != nil {
+		return Erasure{}, err
+	}
 	e.originals.Lock()
 	defer e.originals.Unlock()
 	gone, err := e.Collections.DeleteCollection(ctx, name, e.event(who, "collection.delete", nil, name))
@@ -26,6 +30,7 @@ func (e *Engine) DeleteCollection(ctx context.Context, who Actor, name string) (
 		if e.Supplied != nil {
 			err = errors.Join(err, e.Supplied.Drop(ctx, c.ID))
 		}
+		err = errors.Join(err, e.eraseSets(ctx, c, sets))
 	}
 	for _, sum := range gone.Objects {
 		err = errors.Join(err, e.Objects.Delete(ctx, sum))

@@ -12,13 +12,14 @@ const collectionColumns = `id, name, kind, owner, country, basis, handling, revi
 	face_distance, enroll_quality, pdq_distance, pdq_quality, hash_distance, photodna_distance, created, version, subjects, entries`
 
 // selectedCollection are the columns as they are read: those that are stored, and how
-// many references are left out.
+// many references are left out and how many digests the sets have.
 const selectedCollection = collectionColumns + `,
-	(SELECT count(*) FROM subject_references r WHERE r.collection_key = collections.key AND r.left_out <> '')`
+	(SELECT count(*) FROM subject_references r WHERE r.collection_key = collections.key AND r.left_out <> ''),
+	(SELECT coalesce(sum(digests), 0) FROM digest_sets d WHERE d.collection_key = collections.key)`
 
 func scanCollection(scan scanner) (c semblance.Collection, err error) {
 	err = scan(&c.ID, &c.Name, &c.Kind, &c.Owner, &c.Country, &c.Basis, &c.Handling, &c.Review, &c.Engine, &c.EngineVersion,
-		&c.FaceDistance, &c.EnrollQuality, &c.PDQDistance, &c.PDQQuality, &c.HashDistance, &c.PhotoDNADistance, textTime{&c.Created}, &c.Version, &c.Subjects, &c.Entries, &c.LeftOut)
+		&c.FaceDistance, &c.EnrollQuality, &c.PDQDistance, &c.PDQQuality, &c.HashDistance, &c.PhotoDNADistance, textTime{&c.Created}, &c.Version, &c.Subjects, &c.Entries, &c.LeftOut, &c.Digests)
 	return c, err
 }
 
@@ -156,6 +157,7 @@ func erasedTables() []erasedTable {
 		{"subject_references", references},
 		{"subjects", references},
 		{"hash_entries", references},
+		{"digest_sets", references},
 	}
 }
 

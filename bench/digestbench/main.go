@@ -94,7 +94,7 @@ func (c *counted) Seek(_ context.Context, at semblance.SourcePosition) error {
 func (c *counted) Sum(context.Context) (semblance.SHA256, error) { return semblance.SHA256{}, nil }
 
 func fill(folder string, n int64) error {
-	l, err := digestset.OpenLibrary(folder, digestset.Options{}, nil)
+	l, err := digestset.OpenLibrary(folder, digestset.Options{}, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"semblance"
 	"semblance/api"
 	"semblance/index"
+	"semblance/index/digestset"
 	"semblance/index/qdrant"
 	"semblance/index/supplied"
 	"semblance/models"
@@ -31,6 +32,7 @@ type program struct {
 	store   *store.Store
 	engine  *semblance.Engine
 	decoder *decoder
+	sets    *digestset.Library
 	clients sync.WaitGroup // commands that a server runs for others
 	// background makes a job of a re-enrollment; nil in a program that does not serve.
 	background func(context.Context, api.ReenrollOrder) (api.Job, error)
@@ -66,10 +68,13 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 		return nil, errors.Join(err, p.Close())
 	}
 	p.closers = append(p.closers, supplied, p.decoder)
+	if p.sets, err = openSets(ctx, cfg, p.store); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
 	p.engine = semblance.New(semblance.Parts{
 		Cases: p.store, Collections: p.store, References: p.store, Subjects: p.store, Staging: p.store, Entries: p.store, Media: p.store, Requests: p.store, Audit: p.store, Calibrations: p.store,
 		Groupings: p.store, Groups: p.store,
-		Objects: folder, Vectors: vectors, Hashes: index.NewHashes(), Supplied: supplied,
+		Objects: folder, Vectors: vectors, Hashes: index.NewHashes(), Supplied: supplied, Sets: p.sets, SetFiles: p.sets, SetRecords: p.store,
 		Analyzer: p.decoder, Engines: engines, Pins: p.store, CheckEngine: p.decoder.check, Limits: cfg.Limits,
 	})
 	return p, nil
@@ -99,6 +104,23 @@ func openSupplied(ctx context.Context, cfg *config, st *store.Store, note func(s
 		Mark:  func() (string, error) { return auditMark(ctx, st) },
 		Known: func(mark string) (bool, error) { return knownMark(ctx, st, mark) },
 	})
+}
+
+// openSets opens the folder of digest sets.
+func openSets(ctx context.Context, cfg *config, st *store.Store) (*digestset.Library, error) {
+	known, err := st.Sets(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	cols, err := st.Collections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []semblance.CollectionID
+	for _, c := range cols {
+		ids = append(ids, c.ID)
+	}
+	return digestset.OpenLibrary(filepath.Join(cfg.Data, "sets"), digestset.Options{}, known, ids)
 }
 
 // auditMark names the end of the audit chain, and with it everything before.

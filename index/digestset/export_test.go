@@ -10,6 +10,9 @@ import (
 // SetStep has f called before every change of the disk; it may fail it.
 func SetStep(l *Library, f func(string) error) { l.disk.step = f }
 
+// SetLazy leaves out syncing.
+func SetLazy(l *Library) { l.disk.lazy = true }
+
 // SetRunRecords makes runs of so many records.
 func SetRunRecords(l *Library, n int) { l.o.runRecords = n }
 

@@ -50,8 +50,9 @@ type heldSet struct {
 }
 
 // OpenLibrary opens the folder of sets, or makes it. known are all sets that the store
-// has; what else is there is removed, but for sets that are being built.
-func OpenLibrary(path string, o Options, known []semblance.DigestSet) (*Library, error) {
+// has, collections all that can have some; what else is there is removed, but for sets that are being
+// built for one of the collections.
+func OpenLibrary(path string, o Options, known []semblance.DigestSet, collections []semblance.CollectionID) (*Library, error) {
 	if o.Memory <= 0 {
 		o.Memory = 256 << 20
 	}
@@ -67,7 +68,7 @@ func OpenLibrary(path string, o Options, known []semblance.DigestSet) (*Library,
 		i := slices.IndexFunc(known, func(s semblance.DigestSet) bool { return string(s.ID) == n.Name() })
 		if i >= 0 {
 			err = l.FinishSet(known[i])
-		} else if _, jerr := readJournal(l.dir(semblance.SetID(n.Name()))); errors.Is(jerr, errNoJournal) {
+		} else if p, jerr := readJournal(l.dir(semblance.SetID(n.Name()))); errors.Is(jerr, errNoJournal) || jerr == nil && !slices.Contains(collections, p.head.Set.Collection) {
 			err = unwritten(l.disk.remove(filepath.Join(path, n.Name())))
 		}
 		if err != nil {
@@ -95,6 +96,10 @@ func (l *Library) shelf(c semblance.CollectionID) *shelf {
 
 // HoldSets implements [semblance.SetIndex].
 func (l *Library) HoldSets(_ context.Context, c semblance.CollectionID, version int64, sets []semblance.DigestSet) error {
+	if version == 0 {
+		l.drop(c)
+		return nil
+	}
 	before := l.shelf(c)
 	next := &shelf{version: version}
 	for _, s := range sets {

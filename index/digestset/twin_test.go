@@ -128,10 +128,11 @@ func someRows(r *rand.Rand, n int, skewed bool) []semblance.DigestRow {
 
 func openLibrary(t testing.TB, dir string, known ...semblance.DigestSet) *digestset.Library {
 	t.Helper()
-	l, err := digestset.OpenLibrary(dir, digestset.Options{Memory: 8 << 20}, known)
+	l, err := digestset.OpenLibrary(dir, digestset.Options{Memory: 8 << 20}, known, []semblance.CollectionID{"c"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	digestset.SetLazy(l)
 	return l
 }
 
