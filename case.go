@@ -93,6 +93,7 @@ type ItemState struct {
 type Tally struct {
 	Items, Media, Partial, Faces, FacesPoor                         int64
 	Hits, WeakHits, NearMatches, Candidates, Contradictions, Failed int64
+	Floods                                                          []Flood // collections and entries that are near an absurd share of the media
 }
 
 // Media is content, addressed by its SHA-256. Many items, exhibits and cases can

@@ -45,6 +45,7 @@ type Collection struct {
 	Entries          int64     `json:"entries"`            // references or hash values
 	LeftOut          int64     `json:"left_out,omitempty"` // references that the engine can make nothing of: kept, and not searched
 	Digests          int64     `json:"digests,omitempty"`  // in digest sets, of all algorithms; not among Entries
+	Policy
 }
 
 // Defaults of a collection's thresholds. PDQ 31 and quality 50 are the
@@ -109,12 +110,13 @@ type HashEntry struct {
 	Collection CollectionID      `json:"collection"`
 	Algorithm  hashing.Algorithm `json:"algorithm"`
 	Value      []byte            `json:"value"`
-	Size       int64             `json:"size,omitempty"`    // bytes of the file, 0 unknown; a known-good SHA-1 needs it
-	Quality    int               `json:"quality"`           // of a PDQ; -1 unknown
-	Note       string            `json:"note,omitempty"`    // the list's own
-	Source     string            `json:"source"`            // file it came from
-	Record     string            `json:"record,omitempty"`  // line or name within the source
-	Decoder    string            `json:"decoder,omitempty"` // of a perceptual value made here
+	Size       int64             `json:"size,omitempty"`     // bytes of the file, 0 unknown; a known-good SHA-1 needs it
+	Quality    int               `json:"quality"`            // of a PDQ; -1 unknown
+	Note       string            `json:"note,omitempty"`     // the list's own
+	Category   string            `json:"category,omitempty"` // as the source wrote it; of the collection's category set
+	Source     string            `json:"source"`             // file it came from
+	Record     string            `json:"record,omitempty"`   // line or name within the source
+	Decoder    string            `json:"decoder,omitempty"`  // of a perceptual value made here
 	Seq        int64             `json:"-"`
 
 	set SetID // of a record of a digest set, which has no ID
@@ -138,9 +140,10 @@ type CollectionStore interface {
 	Collection(ctx context.Context, name string) (Collection, error)
 	// Collections lists all of them by name.
 	Collections(ctx context.Context) ([]Collection, error)
-	// SetEnrollQuality changes the enrollment gate and nothing else. NotFound when
-	// there is no such collection.
-	SetEnrollQuality(ctx context.Context, name string, quality float32, ev AuditEvent) (Collection, error)
+	// ChangeCollection lets change set settings of a collection, and records what it
+	// says they were and are; its content and identity stay. NotFound when there is no
+	// such collection.
+	ChangeCollection(ctx context.Context, name string, ev AuditEvent, change func(*Collection) (from, to map[string]any)) (Collection, error)
 	// DeleteCollection removes a collection with all it holds and returns what it
 	// counted before and after; the objects no other reference needs are listed.
 	DeleteCollection(ctx context.Context, name string, ev AuditEvent) (Erasure, error)

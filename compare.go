@@ -21,7 +21,7 @@ func (e *Engine) compareDigests(ctx context.Context, p *Plan, d hashing.Digests,
 	if len(cols) == 0 {
 		return nil
 	}
-	found := map[CollectionID][]HashEntry{}
+	found, labels := map[CollectionID][]HashEntry{}, e.labeler()
 	for _, alg := range digestOrder {
 		value := d.Value(alg)
 		if hashing.IsTrivial(alg, value) {
@@ -48,6 +48,10 @@ func (e *Engine) compareDigests(ctx context.Context, p *Plan, d hashing.Digests,
 			continue
 		}
 		h := hitOf(c, entries)
+		var err error
+		if h.Category, err = labels.label(ctx, c, entries[len(entries)-1].Category); err != nil {
+			return err
+		}
 		if c.Kind == KnownGood {
 			out.KnownGood = append(out.KnownGood, h)
 		} else {
@@ -154,7 +158,7 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 	if err != nil {
 		return nil, err
 	}
-	byID := map[CollectionID]Collection{}
+	byID, labels := map[CollectionID]Collection{}, e.labeler()
 	for _, c := range cols {
 		byID[c.ID] = c
 	}
@@ -170,10 +174,14 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 				return nil, err
 			}
 			if en := entries[0]; en.Quality < 0 || en.Quality >= c.PDQQuality {
+				category, err := labels.label(ctx, c, en.Category)
+				if err != nil {
+					return nil, err
+				}
 				out = append(out, NearMatch{Collection: c.Name, Owner: c.Owner, Entry: n.Entry, Algorithm: alg, Frame: f.Frame,
 					Value: hex.EncodeToString(q.Values[t]), EntryValue: hex.EncodeToString(en.Value), Distance: n.Distance, Threshold: e.threshold(c, alg),
 					Transform: hashing.Transform(t).String(), Quality: quality, EntryQuality: en.Quality,
-					Note: en.Note, Source: en.Source, Record: en.Record, Decoder: a.Decoder, EntryDecoder: en.Decoder})
+					Category: category, Note: en.Note, Source: en.Source, Record: en.Record, Decoder: a.Decoder, EntryDecoder: en.Decoder})
 			}
 		}
 	}
@@ -244,6 +252,24 @@ func (f *Findings) contradict() {
 		}
 		for _, n := range f.NearMatches {
 			add(n.Collection, "near match")
+		}
+	}
+	f.contradictCategories()
+}
+
+// contradictCategories adds one for every two collections of which one's entry of this
+// content is in a non-pertinent category and the other's in a pertinent one. Only digests
+// say that it is the same content.
+func (f *Findings) contradictCategories() {
+	for _, harmless := range f.Hits {
+		if harmless.Category == nil || harmless.Category.Concern != NonPertinent {
+			continue
+		}
+		for _, grave := range f.Hits {
+			if grave.Category != nil && grave.Category.Concern == Pertinent {
+				f.Contradictions = append(f.Contradictions, Contradiction{KnownGood: harmless.Collection, Entry: harmless.Entry, Other: grave.Collection, Because: "category",
+					Message: fmt.Sprintf("%s in %q, but %s in %q: one of the two agencies is wrong or they mean different things; a person has to decide, and until then the graver stands", harmless.Category, harmless.Collection, grave.Category, grave.Collection)})
+			}
 		}
 	}
 }

@@ -90,17 +90,10 @@ func (e *Engine) thresholds(c *Collection) error {
 		if c.FaceDistance == 0 {
 			c.FaceDistance = spec.Distance
 		}
-		if c.FaceDistance < 0 || c.FaceDistance > 2 {
-			return Errorf(Invalid, "face distance %g is outside 0 to 2", c.FaceDistance)
-		}
-		return checkEnrollQuality(c.EnrollQuality)
+		return c.checkThresholds()
 	case Hashes, KnownGood:
 		if c.PhotoDNADistance == 0 {
 			c.PhotoDNADistance = DefaultPhotoDNADistance
-		}
-		if c.PhotoDNADistance < 0 || c.PhotoDNADistance > MaxPhotoDNADistance {
-			return Errorf(Invalid, "PhotoDNA distance %d is outside 0 to %d", c.PhotoDNADistance, MaxPhotoDNADistance).
-				WithHint("It is the sum of the squared differences of the 144 bytes; %d is the default. Other programs give its root or a mean: see docs/hashing.md.", DefaultPhotoDNADistance)
 		}
 		if c.Engine != "" || c.FaceDistance != 0 || c.EnrollQuality != 0 {
 			return Errorf(Invalid, "a %s collection has no face engine, face distance or enrollment gate", c.Kind)
@@ -114,19 +107,12 @@ func (e *Engine) thresholds(c *Collection) error {
 		if c.HashDistance == 0 {
 			c.HashDistance = DefaultHashDistance
 		}
-		if c.PDQDistance < 0 || c.PDQDistance > MaxPDQDistance {
-			return Errorf(Invalid, "PDQ distance %d is outside 0 to %d", c.PDQDistance, MaxPDQDistance).
-				WithHint("The reference threshold is %d; unrelated pictures are about 128 apart.", DefaultPDQDistance)
-		}
-		if c.PDQQuality < 0 || c.PDQQuality > 100 || c.HashDistance < 0 || c.HashDistance > 15 {
-			return Errorf(Invalid, "PDQ quality is 0 to 100 and the distance of 64-bit hashes 0 to 15")
-		}
+		return c.checkThresholds()
 	case Selectors:
 		return Errorf(Invalid, "this version keeps no selectors").WithHint("Kinds are faces, hashes and known-good.")
 	default:
 		return Errorf(Invalid, "%q is not a kind of collection", c.Kind).WithHint("Kinds are faces, hashes and known-good.")
 	}
-	return nil
 }
 
 func checkEnrollQuality(q float32) error {
@@ -135,19 +121,4 @@ func checkEnrollQuality(q float32) error {
 	}
 	return Errorf(Invalid, "an enrollment gate of quality %g is outside %d to 100", q, MinSearchableQuality).
 		WithHint("Under %d a face has no embedding and cannot be enrolled at all; 0 asks for no more than that.", MinSearchableQuality)
-}
-
-// SetEnrollQuality changes the enrollment gate of a faces collection, for what is
-// enrolled from now on: what is there stays.
-func (e *Engine) SetEnrollQuality(ctx context.Context, who Actor, name string, quality float32) (Collection, error) {
-	if err := checkEnrollQuality(quality); err != nil {
-		return Collection{}, err
-	}
-	c, err := e.Collections.Collection(ctx, name)
-	if err != nil {
-		return Collection{}, err
-	}
-	ev := e.event(who, "collection.set", nil, name)
-	ev.Basis, ev.Detail["setting"] = c.Basis, "enroll_quality"
-	return e.Collections.SetEnrollQuality(ctx, name, quality, ev)
 }

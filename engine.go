@@ -28,6 +28,7 @@ type Parts struct {
 	Groupings   GroupingStore
 	Groups      GroupStore
 	Audit       AuditLog
+	Categories  CategoryStore
 	// Calibrations may be nil: then no candidate has a band.
 	Calibrations CalibrationStore
 	Objects      ObjectStore

@@ -90,11 +90,12 @@ func TestTheGateCanBeChanged(t *testing.T) {
 	soft := picture{Faces: [][]float32{{1}}, Grades: []float32{30}}
 	r.mustPut(soft, semblance.EnrollRequest{})
 	for _, q := range []float32{19, 101, -1} {
-		if _, err := r.SetEnrollQuality(t.Context(), tester, "g", q); semblance.CodeOf(err) != semblance.Invalid {
+		if _, err := r.ChangeCollection(t.Context(), tester, "g", semblance.CollectionChange{EnrollQuality: &q}); semblance.CodeOf(err) != semblance.Invalid {
 			t.Errorf("a gate of %v: %v", q, err)
 		}
 	}
-	if c, err := r.SetEnrollQuality(t.Context(), tester, "g", 31); err != nil || c.EnrollQuality != 31 || r.lastEvent().Detail["to"] != 31.0 {
+	gate := semblance.CollectionChange{EnrollQuality: new(float32(31))}
+	if c, err := r.ChangeCollection(t.Context(), tester, "g", gate); err != nil || c.EnrollQuality != 31 || r.lastEvent().Detail["to"].(map[string]any)["enroll_quality"] != 31.0 {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	_, err := r.put(picture{Faces: [][]float32{{1}}, Grades: []float32{30}, Salt: "2"}, semblance.EnrollRequest{})
@@ -102,7 +103,7 @@ func TestTheGateCanBeChanged(t *testing.T) {
 	if got := r.mustPut(soft, semblance.EnrollRequest{}); got.Added || got.Reference.Subject != "ann" {
 		t.Errorf("what is there stays: %+v", got)
 	}
-	_, err = r.SetEnrollQuality(t.Context(), tester, "h", 31)
+	_, err = r.ChangeCollection(t.Context(), tester, "h", gate)
 	wantCode(t, err, semblance.Invalid)
 	_, err = r.CreateCollection(t.Context(), tester, semblance.Collection{Name: "x", Kind: semblance.Hashes, Owner: "o", Country: "NL", Basis: "b", EnrollQuality: 30})
 	wantCode(t, err, semblance.Invalid)

@@ -22,12 +22,13 @@ type Hit struct {
 	Collection string              `json:"collection"`
 	Owner      string              `json:"owner"` // the agency that owns the collection
 	Entry      EntryID             `json:"entry,omitempty"`
-	Algorithm  hashing.Algorithm   `json:"algorithm"`        // the strongest that agrees
-	Value      string              `json:"value"`            // of that algorithm, hexadecimal
-	Agree      []hashing.Algorithm `json:"agree,omitempty"`  // every algorithm whose value is in the collection
-	Weak       bool                `json:"weak,omitempty"`   // rests on MD5 alone
-	Note       string              `json:"note,omitempty"`   // the entry's
-	Source     string              `json:"source,omitempty"` // where the entry came from
+	Algorithm  hashing.Algorithm   `json:"algorithm"`          // the strongest that agrees
+	Value      string              `json:"value"`              // of that algorithm, hexadecimal
+	Agree      []hashing.Algorithm `json:"agree,omitempty"`    // every algorithm whose value is in the collection
+	Weak       bool                `json:"weak,omitempty"`     // rests on MD5 alone
+	Category   *EntryCategory      `json:"category,omitempty"` // of the entry, by the agency that owns the collection
+	Note       string              `json:"note,omitempty"`     // the entry's
+	Source     string              `json:"source,omitempty"`   // where the entry came from
 	Record     string              `json:"record,omitempty"`
 	Set        SetID               `json:"set,omitempty"` // the digest set whose record it is, when it is not an entry
 }
@@ -47,7 +48,8 @@ type NearMatch struct {
 	Transform    string              `json:"transform"`   // of the item: "original", "rot90", "flipx", ...
 	Quality      int                 `json:"quality"`     // of the item's PDQ, 0 to 100
 	EntryQuality int                 `json:"entry_quality"`
-	Agree        []hashing.Algorithm `json:"agree,omitempty"` // further algorithms near an entry of the same source
+	Agree        []hashing.Algorithm `json:"agree,omitempty"`    // further algorithms near an entry of the same source
+	Category     *EntryCategory      `json:"category,omitempty"` // of the entry, never a grade of the item
 	Note         string              `json:"note,omitempty"`
 	Source       string              `json:"source,omitempty"`
 	Record       string              `json:"record,omitempty"`
@@ -95,10 +97,10 @@ const Unreviewed = "unreviewed"
 // one too: an event for a person. Until that person has decided, the graver side
 // stands: the hits and near matches are reported, and the media is not skipped.
 type Contradiction struct {
-	KnownGood string  `json:"known_good"` // the known-good collection
+	KnownGood string  `json:"known_good"` // the known-good collection, or the one that says "non-pertinent"
 	Entry     EntryID `json:"entry,omitempty"`
 	Other     string  `json:"other"`   // the other collection
-	Because   string  `json:"because"` // "hit" or "near match"
+	Because   string  `json:"because"` // "hit", "near match" or "category"
 	Message   string  `json:"message"`
 }
 

@@ -182,9 +182,12 @@ func (r *ImportResult) bad(text string, err error) {
 	}
 }
 
+var noteCategory = regexp.MustCompile(`(?:^|[,; ])category=([^,;\s]{1,64})(?:$|[,; ])`)
+
 var noteSize = regexp.MustCompile(`(?:^|[,; ])size=(\d{1,18})(?:$|[,; ])`)
 
-// importLine parses one line. A note with size=N gives the file's size.
+// importLine parses one line. A note with size=N gives the file's size, one with
+// category=V the category.
 func importLine(c Collection, line string, def hashing.Algorithm) (HashEntry, error) {
 	alg, value, note, err := hashing.ParseHashLine(line, def)
 	if err != nil {
@@ -196,6 +199,9 @@ func importLine(c Collection, line string, def hashing.Algorithm) (HashEntry, er
 	}
 	if m := noteSize.FindStringSubmatch(note); m != nil {
 		h.Size, _ = strconv.ParseInt(m[1], 10, 64)
+	}
+	if m := noteCategory.FindStringSubmatch(note); m != nil {
+		h.Category = m[1]
 	}
 	return h, nil
 }

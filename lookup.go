@@ -1,9 +1,12 @@
 package semblance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"slices"
+	"strings"
 
 	"semblance/hashing"
 )
@@ -31,6 +34,7 @@ type LookupResult struct {
 	Entry      EntryID           `json:"entry,omitempty"`
 	EntryValue string            `json:"entry_value,omitempty"`
 	Note       string            `json:"note,omitempty"`
+	Category   *EntryCategory    `json:"category,omitempty"` // what the exporting agency says of the entry
 	Source     string            `json:"source,omitempty"`
 	Record     string            `json:"record,omitempty"`
 	Set        SetID             `json:"set,omitempty"`  // the digest set whose record it is, when it is not an entry
@@ -43,6 +47,8 @@ type LookupSummary struct {
 	Lines int `json:"lines"`
 	Found int `json:"found"` // lines with at least one entry
 	Bad   int `json:"bad"`
+	// Warnings say what was not compared with, and why.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // lookupBatch is how many lines are searched at once.
@@ -66,6 +72,9 @@ func (e *Engine) Lookup(ctx context.Context, who Actor, r LookupRequest, next fu
 		if x.Kind != Hashes && x.Kind != KnownGood {
 			return sum, Errorf(Invalid, "collection %q holds %s; hashes are looked up in hashes and known-good collections", x.Name, x.Kind)
 		}
+	}
+	if cols, sum.Warnings, err = e.switchedOn(cols); err != nil {
+		return sum, err
 	}
 	if err := e.ready(ctx, cols...); err != nil {
 		return sum, err
@@ -147,6 +156,9 @@ func (e *Engine) lookupLines(ctx context.Context, cols []Collection, batch []loo
 			continue
 		}
 		sum.Found++
+		slices.SortStableFunc(l.answers, func(a, b LookupResult) int {
+			return cmp.Or(cmp.Compare(bitsOf(a), bitsOf(b)), strings.Compare(a.Collection, b.Collection), cmp.Compare(a.Entry, b.Entry))
+		})
 		for _, a := range l.answers {
 			if err := emit(a); err != nil {
 				return err
@@ -178,10 +190,11 @@ func (e *Engine) lookupAlg(ctx context.Context, cols []Collection, alg hashing.A
 	if err != nil {
 		return err
 	}
+	labels := e.labeler()
 	for k, neighbors := range res {
 		l := &batch[which[k]]
 		for _, n := range neighbors {
-			a, err := e.answer(ctx, byID[n.Collection], l.LookupResult, n)
+			a, err := e.answer(ctx, labels, byID[n.Collection], l.LookupResult, n)
 			if err != nil {
 				return err
 			}
@@ -203,7 +216,7 @@ func (e *Engine) lookupAlg(ctx context.Context, cols []Collection, alg hashing.A
 	return nil
 }
 
-func (e *Engine) answer(ctx context.Context, c Collection, a LookupResult, n HashNeighbor) (*LookupResult, error) {
+func (e *Engine) answer(ctx context.Context, labels *labeler, c Collection, a LookupResult, n HashNeighbor) (*LookupResult, error) {
 	digest := a.Algorithm.IsDigest()
 	limit := e.threshold(c, a.Algorithm)
 	if !digest && n.Distance > limit {
@@ -218,6 +231,9 @@ func (e *Engine) answer(ctx context.Context, c Collection, a LookupResult, n Has
 		return nil, nil
 	}
 	a.Collection, a.Owner, a.Entry, a.EntryValue, a.Note, a.Source, a.Record = c.Name, c.Owner, n.Entry, en.Algorithm.Text(en.Value), en.Note, en.Source, en.Record
+	if a.Category, err = labels.label(ctx, c, en.Category); err != nil {
+		return nil, err
+	}
 	switch {
 	case digest && c.Kind == KnownGood:
 		a.Kind = "known-good"
@@ -227,4 +243,12 @@ func (e *Engine) answer(ctx context.Context, c Collection, a LookupResult, n Has
 		a.Kind, a.Metric, a.Distance, a.Threshold = "near match", a.Algorithm.Metric(), &n.Distance, &limit
 	}
 	return &a, nil
+}
+
+// bitsOf is the distance of an answer; equality is 0.
+func bitsOf(l LookupResult) int {
+	if l.Distance == nil {
+		return 0
+	}
+	return *l.Distance
 }

@@ -25,6 +25,7 @@ type Plan struct {
 	Top         int // candidates kept of a face
 	Limits      Limits
 	Fingerprint string
+	Warnings    []string // what is not compared with, and why
 	Detection
 }
 
@@ -55,7 +56,11 @@ func (e *Engine) Plan(ctx context.Context, caseNumber string, o PlanOptions) (*P
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Case: c, Collections: cols, Thumbnail: o.Thumbnail, Crops: o.Crops, Top: o.Top, Detection: o.Detection, Limits: e.Limits}
+	cols, notes, err := e.switchedOn(cols)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Case: c, Collections: cols, Warnings: append(notes, leftOutOf(cols)...), Thumbnail: o.Thumbnail, Crops: o.Crops, Top: o.Top, Detection: o.Detection, Limits: e.Limits}
 	if p.Top <= 0 {
 		p.Top = DefaultTop
 	}
@@ -108,6 +113,7 @@ func (p *Plan) fingerprint() string {
 	cols := slices.Clone(p.Collections)
 	for i := range cols {
 		cols[i].EnrollQuality = 0 // decides what comes in, not what is found
+		cols[i].Off = nil         // one that was off until some day is as if it had never been
 		if cols[i].PhotoDNADistance == DefaultPhotoDNADistance {
 			cols[i].PhotoDNADistance = 0 // left out, so that older plans are still the same
 		}

@@ -71,6 +71,7 @@ type search struct {
 	second   EngineSpec // that ranks again; without name when none does
 	query    faceQuery
 	excluded []string
+	off      []string // what is not compared with, and why
 }
 
 // newSearch checks what is asked, finds the collections and brings their indexes up
@@ -92,6 +93,9 @@ func (e *Engine) newSearch(ctx context.Context, who Actor, r SearchRequest) (*se
 		return nil, err
 	}
 	if cols, s.excluded, err = ofCountries(cols, r.Countries); err != nil {
+		return nil, err
+	}
+	if cols, s.off, err = e.switchedOn(cols); err != nil {
 		return nil, err
 	}
 	if s.spec, err = e.searchable(ctx, cols, r.Engine); err != nil {
@@ -182,7 +186,7 @@ func (s *search) engines() []EngineName {
 
 // result begins an answer.
 func (s *search) result() SearchResult {
-	return SearchResult{Limits: s.spec.Limits, Only: s.terms.Faces, Excluded: s.excluded, Warnings: leftOutOf(s.query.cols),
+	return SearchResult{Limits: s.spec.Limits, Only: s.terms.Faces, Excluded: s.excluded, Warnings: append(slices.Clone(s.off), leftOutOf(s.query.cols)...),
 		Request: Request{ID: NewID(), Case: s.c.ID, Actor: s.who, Purpose: s.c.Purpose, Basis: s.c.Basis,
 			Collections: names(s.query.cols), Engine: s.spec.Name, Version: s.spec.Version, Terms: s.terms, Created: s.e.now()}}
 }

@@ -51,7 +51,7 @@ func TestOpenAPI(t *testing.T) {
 	want = append(want, "POST /v1/cases/{number}/fused-searches", "POST /v1/cases/{number}/sheets",
 		"GET /v1/group-edits", "GET /v1/groups", "GET /v1/groups/{id}", "GET /v1/near-groups", "POST /v1/group-edits/{id}/undo", "POST /v1/groups/run",
 		"POST /v1/groups/{id}/merge", "POST /v1/groups/{id}/move", "POST /v1/groups/{id}/name", "POST /v1/groups/{id}/split")
-	want = append(want, "PATCH /v1/collections/{name}", "GET /v1/collections/{name}/references", "DELETE /v1/collections/{name}/references",
+	want = append(want, "GET /v1/category-sets", "PATCH /v1/collections/{name}", "GET /v1/collections/{name}/references", "DELETE /v1/collections/{name}/references",
 		"POST /v1/collections/{name}/reenrollment", "DELETE /v1/collections/{name}/reenrollment")
 	slices.Sort(want)
 	if !slices.Equal(routes, want) {

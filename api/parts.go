@@ -37,9 +37,14 @@ type Filler interface {
 	ImportHashes(ctx context.Context, who semblance.Actor, collection, source string, def hashing.Algorithm, r io.Reader) (semblance.ImportResult, error)
 }
 
+// Categories lists category sets. The store is one.
+type Categories interface {
+	CategorySets(ctx context.Context) ([]semblance.CategorySet, error)
+}
+
 // A Curator looks after what is in faces collections. The Engine is one.
 type Curator interface {
-	SetEnrollQuality(ctx context.Context, who semblance.Actor, name string, quality float32) (semblance.Collection, error)
+	ChangeCollection(ctx context.Context, who semblance.Actor, name string, x semblance.CollectionChange) (semblance.Collection, error)
 	RemoveReferences(ctx context.Context, who semblance.Actor, collection string, r semblance.Removal) (semblance.Erasure, error)
 	// Reenrollment tells how far a collection is on its way to another engine; nil when it is on none.
 	Reenrollment(ctx context.Context, c semblance.CollectionID) (*semblance.Reenrollment, error)
@@ -195,6 +200,7 @@ type Parts struct {
 	Keeper      Keeper
 	Filler      Filler
 	Curator     Curator
+	Categories  Categories
 	References  References
 	Reenroller  Reenroller
 	Calibrator  Calibrator

@@ -18,10 +18,26 @@ type (
 	}
 	shownCollectionOutput struct{ Body shownCollection }
 	settingsInput         struct {
-		Name string `path:"name" maxLength:"100" doc:"Name of a faces collection"`
+		Name string `path:"name" maxLength:"100" doc:"Name of the collection"`
 		Body struct {
-			EnrollQuality float32 `json:"enroll_quality" minimum:"0" maximum:"100" doc:"Quality under which a face is not enrolled without an override, 20 to 100; 0 is 20"`
+			EnrollQuality    *float32 `json:"enroll_quality,omitempty" minimum:"0" maximum:"100" doc:"Faces: quality under which a face is not enrolled without an override, 20 to 100; 0 is 20"`
+			FaceDistance     *float64 `json:"face_distance,omitempty" minimum:"0" maximum:"2" doc:"Faces: threshold, inclusive"`
+			PDQDistance      *int     `json:"pdq_distance,omitempty" minimum:"0" maximum:"63" doc:"Hashes: threshold in bits, inclusive"`
+			PDQQuality       *int     `json:"pdq_quality,omitempty" minimum:"0" maximum:"100" doc:"Hashes: PDQ hashes under this quality are not compared"`
+			HashDistance     *int     `json:"hash_distance,omitempty" minimum:"0" maximum:"15" doc:"Hashes: threshold of the 64-bit hashes in bits"`
+			PhotoDNADistance *int     `json:"photodna_distance,omitempty" minimum:"0" doc:"Hashes: threshold of PhotoDNA, sum of squared differences of the bytes"`
+			CategorySet      *string  `json:"category_set,omitempty" maxLength:"129" doc:"Set that the categories of entries are of, NAME/VERSION; empty is none"`
+			Off              *offBody `json:"off,omitempty" doc:"Switches it off: it is not compared with, and whatever names it says so"`
+			On               bool     `json:"on,omitempty" doc:"Switches it on"`
 		}
+	}
+	categorySetsBody struct {
+		CategorySets []semblance.CategorySet `json:"category_sets"`
+	}
+	categorySetsOutput struct{ Body categorySetsBody }
+	offBody            struct {
+		Why   string `json:"why" minLength:"1" maxLength:"500"`
+		Until string `json:"until,omitempty" maxLength:"10" doc:"First day on which it is compared with again, YYYY-MM-DD in UTC; empty: until it is switched on"`
 	}
 	referencesInput struct {
 		Name  string `path:"name" maxLength:"100" doc:"Name of a faces collection"`
@@ -57,7 +73,8 @@ type (
 )
 
 func (s *Server) referenceRoutes(tags []string) {
-	do(s, huma.Operation{OperationID: "set-collection", Method: http.MethodPatch, Path: "/v1/collections/{name}", Summary: "Change the enrollment gate, for what is enrolled from now on", Tags: tags}, s.setCollection)
+	do(s, huma.Operation{OperationID: "list-category-sets", Method: http.MethodGet, Path: "/v1/category-sets", Summary: "List category sets with what their values mean", Tags: tags}, s.listCategorySets)
+	do(s, huma.Operation{OperationID: "set-collection", Method: http.MethodPatch, Path: "/v1/collections/{name}", Summary: "Change thresholds, least qualities, the category set, or switch the collection on or off", Tags: tags}, s.setCollection)
 	do(s, huma.Operation{OperationID: "list-references", Method: http.MethodGet, Path: "/v1/collections/{name}/references", Summary: "List the references of a faces collection, a page at a time", Tags: tags}, s.listReferences)
 	do(s, huma.Operation{OperationID: "remove-references", Method: http.MethodDelete, Path: "/v1/collections/{name}/references", Summary: "Erase a subject or references, and prove it by counting", Tags: tags}, s.removeReferences)
 	do(s, huma.Operation{OperationID: "reenroll", Method: http.MethodPost, Path: "/v1/collections/{name}/reenrollment", Summary: "Enroll a faces collection again with another engine, as a job beside the uploads", Tags: tags,
@@ -75,8 +92,19 @@ func (s *Server) showCollection(ctx context.Context, in *collectionName) (*shown
 }
 
 func (s *Server) setCollection(ctx context.Context, in *settingsInput) (*collectionOutput, error) {
-	c, err := s.parts.Curator.SetEnrollQuality(ctx, who(ctx), in.Name, in.Body.EnrollQuality)
+	b := in.Body
+	x := semblance.CollectionChange{EnrollQuality: b.EnrollQuality, FaceDistance: b.FaceDistance, PDQDistance: b.PDQDistance, PDQQuality: b.PDQQuality,
+		HashDistance: b.HashDistance, PhotoDNADistance: b.PhotoDNADistance, CategorySet: b.CategorySet, On: b.On}
+	if b.Off != nil {
+		x.Off = &semblance.Off{Why: b.Off.Why, Until: b.Off.Until}
+	}
+	c, err := s.parts.Curator.ChangeCollection(ctx, who(ctx), in.Name, x)
 	return &collectionOutput{c}, err
+}
+
+func (s *Server) listCategorySets(ctx context.Context, _ *struct{}) (*categorySetsOutput, error) {
+	sets, err := s.parts.Categories.CategorySets(ctx)
+	return &categorySetsOutput{categorySetsBody{some(sets)}}, err
 }
 
 func (s *Server) listReferences(ctx context.Context, in *referencesInput) (*referencesOutput, error) {

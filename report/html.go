@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/hex"
 	"fmt"
@@ -30,7 +31,16 @@ type page struct {
 	Partial        []Row
 	NotExamined    []Row
 	Limits         []engineLimits
+	Floods         []semblance.Flood
 	Most           int
+
+	near map[nearEntry]map[semblance.SHA256]bool // media near each entry
+}
+
+// A nearEntry is an entry that media are near.
+type nearEntry struct {
+	collection string
+	entry      semblance.EntryID
 }
 
 // A found is a finding with its item.
@@ -59,7 +69,7 @@ type engineLimits struct {
 }
 
 func writeHTML(w io.Writer, s Source) error {
-	p := page{Source: s, Most: mostRows}
+	p := page{Source: s, Most: mostRows, near: map[nearEntry]map[semblance.SHA256]bool{}}
 	seen := map[semblance.SHA256]bool{}
 	for row, err := range s.Rows {
 		if err != nil {
@@ -68,6 +78,7 @@ func writeHTML(w io.Writer, s Source) error {
 		p.add(row, seen)
 	}
 	p.Counts.Media = len(seen)
+	p.foldFloods()
 	if p.Counts.Sum() != p.Counts.Items {
 		return semblance.Errorf(semblance.Internal, "the report's counts do not add up: %d items, %d accounted for", p.Counts.Items, p.Counts.Sum())
 	}
@@ -158,6 +169,9 @@ func (p *page) addFindings(r Row) {
 		p.Hits = capped(p.Hits, found[semblance.Hit]{r, h})
 	}
 	for _, n := range f.NearMatches {
+		if p.nearTo(r, n) { // a flood: the first stands for all of them, see foldFloods
+			continue
+		}
 		p.NearMatches = capped(p.NearMatches, found[semblance.NearMatch]{r, n})
 	}
 	for _, x := range f.Candidates {
@@ -166,6 +180,46 @@ func (p *page) addFindings(r Row) {
 	for _, x := range f.Contradictions {
 		p.Contradictions = capped(p.Contradictions, found[semblance.Contradiction]{r, x})
 	}
+}
+
+// nearTo counts a media near an entry, and reports whether so many are that the entry
+// floods.
+func (p *page) nearTo(r Row, n semblance.NearMatch) bool {
+	key := nearEntry{n.Collection, n.Entry}
+	if n.Entry == 0 || r.Item.SHA256 == nil {
+		return false
+	}
+	media := p.near[key]
+	if media == nil {
+		media = map[semblance.SHA256]bool{}
+		p.near[key] = media
+	}
+	if len(media) < semblance.LeastFlood {
+		media[*r.Item.SHA256] = true
+		return false
+	}
+	media[*r.Item.SHA256] = true
+	return true
+}
+
+// foldFloods keeps the first near match of each entry that floods, and names the
+// floods.
+func (p *page) foldFloods() {
+	for key, media := range p.near {
+		if f := (semblance.Flood{Collection: key.collection, Entry: key.entry, Media: int64(len(media)), Of: int64(p.Counts.Media)}); f.Floods() {
+			p.Floods = append(p.Floods, f)
+		}
+	}
+	slices.SortFunc(p.Floods, func(a, b semblance.Flood) int {
+		return cmp.Or(cmp.Compare(b.Media, a.Media), cmp.Compare(a.Collection, b.Collection), cmp.Compare(a.Entry, b.Entry))
+	})
+	floods, shown := semblance.FloodsOf(p.Floods), map[nearEntry]bool{}
+	p.NearMatches = slices.DeleteFunc(p.NearMatches, func(n found[semblance.NearMatch]) bool {
+		key := nearEntry{n.F.Collection, n.F.Entry}
+		again := floods[key.collection][key.entry] > 0 && shown[key]
+		shown[key] = true
+		return again
+	})
 }
 
 func capped[T any](list []T, v T) []T {

@@ -81,32 +81,34 @@ func (e Event) MarshalJSON() ([]byte, error) {
 // everything found in them are of the whole exhibit as it is recorded now, so
 // that a second run that has nothing to do still says what there is.
 type Summary struct {
-	Case           string         `json:"case"`
-	Exhibit        string         `json:"exhibit"`
-	Seen           int64          `json:"items"`
-	New            int64          `json:"new"`
-	Unchanged      int64          `json:"unchanged"`
-	Duplicate      int64          `json:"duplicate"`
-	KnownGood      int64          `json:"known_good"`
-	Unsupported    int64          `json:"unsupported"`
-	Failed         int64          `json:"failed"`
-	Media          int64          `json:"media"` // different contents in the exhibit
-	Bytes          int64          `json:"bytes"` // read in this run
-	Decoded        int64          `json:"decoded"`
-	Partial        int64          `json:"partial"` // pictures of which only a part could be decoded
-	Faces          int64          `json:"faces"`
-	FacesPoor      int64          `json:"faces_too_poor"` // of those, too poor to search
-	FacesRan       bool           `json:"faces_looked_for"`
-	Hits           int64          `json:"hits"`
-	Weak           int64          `json:"weak_hits"`
-	NearMatches    int64          `json:"near_matches"`
-	Candidates     int64          `json:"candidates"`
-	Contradictions int64          `json:"contradictions"`
-	Missing        int64          `json:"missing"` // recorded by an earlier run, not there now; kept
-	Errors         map[string]int `json:"errors"`  // by code
-	Complete       bool           `json:"complete"`
-	Why            string         `json:"why,omitempty"` // why it is not complete
-	Seconds        float64        `json:"seconds"`
+	Case           string            `json:"case"`
+	Exhibit        string            `json:"exhibit"`
+	Seen           int64             `json:"items"`
+	New            int64             `json:"new"`
+	Unchanged      int64             `json:"unchanged"`
+	Duplicate      int64             `json:"duplicate"`
+	KnownGood      int64             `json:"known_good"`
+	Unsupported    int64             `json:"unsupported"`
+	Failed         int64             `json:"failed"`
+	Media          int64             `json:"media"` // different contents in the exhibit
+	Bytes          int64             `json:"bytes"` // read in this run
+	Decoded        int64             `json:"decoded"`
+	Partial        int64             `json:"partial"` // pictures of which only a part could be decoded
+	Faces          int64             `json:"faces"`
+	FacesPoor      int64             `json:"faces_too_poor"` // of those, too poor to search
+	FacesRan       bool              `json:"faces_looked_for"`
+	Hits           int64             `json:"hits"`
+	Weak           int64             `json:"weak_hits"`
+	NearMatches    int64             `json:"near_matches"`
+	Candidates     int64             `json:"candidates"`
+	Contradictions int64             `json:"contradictions"`
+	Floods         []semblance.Flood `json:"floods,omitempty"`       // collections and entries near an absurd share of the media
+	NotCompared    []string          `json:"not_compared,omitempty"` // what was named and is switched off, and why
+	Missing        int64             `json:"missing"`                // recorded by an earlier run, not there now; kept
+	Errors         map[string]int    `json:"errors"`                 // by code
+	Complete       bool              `json:"complete"`
+	Why            string            `json:"why,omitempty"` // why it is not complete
+	Seconds        float64           `json:"seconds"`
 
 	known int64 // items that an earlier run had recorded
 }

@@ -124,7 +124,7 @@ func openRig(ctx context.Context, data string) (*rig, error) {
 	r := &rig{store: s, analyzer: &analyzer{}}
 	limits := semblance.DefaultLimits()
 	limits.Bytes = 10_000
-	r.engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Staging: s, Entries: s, Media: s, Requests: s, Audit: s, Objects: folder,
+	r.engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Staging: s, Entries: s, Media: s, Requests: s, Categories: s, Audit: s, Objects: folder,
 		Vectors: index.NewFlat(), Hashes: index.NewHashes(), Analyzer: r.analyzer, Limits: limits,
 		CheckEngine: func(context.Context, semblance.EngineName) error { return nil }})
 	r.Scanner = scan.Scanner{Examiner: r.engine, Store: s, Media: s, Audit: s}

@@ -126,7 +126,7 @@ func (s *Scanner) begin(ctx context.Context, o Options) (*run, error) {
 		r.Source = abs
 	}
 	r.started = r.now()
-	r.sum = Summary{Case: o.Plan.Case.Number, Exhibit: o.Label, Errors: map[string]int{}, FacesRan: len(o.Plan.Engines) > 0}
+	r.sum = Summary{Case: o.Plan.Case.Number, Exhibit: o.Label, Errors: map[string]int{}, FacesRan: len(o.Plan.Engines) > 0, NotCompared: o.Plan.Warnings}
 	x := semblance.Exhibit{ID: semblance.ExhibitID(semblance.NewID()), Case: o.Plan.Case.ID, Label: o.Label, Source: r.Source,
 		Serial: o.Serial, Acquirer: o.Acquirer, Created: r.started.UTC().Truncate(time.Millisecond)}
 	x, _, err := s.Store.OpenExhibit(ctx, x, r.audit("scan.start"))

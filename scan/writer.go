@@ -232,6 +232,7 @@ func (r *run) tally(ctx context.Context) error {
 	}
 	s := &r.sum
 	s.Media, s.Partial, s.Faces, s.FacesPoor = t.Media, t.Partial, t.Faces, t.FacesPoor
+	s.Floods = t.Floods
 	s.Hits, s.Weak, s.NearMatches, s.Candidates, s.Contradictions = t.Hits, t.WeakHits, t.NearMatches, t.Candidates, t.Contradictions
 	return nil
 }

@@ -3,13 +3,14 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 
 	"semblance"
 )
 
 const collectionColumns = `id, name, kind, owner, country, basis, handling, review, engine, engine_version,
-	face_distance, enroll_quality, pdq_distance, pdq_quality, hash_distance, photodna_distance, created, version, subjects, entries`
+	face_distance, enroll_quality, pdq_distance, pdq_quality, hash_distance, photodna_distance, policy, created, version, subjects, entries`
 
 // selectedCollection are the columns as they are read: those that are stored, and how
 // many references are left out and how many digests the sets have.
@@ -19,7 +20,7 @@ const selectedCollection = collectionColumns + `,
 
 func scanCollection(scan scanner) (c semblance.Collection, err error) {
 	err = scan(&c.ID, &c.Name, &c.Kind, &c.Owner, &c.Country, &c.Basis, &c.Handling, &c.Review, &c.Engine, &c.EngineVersion,
-		&c.FaceDistance, &c.EnrollQuality, &c.PDQDistance, &c.PDQQuality, &c.HashDistance, &c.PhotoDNADistance, textTime{&c.Created}, &c.Version, &c.Subjects, &c.Entries, &c.LeftOut, &c.Digests)
+		&c.FaceDistance, &c.EnrollQuality, &c.PDQDistance, &c.PDQQuality, &c.HashDistance, &c.PhotoDNADistance, jsonText{&c.Policy}, textTime{&c.Created}, &c.Version, &c.Subjects, &c.Entries, &c.LeftOut, &c.Digests)
 	return c, err
 }
 
@@ -35,10 +36,14 @@ func (s *Store) CreateCollection(ctx context.Context, c semblance.Collection, ev
 	}
 	c.Created = s.created(c.Created)
 	c.Version, c.Subjects, c.Entries = 1, 0, 0
-	err := s.write(ctx, "create the collection", &ev, func(tx *sql.Tx) error {
-		fresh, err := added(tx.ExecContext(ctx, `INSERT INTO collections (`+collectionColumns+`) VALUES (`+marks(20)+`) ON CONFLICT DO NOTHING`,
+	policy, err := json.Marshal(c.Policy)
+	if err != nil {
+		return semblance.Collection{}, err
+	}
+	err = s.write(ctx, "create the collection", &ev, func(tx *sql.Tx) error {
+		fresh, err := added(tx.ExecContext(ctx, `INSERT INTO collections (`+collectionColumns+`) VALUES (`+marks(21)+`) ON CONFLICT DO NOTHING`,
 			c.ID, c.Name, c.Kind, c.Owner, c.Country, c.Basis, c.Handling, c.Review, c.Engine, c.EngineVersion,
-			c.FaceDistance, c.EnrollQuality, c.PDQDistance, c.PDQQuality, c.HashDistance, c.PhotoDNADistance, timeText(c.Created), c.Version, c.Subjects, c.Entries))
+			c.FaceDistance, c.EnrollQuality, c.PDQDistance, c.PDQQuality, c.HashDistance, c.PhotoDNADistance, string(policy), timeText(c.Created), c.Version, c.Subjects, c.Entries))
 		if err == nil && !fresh {
 			return semblance.Errorf(semblance.Conflict, "there is a collection %q already", c.Name).
 				WithHint("Add to it with `semblance collection add`, or give another name.")
@@ -77,10 +82,11 @@ func (s *Store) Collections(ctx context.Context) ([]semblance.Collection, error)
 	return list, s.fail(ctx, op, err)
 }
 
-// SetEnrollQuality changes the enrollment gate of a collection and nothing else; the
-// event says what it was. The error has code NotFound when there is none of that
-// name, Invalid when it does not hold faces.
-func (s *Store) SetEnrollQuality(ctx context.Context, name string, quality float32, ev semblance.AuditEvent) (semblance.Collection, error) {
+// ChangeCollection lets change set settings of a collection: its thresholds, the
+// enrollment gate and its policy are stored, and nothing else. What change says they
+// were and are becomes part of the event. The error has code NotFound when there is
+// none of that name.
+func (s *Store) ChangeCollection(ctx context.Context, name string, ev semblance.AuditEvent, change func(*semblance.Collection) (from, to map[string]any)) (semblance.Collection, error) {
 	var c semblance.Collection
 	err := s.write(ctx, "change the collection", &ev, func(tx *sql.Tx) error {
 		var err error
@@ -88,13 +94,15 @@ func (s *Store) SetEnrollQuality(ctx context.Context, name string, quality float
 		if err != nil {
 			return noCollection(err, name)
 		}
-		if c.Kind != semblance.Faces {
-			return semblance.Errorf(semblance.Invalid, "the collection %q is of %s and has no enrollment gate", c.Name, c.Kind)
+		from, to := change(&c)
+		with(&ev, "from", from)
+		with(&ev, "to", to)
+		policy, err := json.Marshal(c.Policy)
+		if err != nil {
+			return err
 		}
-		with(&ev, "from", c.EnrollQuality)
-		with(&ev, "to", quality)
-		c.EnrollQuality = quality
-		_, err = tx.ExecContext(ctx, `UPDATE collections SET enroll_quality = ? WHERE name = ?`, quality, name)
+		_, err = tx.ExecContext(ctx, `UPDATE collections SET face_distance = ?, enroll_quality = ?, pdq_distance = ?, pdq_quality = ?, hash_distance = ?, photodna_distance = ?, policy = ? WHERE name = ?`,
+			c.FaceDistance, c.EnrollQuality, c.PDQDistance, c.PDQQuality, c.HashDistance, c.PhotoDNADistance, string(policy), name)
 		return err
 	})
 	if err != nil {

@@ -43,8 +43,8 @@ func (s *Store) AddEntries(ctx context.Context, c semblance.CollectionID, entrie
 
 func insertEntries(ctx context.Context, tx *sql.Tx, key int64, entries []semblance.HashEntry) (int, error) {
 	free := context.WithoutCancel(ctx) // see commit
-	st, err := tx.PrepareContext(free, `INSERT INTO hash_entries (collection_key, algorithm, value, size, quality, note, source, record, decoder)
-		VALUES (`+marks(9)+`) ON CONFLICT DO NOTHING`)
+	st, err := tx.PrepareContext(free, `INSERT INTO hash_entries (collection_key, algorithm, value, size, quality, note, category, source, record, decoder)
+		VALUES (`+marks(10)+`) ON CONFLICT DO NOTHING`)
 	if err != nil {
 		return 0, err
 	}
@@ -58,7 +58,7 @@ func insertEntries(ctx context.Context, tx *sql.Tx, key int64, entries []semblan
 		if err := checkEntry(e); err != nil {
 			return 0, err
 		}
-		fresh, err := added(st.ExecContext(free, key, e.Algorithm, e.Value, e.Size, e.Quality, e.Note, e.Source, e.Record, e.Decoder))
+		fresh, err := added(st.ExecContext(free, key, e.Algorithm, e.Value, e.Size, e.Quality, e.Note, e.Category, e.Source, e.Record, e.Decoder))
 		if err != nil {
 			return 0, err
 		}
@@ -80,11 +80,11 @@ func checkEntry(e *semblance.HashEntry) error {
 	return nil
 }
 
-const selectEntry = `SELECT h.id, c.id, h.algorithm, h.value, h.size, h.quality, h.note, h.source, h.record, h.decoder
+const selectEntry = `SELECT h.id, c.id, h.algorithm, h.value, h.size, h.quality, h.note, h.category, h.source, h.record, h.decoder
 	FROM hash_entries h JOIN collections c ON c.key = h.collection_key `
 
 func scanEntry(scan scanner) (e semblance.HashEntry, err error) {
-	err = scan(&e.ID, &e.Collection, &e.Algorithm, &e.Value, &e.Size, &e.Quality, &e.Note, &e.Source, &e.Record, &e.Decoder)
+	err = scan(&e.ID, &e.Collection, &e.Algorithm, &e.Value, &e.Size, &e.Quality, &e.Note, &e.Category, &e.Source, &e.Record, &e.Decoder)
 	e.Seq = int64(e.ID) // entries never change, so that their order is that of their ids
 	return e, err
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"semblance"
 	"semblance/store"
@@ -61,22 +62,27 @@ func TestWhatIsKnownOfAReferenceIsKept(t *testing.T) {
 	}
 }
 
-func TestSetEnrollQuality(t *testing.T) {
+func TestChangeCollection(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
 	c := makeCollection(t, s, "faces", semblance.Faces)
-	makeCollection(t, s, "hashes", semblance.Hashes)
-	c.EnrollQuality = 45.5
-	equal(t, "changed", must(s.SetEnrollQuality(t.Context(), "faces", 45.5, event("collection.set")))(t), c)
-	equal(t, "stored", must(s.Collection(t.Context(), "faces"))(t), c)
-	_, err := s.SetEnrollQuality(t.Context(), "hashes", 45, event("e"))
-	refused(t, err, semblance.Invalid)
-	_, err = s.SetEnrollQuality(t.Context(), "none", 45, event("e"))
-	refused(t, err, semblance.NotFound)
+	change := func(c *semblance.Collection) (from, to map[string]any) {
+		was := c.EnrollQuality
+		c.EnrollQuality, c.FaceDistance, c.PDQDistance, c.PDQQuality, c.HashDistance, c.PhotoDNADistance = 45.5, 0.61, 7, 8, 9, 10
+		c.CategorySet = "x/1"
+		c.Off = &semblance.Off{Until: "2027-01-31", Why: "w", By: "b", Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+		return map[string]any{"enroll_quality": was}, map[string]any{"enroll_quality": c.EnrollQuality}
+	}
+	want := c
+	change(&want)
+	equal(t, "changed", must(s.ChangeCollection(t.Context(), "faces", event("collection.set"), change))(t), want)
+	equal(t, "stored", must(s.Collection(t.Context(), "faces"))(t), want)
 	events := must(s.AuditEvents(t.Context(), 0, 0))(t)
-	if last := events[len(events)-1]; last.Action != "collection.set" || last.Detail["from"] != 0.0 || last.Detail["to"] != 45.5 {
+	if last := events[len(events)-1]; last.Action != "collection.set" || last.Detail["from"].(map[string]any)["enroll_quality"] != 0.0 || last.Detail["to"].(map[string]any)["enroll_quality"] != 45.5 {
 		t.Errorf("%+v", last)
 	}
+	_, err := s.ChangeCollection(t.Context(), "none", event("e"), change)
+	refused(t, err, semblance.NotFound)
 }
 
 func TestRemoveReferencesCountsAndLeavesNothing(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -417,7 +418,7 @@ func TestTally(t *testing.T) {
 	s := open(t, t.TempDir())
 	c := makeCase(t, s, "1")
 	e, other := makeExhibit(t, s, c, "E1"), makeExhibit(t, s, c, "E2")
-	if got := must(s.Tally(t.Context(), c.ID, e.ID))(t); got != (semblance.Tally{}) {
+	if got := must(s.Tally(t.Context(), c.ID, e.ID))(t); !reflect.DeepEqual(got, semblance.Tally{}) {
 		t.Errorf("%+v", got)
 	}
 	r, dup := record("a", "one"), record("b", "one")
@@ -427,8 +428,42 @@ func TestTally(t *testing.T) {
 	commit(t, s, e, nil, r, dup, record("c", "two"), semblance.ItemRecord{Item: semblance.Item{Path: "d", Status: semblance.ItemFailed}})
 	commit(t, s, other, nil, record("x", "three"))
 	want := semblance.Tally{Items: 4, Media: 2, Partial: 1, Faces: 2, FacesPoor: 1, Hits: 4, WeakHits: 2, NearMatches: 4, Candidates: 2, Contradictions: 2, Failed: 1}
-	if got := must(s.Tally(t.Context(), c.ID, e.ID))(t); got != want {
+	if got := must(s.Tally(t.Context(), c.ID, e.ID))(t); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
+	}
+}
+
+// TestTallyNamesFloods: one entry near many contents is a flood, an entry near a few
+// contents, or near one content in many places, is not.
+func TestTallyNamesFloods(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	c := makeCase(t, s, "1")
+	e := makeExhibit(t, s, c, "E1")
+	near := func(path, content, collection string, entry semblance.EntryID) semblance.ItemRecord {
+		r := record(path, content)
+		r.Findings = &semblance.Findings{NearMatches: []semblance.NearMatch{{Collection: collection, Entry: entry, Distance: 3}, {Collection: collection, Entry: entry, Distance: 5, Frame: 1}}}
+		return r
+	}
+	var records []semblance.ItemRecord
+	for i := range semblance.LeastFlood {
+		records = append(records, near(fmt.Sprint("flat", i), fmt.Sprint("flat", i), "wide", 7))
+		if i > 0 {
+			records = append(records, near(fmt.Sprint("few", i), fmt.Sprint("few", i), "wide", 8))
+		}
+		records = append(records, near(fmt.Sprint("copy", i), "copied", "other", 9))
+	}
+	commit(t, s, e, nil, records...)
+	got := must(s.Tally(t.Context(), c.ID, e.ID))(t).Floods
+	equal(t, "floods", got, []semblance.Flood{{Collection: "wide", Entry: 7, Media: semblance.LeastFlood, Of: 2 * semblance.LeastFlood}})
+	records = nil
+	for i := range 60 {
+		records = append(records, near(fmt.Sprint("more", i), fmt.Sprint("more", i), "wide", semblance.EntryID(100+i)))
+	}
+	commit(t, s, e, nil, records...)
+	got = must(s.Tally(t.Context(), c.ID, e.ID))(t).Floods
+	if len(got) != 2 || got[0] != (semblance.Flood{Collection: "wide", Media: 109, Of: 110}) {
+		t.Errorf("a whole collection: %+v", got)
 	}
 }
 

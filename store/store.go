@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"sync"
@@ -250,6 +251,14 @@ func (s *Store) created(t time.Time) time.Time {
 }
 
 func timeText(t time.Time) string { return t.UTC().Format(timeLayout) }
+
+// A jsonText reads a column of JSON.
+type jsonText struct{ v any }
+
+func (d jsonText) Scan(v any) error {
+	text, _ := v.(string)
+	return json.Unmarshal([]byte(text), d.v)
+}
 
 // textTime scans what timeText wrote.
 type textTime struct{ t *time.Time }

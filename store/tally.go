@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strconv"
 
 	"semblance"
 )
@@ -28,7 +29,11 @@ func (s *Store) Tally(ctx context.Context, id semblance.CaseID, exhibit semblanc
 		if err := tallyFaces(ctx, tx, key, &t); err != nil {
 			return err
 		}
-		return tallyFindings(ctx, tx, key, of, &t)
+		if err := tallyFindings(ctx, tx, key, of, &t); err != nil {
+			return err
+		}
+		t.Floods, err = floods(ctx, tx, key, of, t.Media)
+		return err
 	})
 	return t, err
 }
@@ -95,4 +100,37 @@ func tallyFindings(ctx context.Context, tx *sql.Tx, exhibitKey, caseKey int64, t
 		}
 		return nil
 	})
+}
+
+// mostFloods is how many flooding entries are named.
+const mostFloods = 100
+
+// floods lists the collections and then the entries that are near an absurd share of
+// the media of an exhibit, the worst first.
+func floods(ctx context.Context, tx *sql.Tx, exhibitKey, caseKey, media int64) ([]semblance.Flood, error) {
+	const near = ` FROM (SELECT DISTINCT sha256 FROM items WHERE exhibit_key = ?) i
+		JOIN findings f ON f.case_key = ? AND f.media = i.sha256 AND f.kind = ? `
+	var out []semblance.Flood
+	for _, query := range []string{
+		`SELECT f.collection, 0, count(DISTINCT f.media) AS n` + near + `GROUP BY f.collection ORDER BY n DESC, 1`,
+		`SELECT f.collection, json_extract(f.data, '$.entry') AS entry, count(DISTINCT f.media) AS n` + near +
+			`GROUP BY f.collection, entry HAVING entry IS NOT NULL AND n >= ` + strconv.Itoa(semblance.LeastFlood) + ` ORDER BY n DESC, 1, 2 LIMIT ` + strconv.Itoa(mostFloods),
+	} {
+		rows, err := tx.QueryContext(ctx, query, exhibitKey, caseKey, KindNearMatch)
+		if err != nil {
+			return nil, err
+		}
+		err = each(rows, func(scan scanner) error {
+			f := semblance.Flood{Of: media}
+			err := scan(&f.Collection, &f.Entry, &f.Media)
+			if err == nil && f.Floods() {
+				out = append(out, f)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -63,7 +65,7 @@ func newCollectionList(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			t := newTable("NAME", "KIND", "OWNER", "COUNTRY", "SUBJECTS", "ENTRIES", "ENGINE", "THRESHOLD", "REVIEW")
+			t := newTable("NAME", "KIND", "OWNER", "COUNTRY", "SUBJECTS", "ENTRIES", "ENGINE", "THRESHOLD", "STATE", "REVIEW")
 			for _, c := range cols {
 				if e.json {
 					if err := e.emit(c); err != nil {
@@ -71,7 +73,7 @@ func newCollectionList(e *env) *cobra.Command {
 					}
 					continue
 				}
-				t.row(c.Name, c.Kind, c.Owner, c.Country, c.Subjects, c.Entries, c.Engine, thresholdOf(c), c.Review)
+				t.row(c.Name, c.Kind, c.Owner, c.Country, c.Subjects, c.Entries, c.Engine, thresholdOf(c), stateOf(c), c.Review)
 			}
 			if !e.json {
 				t.print(e.out)
@@ -89,6 +91,14 @@ func thresholdOf(c semblance.Collection) string {
 		return fmt.Sprintf("PDQ %d bits, PhotoDNA %d", c.PDQDistance, c.PhotoDNADistance)
 	}
 	return "equality"
+}
+
+// stateOf is a word for a table.
+func stateOf(c semblance.Collection) string {
+	if c.IsOff(time.Now()) {
+		return "OFF"
+	}
+	return "on"
 }
 
 func newCollectionDelete(e *env) *cobra.Command {
@@ -114,26 +124,116 @@ func newCollectionDelete(e *env) *cobra.Command {
 }
 
 func newCollectionSet(e *env) *cobra.Command {
-	var quality float32
-	cmd := &cobra.Command{Use: "set NAME --enroll-quality N", Short: "Change the enrollment gate of a faces collection, for what is enrolled from now on", Args: exactly(1, "the collection's name"),
+	var x collectionFlags
+	cmd := &cobra.Command{Use: "set NAME [--pdq-distance N] [--off WHY --until DAY] ...", Short: "Change what a collection is compared with at: thresholds, least quality, category set, on and off",
+		Long: `What changes is audited with what it was. Thresholds and least qualities count from the
+next comparison on; what was found before stays until its media are compared again.
+A collection that is off is not compared with, and every scan, search and lookup that
+names it says so. --off needs a reason; with --until it ends by itself on that day.`,
+		Args: exactly(1, "the collection's name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !cmd.Flags().Changed("enroll-quality") {
-				return semblance.Errorf(semblance.Invalid, "it is not said what is to change").WithHint("Give --enroll-quality N.")
+			change, err := x.change(cmd)
+			if err != nil {
+				return err
 			}
 			return e.stored(cmd.Context(), func(p *program) error {
-				c, err := p.engine.SetEnrollQuality(cmd.Context(), e.who(), args[0], quality)
+				c, err := p.engine.ChangeCollection(cmd.Context(), e.who(), args[0], change)
 				if err != nil {
 					return err
 				}
 				if e.json {
 					return e.emit(c)
 				}
-				e.say("collection %s: %s", c.Name, gateOf(c))
+				e.say("collection %s: %s", c.Name, settingsOf(c))
 				return nil
 			})
 		}}
-	cmd.Flags().Float32Var(&quality, "enroll-quality", 0, fmt.Sprintf("quality under which a face is not enrolled without an override, %d to 100; 0 is %d", semblance.MinSearchableQuality, semblance.MinSearchableQuality))
+	x.flags(cmd)
 	return cmd
+}
+
+// collectionFlags are the flags of `collection set`.
+type collectionFlags struct {
+	enroll                  float32
+	face                    float64
+	pdq, quality, hash, dna int
+	set, off, until         string
+	on                      bool
+}
+
+func (x *collectionFlags) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.Float32Var(&x.enroll, "enroll-quality", 0, fmt.Sprintf("quality under which a face is not enrolled without an override, %d to 100; 0 is %d", semblance.MinSearchableQuality, semblance.MinSearchableQuality))
+	f.Float64Var(&x.face, "face-distance", 0, "largest distance of a candidate")
+	f.IntVar(&x.pdq, "pdq-distance", 0, "largest PDQ distance of a near match, bits")
+	f.IntVar(&x.quality, "pdq-quality", 0, "PDQ quality under which nothing is compared, 0 to 100")
+	f.IntVar(&x.hash, "hash-distance", 0, "largest distance of pHash, dHash and aHash, bits")
+	f.IntVar(&x.dna, "photodna-distance", 0, "largest PhotoDNA distance, sum of squared differences of the bytes")
+	f.StringVar(&x.set, "category-set", "", "set that the categories of its entries are of, NAME/VERSION; empty is none")
+	f.StringVar(&x.off, "off", "", "switch it off, with the reason")
+	f.StringVar(&x.until, "until", "", "with --off: first day on which it is compared with again, YYYY-MM-DD")
+	f.BoolVar(&x.on, "on", false, "switch it on")
+}
+
+// change is what the flags that were given ask for.
+func (x *collectionFlags) change(cmd *cobra.Command) (semblance.CollectionChange, error) {
+	given := cmd.Flags().Changed
+	c := semblance.CollectionChange{On: x.on}
+	if given("enroll-quality") {
+		c.EnrollQuality = &x.enroll
+	}
+	if given("face-distance") {
+		c.FaceDistance = &x.face
+	}
+	if given("pdq-distance") {
+		c.PDQDistance = &x.pdq
+	}
+	if given("pdq-quality") {
+		c.PDQQuality = &x.quality
+	}
+	if given("hash-distance") {
+		c.HashDistance = &x.hash
+	}
+	if given("photodna-distance") {
+		c.PhotoDNADistance = &x.dna
+	}
+	if given("category-set") {
+		c.CategorySet = &x.set
+	}
+	if given("off") {
+		c.Off = &semblance.Off{Why: x.off, Until: x.until}
+	} else if given("until") {
+		return c, semblance.Errorf(semblance.Invalid, "--until says when --off ends, and --off is not given").WithHint("Give --off WHY too.")
+	}
+	return c, nil
+}
+
+// settingsOf is one line about what a collection is compared with at.
+func settingsOf(c semblance.Collection) string {
+	var parts []string
+	switch c.Kind {
+	case semblance.Faces:
+		parts = append(parts, fmt.Sprintf("distance %.4f", c.FaceDistance), gateOf(c))
+	case semblance.Hashes:
+		parts = append(parts, fmt.Sprintf("PDQ within %d bits from quality %d, 64-bit hashes within %d bits, PhotoDNA within %d", c.PDQDistance, c.PDQQuality, c.HashDistance, c.PhotoDNADistance))
+	default:
+		parts = append(parts, "equality")
+	}
+	if c.CategorySet != "" {
+		parts = append(parts, "categories of "+c.CategorySet)
+	}
+	return strings.Join(append(parts, offOf(c)), "; ")
+}
+
+// offOf says whether a collection is compared with.
+func offOf(c semblance.Collection) string {
+	switch {
+	case !c.IsOff(time.Now()):
+		return "on"
+	case c.Off.Until != "":
+		return fmt.Sprintf("OFF until %s (%s, by %s)", c.Off.Until, c.Off.Why, c.Off.By)
+	}
+	return fmt.Sprintf("OFF (%s, by %s)", c.Off.Why, c.Off.By)
 }
 
 func gateOf(c semblance.Collection) string {

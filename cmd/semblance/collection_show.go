@@ -66,10 +66,11 @@ func (e *env) showCollection(ctx context.Context, p *program, name string, all b
 		e.say("  handling %q, review %q", c.Handling, c.Review)
 	}
 	e.say("  %s, %s, threshold %s, version %d", count(c.Subjects, "subject", "subjects"), count(c.Entries, "entry", "entries"), thresholdOf(c), c.Version)
+	e.say("  %s", settingsOf(c))
 	if c.Kind == semblance.Faces {
 		return e.showFaces(ctx, p, c, moving, all)
 	}
-	t := newTable("ALGORITHM", "VALUE", "QUALITY", "SOURCE", "NOTE")
+	t := newTable("ALGORITHM", "VALUE", "QUALITY", "CATEGORY", "SOURCE", "NOTE")
 	err = p.engine.Entries.EachEntry(ctx, c.ID, 0, func(h semblance.HashEntry) error {
 		if len(t.rows) == shownReferences {
 			return errEnough
@@ -78,7 +79,7 @@ func (e *env) showCollection(ctx context.Context, p *program, name string, all b
 		if h.Quality >= 0 {
 			q = fmt.Sprint(h.Quality)
 		}
-		t.row(h.Algorithm, h.Algorithm.Text(h.Value), q, h.Source, h.Note)
+		t.row(h.Algorithm, h.Algorithm.Text(h.Value), q, h.Category, h.Source, h.Note)
 		return nil
 	})
 	t.print(e.out)
@@ -86,7 +87,6 @@ func (e *env) showCollection(ctx context.Context, p *program, name string, all b
 }
 
 func (e *env) showFaces(ctx context.Context, p *program, c semblance.Collection, moving *semblance.Reenrollment, all bool) error {
-	e.say("  %s", gateOf(c))
 	if c.LeftOut > 0 {
 		e.say("  NOT SEARCHED: %s; the table says why, last column", count(c.LeftOut, "reference", "references"))
 	}

@@ -64,6 +64,9 @@ func (e *env) lookup(ctx context.Context, p *program, r semblance.LookupRequest,
 	if err != nil {
 		return err
 	}
+	for _, w := range sum.Warnings {
+		e.warn("%s", w)
+	}
 	e.note("%s looked up, %d found, %d could not be read", count(int64(sum.Lines), "line", "lines"), sum.Found, sum.Bad)
 	if sum.Bad > 0 {
 		if sum.Bad == sum.Lines {
@@ -106,11 +109,11 @@ func lookupLine(l semblance.LookupResult) string {
 	case l.Collection == "":
 		return q + "  -"
 	case l.Distance != nil:
-		return fmt.Sprintf("%s  %s in %s: %d of %d %s, %s", q, l.Kind, l.Collection, *l.Distance, *l.Threshold, unitOf(l.Metric), printable(note(l.Note, l.Source)))
+		return fmt.Sprintf("%s  %s in %s: %d of %d %s, %s", q, l.Kind, l.Collection, *l.Distance, *l.Threshold, unitOf(l.Metric), printable(categorized(l.Category, note(l.Note, l.Source))))
 	}
 	weak := ""
 	if l.Weak {
 		weak = " (MD5 only: weak)"
 	}
-	return fmt.Sprintf("%s  %s in %s%s: %s", q, l.Kind, l.Collection, weak, printable(note(l.Note, l.Source)))
+	return fmt.Sprintf("%s  %s in %s%s: %s", q, l.Kind, l.Collection, weak, printable(categorized(l.Category, note(l.Note, l.Source))))
 }

@@ -72,7 +72,7 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 		return nil, errors.Join(err, p.Close())
 	}
 	p.engine = semblance.New(semblance.Parts{
-		Cases: p.store, Collections: p.store, References: p.store, Subjects: p.store, Staging: p.store, Entries: p.store, Media: p.store, Requests: p.store, Audit: p.store, Calibrations: p.store,
+		Cases: p.store, Collections: p.store, References: p.store, Subjects: p.store, Staging: p.store, Entries: p.store, Media: p.store, Requests: p.store, Categories: p.store, Audit: p.store, Calibrations: p.store,
 		Groupings: p.store, Groups: p.store,
 		Objects: folder, Vectors: vectors, Hashes: index.NewHashes(), Supplied: supplied, Sets: p.sets, SetFiles: p.sets, SetRecords: p.store,
 		Analyzer: p.decoder, Engines: engines, Pins: p.store, CheckEngine: p.decoder.check, Limits: cfg.Limits,

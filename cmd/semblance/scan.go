@@ -65,10 +65,8 @@ func (e *env) scan(ctx context.Context, p *program, number string, po semblance.
 	if err != nil {
 		return err
 	}
-	for _, c := range plan.Collections {
-		if c.LeftOut > 0 {
-			e.warn("collection %s: %s of %d not searched, because its engine can make nothing of the pictures; `semblance collection show` names them", c.Name, count(c.LeftOut, "reference", "references"), c.Entries)
-		}
+	for _, w := range plan.Warnings {
+		e.warn("%s", w)
 	}
 	o.Plan, o.Actor = plan, e.who()
 	if o.Lanes == 0 {
@@ -212,12 +210,28 @@ func (v *scanView) print(s scan.Summary) {
 		if x.Hit.Weak {
 			by += " only: weak"
 		}
-		t.row(x.Path, x.Hit.Collection, by, note(x.Hit.Note, x.Hit.Source))
+		t.row(x.Path, x.Hit.Collection, by, categorized(x.Hit.Category, note(x.Hit.Note, x.Hit.Source)))
 	})
+	floods, shown := semblance.FloodsOf(s.Floods), map[string]map[semblance.EntryID]bool{}
 	v.section("Near matches (a person has to verify them)", scan.EventNearMatch, []string{"FILE", "COLLECTION", "BITS", "TRANSFORM", "QUALITY", "OF"}, func(t *table, x scan.Event) {
 		n := x.NearMatch
-		t.row(x.Path, n.Collection, fmt.Sprintf("%d of %d (%s)", n.Distance, n.Threshold, shortName(string(n.Algorithm))), n.Transform, fmt.Sprintf("%d/%d", n.Quality, n.EntryQuality), note(n.Note, n.Source))
+		if floods[n.Collection][n.Entry] > 0 { // the first stands for all of them
+			if shown[n.Collection][n.Entry] {
+				return
+			}
+			if shown[n.Collection] == nil {
+				shown[n.Collection] = map[semblance.EntryID]bool{}
+			}
+			shown[n.Collection][n.Entry] = true
+		}
+		t.row(x.Path, n.Collection, fmt.Sprintf("%d of %d (%s)", n.Distance, n.Threshold, shortName(string(n.Algorithm))), n.Transform, fmt.Sprintf("%d/%d", n.Quality, n.EntryQuality), categorized(n.Category, note(n.Note, n.Source)))
 	})
+	if len(s.Floods) > 0 {
+		e.say("\nFloods: of each entry only the first near match is listed here, the report has all")
+		for _, f := range s.Floods {
+			e.say("  %s", printable(f.String()))
+		}
+	}
 	v.section("Candidates (leads for an examiner, not identifications)", scan.EventCandidate, []string{"FILE", "FACE", "QUALITY", "RANK", "SUBJECT", "COLLECTION", "DISTANCE", "THRESHOLD", "BAND"}, func(t *table, x scan.Event) {
 		c := x.Candidate
 		t.row(x.Path, c.Face, fmt.Sprintf("%.0f", c.Quality), c.Rank, c.Subject, c.Collection, fmt.Sprintf("%.4f", c.Distance), fmt.Sprintf("%.4f", c.Threshold), c.Band)
@@ -262,6 +276,9 @@ func (v *scanView) print(s scan.Summary) {
 	if len(s.Errors) > 0 {
 		e.say("  failed by reason: %s", reasons(s.Errors))
 	}
+	for _, w := range s.NotCompared {
+		e.say("  %s", printable(w))
+	}
 	items, bytes := s.Rate()
 	e.say("  %.1f s, %.1f files and %s a second", s.Seconds, items, size(int64(bytes)))
 	if s.Why != "" {
@@ -287,6 +304,14 @@ func note(note, source string) string {
 		return note
 	}
 	return source
+}
+
+// categorized puts what the agency says of an entry before its note.
+func categorized(c *semblance.EntryCategory, note string) string {
+	if c == nil {
+		return note
+	}
+	return c.String() + "; " + note
 }
 
 func shortName(alg string) string {

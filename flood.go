@@ -1,0 +1,56 @@
+package semblance
+
+import "fmt"
+
+// A Flood says that a collection, or one entry of it, is near an absurd share of an
+// exhibit's media, as flat pictures, icons and album covers are. Its near matches stay
+// recorded; they are shown as one, so that nobody is buried under them.
+type Flood struct {
+	Collection string  `json:"collection"`
+	Entry      EntryID `json:"entry,omitempty"` // 0: the collection as a whole
+	Media      int64   `json:"media"`           // different contents that are near it
+	Of         int64   `json:"of"`              // different contents of the exhibit
+}
+
+// When a collection or an entry floods: far above what shared material does, and low
+// enough that a person sees the rest.
+const (
+	floodMedia   = 100  // different contents near a collection, at least
+	floodShare   = 0.05 // of the exhibit's, and more than this share
+	floodEntries = 25   // different contents near one entry: copies of one picture have one content, edits a few
+)
+
+// Floods reports whether so many media near a collection, of so many, are a flood; with
+// an entry, whether they are for one entry.
+func (f Flood) Floods() bool {
+	if f.Entry != 0 {
+		return f.Media >= floodEntries
+	}
+	return f.Media >= floodMedia && float64(f.Media) > floodShare*float64(f.Of)
+}
+
+// LeastFlood is how many media near one entry may be a flood at all.
+const LeastFlood = floodEntries
+
+// String is a sentence for a person.
+func (f Flood) String() string {
+	if f.Entry != 0 {
+		return fmt.Sprintf("entry %d of collection %s is near %d different files: a flat picture, an icon or a cover is likelier than known material", f.Entry, f.Collection, f.Media)
+	}
+	return fmt.Sprintf("collection %s is near %d of %d different files (%.0f%%): look at its threshold and least quality before its near matches", f.Collection, f.Media, f.Of, 100*float64(f.Media)/float64(max(f.Of, 1)))
+}
+
+// FloodsOf are the entries that flood, by collection.
+func FloodsOf(floods []Flood) map[string]map[EntryID]int64 {
+	out := map[string]map[EntryID]int64{}
+	for _, f := range floods {
+		if f.Entry == 0 {
+			continue
+		}
+		if out[f.Collection] == nil {
+			out[f.Collection] = map[EntryID]int64{}
+		}
+		out[f.Collection][f.Entry] = f.Media
+	}
+	return out
+}
