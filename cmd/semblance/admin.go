@@ -51,6 +51,10 @@ func newAudit(e *env) *cobra.Command {
 func details(m map[string]any) string {
 	var out []string
 	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if sub, ok := m[k].(map[string]any); ok {
+			out = append(out, fmt.Sprintf("%s={%s}", k, details(sub)))
+			continue
+		}
 		out = append(out, fmt.Sprintf("%s=%v", k, m[k]))
 	}
 	return strings.Join(out, " ")
