@@ -200,8 +200,14 @@ func importLine(c Collection, line string, def hashing.Algorithm) (HashEntry, er
 	if m := noteSize.FindStringSubmatch(note); m != nil {
 		h.Size, _ = strconv.ParseInt(m[1], 10, 64)
 	}
-	if m := noteCategory.FindStringSubmatch(note); m != nil {
-		h.Category = m[1]
-	}
+	h.Category = categoryIn(note)
 	return h, nil
+}
+
+// categoryIn is the category that a note gives, empty when it gives none.
+func categoryIn(note string) string {
+	if m := noteCategory.FindStringSubmatch(note); m != nil {
+		return m[1]
+	}
+	return ""
 }

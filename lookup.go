@@ -210,7 +210,11 @@ func (e *Engine) lookupAlg(ctx context.Context, cols []Collection, alg hashing.A
 	for k, list := range records {
 		l := &batch[which[k]]
 		for _, r := range list {
-			l.answers = append(l.answers, l.recordAnswer(byID[r.Collection], r))
+			a, err := l.recordAnswer(ctx, labels, byID[r.Collection], r)
+			if err != nil {
+				return err
+			}
+			l.answers = append(l.answers, a)
 		}
 	}
 	return nil

@@ -45,13 +45,13 @@ func (e *Engine) setEntries(ctx context.Context, cols []Collection, alg hashing.
 	}
 	for _, r := range res[0] {
 		found[r.Collection] = append(found[r.Collection], HashEntry{Collection: r.Collection, Algorithm: alg, Value: value, Size: r.Size, Quality: -1,
-			Note: r.Note, Source: r.Source, Record: r.Record, set: r.Set})
+			Note: r.Note, Category: categoryIn(r.Note), Source: r.Source, Record: r.Record, set: r.Set})
 	}
 	return nil
 }
 
 // recordAnswer is the answer to a line whose digest a digest set has.
-func (l *lookupLine) recordAnswer(c Collection, r SetRecord) LookupResult {
+func (l *lookupLine) recordAnswer(ctx context.Context, labels *labeler, c Collection, r SetRecord) (LookupResult, error) {
 	a := l.LookupResult
 	a.Collection, a.Owner, a.EntryValue, a.Note, a.Source, a.Record, a.Set, a.Size = c.Name, c.Owner, hex.EncodeToString(l.value), r.Note, r.Source, r.Record, r.Set, r.Size
 	if a.Kind = "hit"; c.Kind == KnownGood {
@@ -59,5 +59,7 @@ func (l *lookupLine) recordAnswer(c Collection, r SetRecord) LookupResult {
 	} else {
 		a.Weak = a.Algorithm == hashing.AlgorithmMD5
 	}
-	return a
+	var err error
+	a.Category, err = labels.label(ctx, c, categoryIn(r.Note))
+	return a, err
 }
