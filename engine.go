@@ -112,10 +112,7 @@ func (e *Engine) ready(ctx context.Context, collections ...Collection) error {
 		case Faces:
 			err = e.readyVectors(ctx, c)
 		case Hashes, KnownGood:
-			if err = e.readyHashes(ctx, c); err == nil {
-				err = e.readySupplied(ctx, c)
-			}
-			if err == nil {
+			if err = e.readyEntries(ctx, c); err == nil {
 				err = e.readySets(ctx, c)
 			}
 		}
@@ -163,21 +160,6 @@ func (e *Engine) nearest(ctx context.Context, cols []Collection, q VectorQuery) 
 		return nil, errors.Join(err, again)
 	}
 	return e.Vectors.Search(ctx, q)
-}
-
-func (e *Engine) readyHashes(ctx context.Context, c Collection) error {
-	held, err := e.Hashes.Version(ctx, c.ID)
-	if err != nil || held == c.Version && held != 0 {
-		return err
-	}
-	return e.Hashes.Replace(ctx, c.ID, c.Version, each(func(yield func(HashEntry) error) error {
-		return e.Entries.EachEntry(ctx, c.ID, 0, func(h HashEntry) error {
-			if h.Algorithm.IsSupplied() {
-				return nil
-			}
-			return yield(h)
-		})
-	}, func(h HashEntry) HashEntry { return h }))
 }
 
 func vectorOf(r Reference) VectorEntry {

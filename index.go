@@ -93,15 +93,30 @@ type HashNeighbor struct {
 	Distance   int
 }
 
+// A HashChange is what changes at once in what an index holds of a collection. What is
+// removed is removed first; an ID that is not held is no error.
+type HashChange struct {
+	Remove []EntryID
+	Add    []HashEntry // an entry whose ID is held is replaced
+}
+
+// A HashHolding says what a hash index holds of a collection.
+type HashHolding struct {
+	Version int64   // of the collection, 0 when nothing is held
+	Last    EntryID // no entry that is held has a larger one
+	Entries int64   // how many are held
+}
+
 // A HashIndex finds hash entries. It is derived from the store like a
 // VectorIndex, and complete: every entry within the radius is returned.
 type HashIndex interface {
-	// Version returns the collection version that is held, 0 when none is.
-	Version(ctx context.Context, c CollectionID) (int64, error)
-	// Replace drops what is held of a collection and holds entries instead.
+	// Held returns what is held of a collection.
+	Held(ctx context.Context, c CollectionID) (HashHolding, error)
+	// Replace drops what is held of a collection and holds entries instead. Of entries
+	// with one ID the last counts.
 	Replace(ctx context.Context, c CollectionID, version int64, entries iter.Seq2[HashEntry, error]) error
-	// Add adds entries to what is held and records version.
-	Add(ctx context.Context, c CollectionID, version int64, entries ...HashEntry) error
+	// Update removes and adds entries and records version, all or nothing.
+	Update(ctx context.Context, c CollectionID, version int64, change HashChange) error
 	// Drop forgets a collection. One that is not held is no error.
 	Drop(ctx context.Context, c CollectionID) error
 	// Search returns, for each value, all entries within the radius, nearest

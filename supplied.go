@@ -7,29 +7,6 @@ import (
 	"semblance/hashing"
 )
 
-// readySupplied brings the index of supplied values up to the version of a collection.
-func (e *Engine) readySupplied(ctx context.Context, c Collection) error {
-	if e.Supplied == nil {
-		return nil
-	}
-	held, err := e.Supplied.Version(ctx, c.ID)
-	if err != nil || held == c.Version && held != 0 {
-		return err
-	}
-	return e.Supplied.Replace(ctx, c.ID, c.Version, each(func(yield func(HashEntry) error) error {
-		algorithms, err := e.Entries.Algorithms(ctx, c.ID)
-		if err != nil || !anySupplied(algorithms) {
-			return err
-		}
-		return e.Entries.EachEntry(ctx, c.ID, 0, func(h HashEntry) error {
-			if !h.Algorithm.IsSupplied() {
-				return nil
-			}
-			return yield(h)
-		})
-	}, func(h HashEntry) HashEntry { return h }))
-}
-
 func anySupplied(algorithms []hashing.Algorithm) bool {
 	for _, a := range algorithms {
 		if a.IsSupplied() {

@@ -1,8 +1,6 @@
 package index
 
 import (
-	"encoding/binary"
-	"hash/crc32"
 	"math"
 
 	"semblance"
@@ -82,7 +80,8 @@ func (b *builder) seal() *tray {
 	if !ok {
 		return nil
 	}
-	t.image = aligned(l.body + l.size)
+	body, _ := bodyAt(l.size)
+	t.image = aligned(body + l.size)
 	t.view(l)
 	copy(t.days, b.days)
 	copy(t.subjects, b.subjects)
@@ -144,12 +143,6 @@ func (b *builder) code(t *tray) {
 
 // stamp writes checksums and header.
 func (t *tray) stamp() {
-	for i := range t.sums {
-		t.sums[i] = crc32.Checksum(t.body[i*blockBytes:min(len(t.body), (i+1)*blockBytes)], castagnoli)
-	}
-	t.Sums = crc32.Checksum(t.image[headerBytes:t.at.body], castagnoli)
-	if _, err := binary.Encode(t.image[:headerBytes-4], binary.NativeEndian, &t.header); err != nil {
-		panic(err) // the header has a fixed size
-	}
-	cast[uint32](t.image[headerBytes-4:], 1)[0] = crc32.Checksum(t.image[:headerBytes-4], castagnoli)
+	t.Sums = t.stampBody()
+	t.stampHeader(&t.header)
 }

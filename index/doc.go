@@ -1,8 +1,8 @@
 // Package index finds, exactly, what a collection holds near a value: [Flat] the
-// nearest subjects of face embeddings, in memory or in mapped files, [Hashes] the
-// entries within a radius of a hash, in memory.
+// nearest subjects of face embeddings, [Hashes] the entries within a radius of a hash,
+// both in memory or in mapped files.
 //
-// Both are derived from the store. What they do not hold they say (Version is 0); they
+// Both are derived from the store. What they do not hold they say (the version is 0); they
 // are filled with Replace, follow with Update, and can be thrown away. Nothing is
 // lost to speed: a fast pass only decides what cannot be in the answer, by a bound
 // that is proved where it is computed, and what remains is ranked by the

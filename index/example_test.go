@@ -43,7 +43,7 @@ func ExampleHashes() {
 	known, near := hashing.PDQ{}, hashing.PDQ{}
 	near[3] = 0b111
 	hashes := index.NewHashes()
-	if err := hashes.Add(ctx, "known", 1, semblance.HashEntry{ID: 7, Algorithm: hashing.AlgorithmPDQ, Value: known[:]}); err != nil {
+	if err := hashes.Update(ctx, "known", 1, semblance.HashChange{Add: []semblance.HashEntry{{ID: 7, Algorithm: hashing.AlgorithmPDQ, Value: known[:]}}}); err != nil {
 		fmt.Println(err)
 		return
 	}

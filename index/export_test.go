@@ -1,6 +1,10 @@
 package index
 
-import "semblance"
+import (
+	"context"
+
+	"semblance"
+)
 
 // Kernels names what this processor offers, from slow to fast.
 var Kernels = kernels
@@ -24,24 +28,45 @@ func Trays(f *Flat, space semblance.EngineSpec, c semblance.CollectionID) (trays
 // Tidy waits until nothing is being tidied.
 func Tidy(f *Flat) { f.work.Wait() }
 
-// A Segment is a multi-index of values whose entries are their positions.
-type Segment struct{ m *multiIndex }
+// HashKernels names what this processor offers for hashes, from slow to fast.
+var HashKernels = hashKernels
 
-// NewSegment makes one.
-func NewSegment(values [][]byte) Segment {
-	l := list{width: len(values[0])}
-	for i, v := range values {
-		l.add(v, semblance.EntryID(i))
+// SetHashKernel makes an index use a kernel and a number of lanes.
+func SetHashKernel(h *Hashes, kernel string, lanes int) { h.kernel, h.lanes = kernel, lanes }
+
+// SetHashStep makes step be called before every change of an index's folder.
+func SetHashStep(h *Hashes, step func(what string) error) { h.folder.step = step }
+
+// Segments returns how many segments hold a collection and how many rows they have, the
+// ones that are gone included.
+func Segments(h *Hashes, c semblance.CollectionID) (segments, rows int) {
+	k := h.catalog(c)
+	for _, s := range k.segments {
+		rows += int(s.Rows)
 	}
-	return Segment{newMultiIndex(l)}
+	return len(k.segments), rows
 }
 
-// Count returns how many entries a search returns, and whether it began with the
-// tables and whether those sufficed.
-func (s Segment) Count(q []byte, radius int) (n int, planned, probed bool) {
-	reach, planned := s.m.plan(loadWords(q), radius)
-	if planned {
-		probed = s.m.probe(loadWords(q), radius, reach, func(int, int) {})
+// Merged waits until nothing is being merged.
+func Merged(h *Hashes) { h.work.Wait() }
+
+// Count returns how many entries of the only segment of an index a search returns, and whether it
+// began with the slots and whether those sufficed.
+func Count(h *Hashes, c semblance.CollectionID, q []byte, radius int) (n int, planned, probed bool) {
+	s := h.catalog(c).segments[0]
+	w, costs := loadWords(q), costsOf(h.kernel)
+	limit := costs.alone * float64(s.Values)
+	reach, planned, err := s.plan(&w, radius, costs, limit)
+	if planned && err == nil {
+		p := prober{kernel: h.kernel, costs: costs}
+		probed, err = p.probe(s, &w, radius, &reach, limit, 0, 0)
 	}
-	return len(s.m.within(q, radius, nil)), planned, probed
+	if err != nil {
+		panic(err)
+	}
+	found, err := searchHashes(context.Background(), semblance.HashQuery{Values: [][]byte{q}, Radius: radius}, []heldSegment{{segment: s}}, h.kernel, 1)
+	if err != nil {
+		panic(err)
+	}
+	return len(found[0]), planned, probed
 }

@@ -16,7 +16,7 @@ var _ semblance.VectorIndex = (*Flat)(nil)
 // [semblance.VectorIndex], in memory or, when opened on a folder, in files that are
 // mapped. Close it.
 type Flat struct {
-	folder folder
+	folder shelfFolder
 	note   func(format string, args ...any)
 	kernel string
 	lanes  int // of a large search
@@ -34,7 +34,7 @@ type Flat struct {
 func NewFlat() *Flat {
 	all := kernels()
 	return &Flat{
-		note: func(string, ...any) {}, kernel: all[len(all)-1], lanes: runtime.GOMAXPROCS(0),
+		folder: newShelfFolder(), note: func(string, ...any) {}, kernel: all[len(all)-1], lanes: runtime.GOMAXPROCS(0),
 		tidying: map[shelfKey]bool{}, shelves: map[shelfKey]*shelf{},
 	}
 }
@@ -64,7 +64,7 @@ func OpenFlat(path string, o Options) (*Flat, error) {
 	if o.Note != nil {
 		f.note = o.Note
 	}
-	f.folder.path, f.folder.mark, f.folder.known = path, o.Mark, o.Known
+	f.folder.under(path, o)
 	held, err := f.folder.load(f.note)
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (f *Flat) Replace(ctx context.Context, space semblance.EngineSpec, c sembla
 		err = f.swap(d.shelf)
 	}
 	if err != nil {
-		f.folder.discard(key, d.trays)
+		f.folder.discardTrays(key, d.trays)
 	}
 	return err
 }
@@ -161,7 +161,7 @@ func (f *Flat) Update(_ context.Context, space semblance.EngineSpec, c semblance
 		err = f.swap(d.shelf)
 	}
 	if err != nil {
-		f.folder.discard(key, d.trays[len(before.trays):])
+		f.folder.discardTrays(key, d.trays[len(before.trays):])
 		return f.failed(before, err)
 	}
 	runtime.KeepAlive(before)
@@ -189,7 +189,7 @@ func (f *Flat) Drop(_ context.Context, c semblance.CollectionID) error {
 	defer f.changes.Unlock()
 	var errs []error
 	for k := range f.held(func(k shelfKey) bool { return k.collection == c }) {
-		errs = append(errs, f.folder.remove(k))
+		errs = append(errs, f.folder.remove(f.folder.of(k)))
 		f.mu.Lock()
 		delete(f.shelves, k)
 		f.mu.Unlock()
@@ -263,7 +263,7 @@ func (f *Flat) failed(s *shelf, err error) error {
 		f.mu.Lock()
 		delete(f.shelves, s.key)
 		f.mu.Unlock()
-		if err := f.folder.remove(s.key); err != nil {
+		if err := f.folder.remove(f.folder.of(s.key)); err != nil {
 			f.note("the damaged files of the vector index are not removed: %v", err)
 		}
 	}
@@ -312,7 +312,7 @@ func (f *Flat) swap(s *shelf) error {
 	for k, old := range others {
 		f.folder.retire(old, s)
 		if k != s.key {
-			if err := f.folder.remove(k); err != nil {
+			if err := f.folder.remove(f.folder.of(k)); err != nil {
 				return err
 			}
 		}

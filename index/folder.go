@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -14,18 +13,24 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"semblance"
 )
 
-// A folder keeps shelves in files: a folder for each, in it a file for each tray, never
-// changed, and the state, which names the trays and what is gone of them. A change writes
-// new trays, then the new state aside, and renames it: that moment is the change.
-// Everything is synced before what relies on it. The zero folder keeps nothing.
+// A folder keeps what is held of collections in files: a folder for each, in it files that
+// are written once and never changed, and the state, which names them and says what is gone of
+// them. A change writes new files, then the new state aside, and renames it: that moment
+// is the change. Everything is synced before what relies on it. A folder without a path
+// keeps nothing.
 type folder struct {
-	path  string
-	mark  func() (string, error)          // of the store's history; may be nil
-	known func(mark string) (bool, error) // whether a mark is of it; may be nil
+	path   string
+	what   string                          // is kept, for people
+	head   string                          // that state files begin with
+	format int                             // raised when the state means something else
+	ext    string                          // of the files' names
+	mark   func() (string, error)          // of the store's history; may be nil
+	known  func(mark string) (bool, error) // whether a mark is of it; may be nil
 	// step, in tests, is called before every change of the disk and may fail it.
 	step func(what string) error
 }
@@ -33,32 +38,14 @@ type folder struct {
 const (
 	stateName = "state"
 	asideName = "state.new"
-	trayExt   = ".tray"
-	stateHead = "semblance vectors %d %08x\n" // format and checksum of the rest
-	// stateFormat is raised when the state means something else.
-	stateFormat = 1
 )
 
-// A state is the content of a state file.
-type state struct {
-	Signal     string                 `json:"signal"`
-	Collection semblance.CollectionID `json:"collection"`
-	Dimensions int                    `json:"dimensions"`
-	Metric     semblance.Metric       `json:"metric"`
-	Version    int64                  `json:"version"`
-	Mark       string                 `json:"mark,omitempty"`
-	Trays      []trayState            `json:"trays"`
-}
+// under makes the folder keep its files somewhere.
+func (d *folder) under(path string, o Options) { d.path, d.mark, d.known = path, o.Mark, o.Known }
 
-type trayState struct {
-	File string `json:"file"`
-	Sum  uint32 `json:"sum"`            // of the tray's header, and through it of everything
-	Gone []byte `json:"gone,omitempty"` // a bit for each row, little-endian
-}
-
-// of is the folder of a shelf.
-func (d *folder) of(k shelfKey) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%s", k.signal, k.collection, k.dims, k.metric))
+// of is the folder of what has a name of several parts.
+func (d *folder) of(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return filepath.Join(d.path, hex.EncodeToString(sum[:16]))
 }
 
@@ -72,91 +59,64 @@ func (d *folder) change(what string, f func() error) error {
 	return f()
 }
 
-// keeper returns what makes a tray in memory one in a file of a shelf.
-func (d *folder) keeper(k shelfKey) func(*tray) (*tray, error) {
-	return func(t *tray) (*tray, error) {
-		if d.path == "" {
-			return t, nil
-		}
-		kept, err := d.keep(k, t)
-		if err != nil {
-			return nil, unwritten(err)
-		}
-		return kept, nil
-	}
-}
-
-func (d *folder) keep(k shelfKey, t *tray) (*tray, error) {
-	dir := d.of(k)
+// create writes a new file in a folder by a function that gets its path, and returns its
+// name.
+func (d *folder) create(dir string, write func(path string) error) (string, error) {
 	if _, err := os.Stat(dir); err != nil {
 		if err := d.change("mkdir", func() error { return os.MkdirAll(dir, 0o700) }); err != nil {
-			return nil, err
+			return "", err
 		}
 		if err := d.change("sync", func() error { return syncFolder(d.path) }); err != nil {
-			return nil, err
+			return "", err
 		}
 	}
-	name := rand.Text() + trayExt
+	name := rand.Text() + d.ext
 	path := filepath.Join(dir, name)
-	if err := d.change("write", func() error { return writeFile(path, t.image) }); err != nil {
+	if err := d.change("write", func() error { return write(path) }); err != nil {
 		_ = os.Remove(path) // best effort: load removes what no state names
-		return nil, err
+		return "", err
 	}
-	kept, err := mapTray(path)
-	if err != nil {
-		_ = os.Remove(path)
-		return nil, err
-	}
-	kept.file, kept.checked = name, nil // written just now
-	return kept, nil
+	return name, nil
 }
 
 // unwritten is the error of a disk that does not take files.
-func unwritten(err error) error {
-	return semblance.Errorf(semblance.Unavailable, "the vector index cannot be written").
+func (d *folder) unwritten(err error) error {
+	return semblance.Errorf(semblance.Unavailable, "the %s cannot be written", d.what).
 		WithHint("Make room on the disk of the data folder and see that it can be written. Nothing is lost: the index is made again from the store.").WithCause(err)
 }
 
-// commit writes the state of a shelf.
-func (d *folder) commit(s *shelf) error {
+// commit writes the state of a folder. state makes it of a mark.
+func (d *folder) commit(dir string, state func(mark string) any) error {
 	if d.path == "" {
 		return nil
 	}
-	if err := d.writeState(s); err != nil {
-		return unwritten(err)
+	if err := d.writeState(dir, state); err != nil {
+		return d.unwritten(err)
 	}
 	return nil
 }
 
-func (d *folder) writeState(s *shelf) error {
-	st := state{Signal: s.key.signal, Collection: s.key.collection, Dimensions: s.key.dims, Metric: s.key.metric, Version: s.version, Trays: []trayState{}}
-	for i, t := range s.trays {
-		ts := trayState{File: t.file, Sum: t.sum()}
-		for _, w := range s.gone[i] {
-			ts.Gone = binary.LittleEndian.AppendUint64(ts.Gone, w)
-		}
-		st.Trays = append(st.Trays, ts)
-	}
+func (d *folder) writeState(dir string, state func(mark string) any) error {
+	mark := ""
 	if d.mark != nil {
 		var err error
-		if st.Mark, err = d.mark(); err != nil {
+		if mark, err = d.mark(); err != nil {
 			return err
 		}
 	}
-	body, err := json.Marshal(st)
+	body, err := json.Marshal(state(mark))
 	if err != nil {
 		return err
 	}
-	dir := d.of(s.key)
 	aside := filepath.Join(dir, asideName)
-	content := append(fmt.Appendf(nil, stateHead, stateFormat, crc32.Checksum(body, castagnoli)), body...)
+	content := append(fmt.Appendf(nil, "%s %d %08x\n", d.head, d.format, crc32.Checksum(body, castagnoli)), body...)
 	for _, step := range []struct {
 		what string
 		do   func() error
 	}{
 		{"mkdir", func() error { return os.MkdirAll(dir, 0o700) }},
 		{"sync", func() error { return syncFolder(d.path) }},
-		{"sync", func() error { return syncFolder(dir) }}, // the trays' names
+		{"sync", func() error { return syncFolder(dir) }}, // the files' names
 		{"remove", func() error { return gone(os.Remove(aside)) }},
 		{"write", func() error { return writeFile(aside, content) }},
 		{"rename", func() error { return os.Rename(aside, filepath.Join(dir, stateName)) }},
@@ -167,6 +127,18 @@ func (d *folder) writeState(s *shelf) error {
 		}
 	}
 	return nil
+}
+
+// readState returns the body of a state file, which may be anything.
+func (d *folder) readState(content []byte) ([]byte, error) {
+	var format int
+	var sum uint32
+	head, body, ok := bytes.Cut(content, []byte{'\n'})
+	rest, named := bytes.CutPrefix(head, []byte(d.head+" "))
+	if n, err := fmt.Sscanf(string(rest)+"\n", "%d %08x\n", &format, &sum); !ok || !named || err != nil || n != 2 || format != d.format || sum != crc32.Checksum(body, castagnoli) {
+		return nil, errDamaged
+	}
+	return body, nil
 }
 
 // writeFile writes a new file that only its owner reads, and syncs it.
@@ -190,30 +162,21 @@ func gone(err error) error {
 	return err
 }
 
-// discard removes trays that no state names.
-func (d *folder) discard(k shelfKey, trays []*tray) {
-	for _, t := range trays {
-		if t.file != "" {
+// discard removes files of a folder that no state names. "" is none.
+func (d *folder) discard(dir string, files ...string) {
+	for _, name := range files {
+		if name != "" {
 			// Best effort: load removes what no state names.
-			_ = d.change("remove", func() error { return os.Remove(filepath.Join(d.of(k), t.file)) })
+			_ = d.change("remove", func() error { return os.Remove(filepath.Join(dir, name)) })
 		}
 	}
 }
 
-// retire removes the trays of a shelf that its successor does not have.
-func (d *folder) retire(old, next *shelf) {
-	d.discard(old.key, slices.DeleteFunc(slices.Clone(old.trays), func(t *tray) bool { return slices.Contains(next.trays, t) }))
-}
-
-// remove removes a shelf's folder, the state first, so that half of it is nothing.
-func (d *folder) remove(k shelfKey) error {
+// remove removes a folder, the state first, so that half of it is nothing.
+func (d *folder) remove(dir string) error {
 	if d.path == "" {
 		return nil
 	}
-	return d.removeFolder(d.of(k))
-}
-
-func (d *folder) removeFolder(dir string) error {
 	err := d.change("remove", func() error { return gone(os.Remove(filepath.Join(dir, stateName))) })
 	if err == nil {
 		err = d.change("sync", func() error { return gone(syncFolder(dir)) })
@@ -222,48 +185,47 @@ func (d *folder) removeFolder(dir string) error {
 		err = d.change("remove", func() error { return os.RemoveAll(dir) })
 	}
 	if err != nil {
-		return semblance.Errorf(semblance.Internal, "files of the vector index are not removed").
+		return semblance.Errorf(semblance.Internal, "files of the %s are not removed", d.what).
 			WithHint("See that the data folder can be written, and try again.").WithCause(err)
 	}
 	return nil
 }
 
-// load opens every shelf. What is damaged or left over is removed.
-func (d *folder) load(note func(string, ...any)) (map[shelfKey]*shelf, error) {
+// load lets open look at the state of every folder; it returns the files that are in use.
+// What is damaged or left over is removed.
+func (d *folder) load(note func(string, ...any), open func(dir string, body []byte) (files []string, err error)) error {
 	unusable := func(err error) error {
-		return semblance.Errorf(semblance.Unavailable, "the folder of the vector index cannot be used").
+		return semblance.Errorf(semblance.Unavailable, "the folder of the %s cannot be used", d.what).
 			WithHint("See that the data folder belongs to you and can be read and written.").WithCause(err)
 	}
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
-		return nil, unusable(err)
+		return unusable(err)
 	}
 	entries, err := os.ReadDir(d.path)
 	if err != nil {
-		return nil, unusable(err)
+		return unusable(err)
 	}
-	out := map[shelfKey]*shelf{}
 	for _, e := range entries {
 		dir := filepath.Join(d.path, e.Name())
-		s, err := d.loadShelf(dir)
+		files, err := d.loadOne(dir, open)
 		switch {
 		case err == nil:
-			out[s.key] = s
-			err = d.sweep(dir, s)
+			err = d.sweep(dir, files)
 		case errors.Is(err, errUnknown):
 		case errors.Is(err, errNoState):
-			err = d.removeFolder(dir)
+			err = d.remove(dir)
 		default:
-			note("files of the vector index are not used and made again: %v", err)
-			err = d.removeFolder(dir)
+			note("files of the %s are not used and made again: %v", d.what, err)
+			err = d.remove(dir)
 		}
 		if err != nil {
-			return nil, unusable(err)
+			return unusable(err)
 		}
 	}
-	return out, nil
+	return nil
 }
 
-// errNoState says that a folder never became a shelf, or ceased to be one.
+// errNoState says that a folder never became one of a collection, or ceased to be one.
 var errNoState = errors.New("no state")
 
 // errForeign says that files were made from another store than there is now.
@@ -272,8 +234,7 @@ var errForeign = errors.New("they were made from another store, or a newer state
 // errUnknown says that the store could not be asked.
 var errUnknown = errors.New("the store does not say whether they are its own")
 
-// loadShelf opens the shelf of a folder, without reading its rows.
-func (d *folder) loadShelf(dir string) (*shelf, error) {
+func (d *folder) loadOne(dir string, open func(dir string, body []byte) ([]string, error)) ([]string, error) {
 	content, err := os.ReadFile(filepath.Join(dir, stateName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errNoState
@@ -281,83 +242,34 @@ func (d *folder) loadShelf(dir string) (*shelf, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := readState(content)
+	body, err := d.readState(content)
 	if err != nil {
 		return nil, err
 	}
+	var made struct {
+		Mark string `json:"mark"`
+	}
+	if json.Unmarshal(body, &made) != nil {
+		return nil, errDamaged
+	}
 	if d.known != nil {
-		if ok, err := d.known(st.Mark); err != nil {
+		if ok, err := d.known(made.Mark); err != nil {
 			return nil, errors.Join(errUnknown, err)
 		} else if !ok {
 			return nil, errForeign
 		}
 	}
-	s := &shelf{key: shelfKey{st.Signal, st.Collection, st.Dimensions, st.Metric}, version: st.Version}
-	if d.of(s.key) != dir {
-		return nil, errDamaged // somebody renamed it
-	}
-	for _, ts := range st.Trays {
-		if filepath.Base(ts.File) != ts.File {
-			return nil, errDamaged
-		}
-		t, err := mapTray(filepath.Join(dir, ts.File))
-		if err != nil {
-			return nil, err
-		}
-		t.file = ts.File
-		if err := s.append(t, ts); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	return open(dir, body)
 }
 
-// append adds a tray, which must fit the others.
-func (s *shelf) append(t *tray, ts trayState) error {
-	metric := semblance.Cosine
-	if t.Metric == euclidMetric {
-		metric = semblance.Euclid
-	}
-	if t.sum() != ts.Sum || int(t.Dims) != s.key.dims || metric != s.key.metric || t.FirstName != s.names || t.Names > 1<<31-s.names {
-		return errDamaged
-	}
-	var set rowSet
-	if len(ts.Gone) > 0 {
-		if set = newRowSet(t); len(ts.Gone) != 8*len(set) {
-			return errDamaged
-		}
-		for i := range set {
-			set[i] = binary.LittleEndian.Uint64(ts.Gone[8*i:])
-		}
-	}
-	s.trays, s.gone = append(s.trays, t), append(s.gone, set)
-	s.names += t.Names
-	return nil
-}
-
-// readState reads a state file, which may be anything.
-func readState(content []byte) (state, error) {
-	var st state
-	var format int
-	var sum uint32
-	head, body, ok := bytes.Cut(content, []byte{'\n'})
-	if n, err := fmt.Sscanf(string(head)+"\n", stateHead, &format, &sum); !ok || err != nil || n != 2 || format != stateFormat || sum != crc32.Checksum(body, castagnoli) {
-		return st, errDamaged
-	}
-	if err := json.Unmarshal(body, &st); err != nil || st.Version <= 0 || st.Dimensions <= 0 || st.Metric != semblance.Cosine && st.Metric != semblance.Euclid {
-		return st, errDamaged
-	}
-	return st, nil
-}
-
-// sweep removes the files of a shelf's folder that its state does not name.
-func (d *folder) sweep(dir string, s *shelf) error {
+// sweep removes what a folder has besides its state and files in use.
+func (d *folder) sweep(dir string, files []string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() == stateName || slices.ContainsFunc(s.trays, func(t *tray) bool { return t.file == e.Name() }) {
+		if e.Name() == stateName || slices.Contains(files, e.Name()) {
 			continue
 		}
 		if err := d.change("remove", func() error { return os.RemoveAll(filepath.Join(dir, e.Name())) }); err != nil {

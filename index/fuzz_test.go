@@ -1,15 +1,18 @@
 package index
 
 import (
-	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"semblance"
+	"semblance/hashing"
 )
 
 // fuzzSpace is what fuzzed trays claim to be of.
@@ -38,7 +41,9 @@ func FuzzTray(f *testing.F) {
 		if mend {
 			image = mended(image)
 		}
-		tr, err := readTray(bytes.NewReader(image))
+		mapped := aligned(len(image))
+		copy(mapped, image)
+		tr, err := openTray(mapped)
 		if err != nil {
 			return
 		}
@@ -62,7 +67,7 @@ func FuzzTray(f *testing.F) {
 
 // mended puts the checksums of an image right, as far as it looks like one.
 func mended(image []byte) []byte {
-	tr := &tray{image: aligned(len(image))}
+	tr := &tray{pages: pages{image: aligned(len(image))}}
 	copy(tr.image, image)
 	if len(image) < headerBytes {
 		return image
@@ -73,7 +78,7 @@ func mended(image []byte) []byte {
 	}
 	tr.header = good
 	l, ok := tr.layout()
-	if !ok || len(image) != l.body+l.size {
+	if body, _ := bodyAt(l.size); !ok || len(image) != body+l.size {
 		return image
 	}
 	tr.view(l)
@@ -98,11 +103,125 @@ func FuzzState(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(good)
-	f.Add([]byte(stateHead + "{}"))
+	f.Add([]byte("semblance vectors 1 00000000\n{}"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		st, err := readState(content)
+		body, err := flat.folder.readState(content)
+		if err != nil {
+			return
+		}
+		st, err := readShelfState(body)
 		if err == nil && (st.Version <= 0 || st.Dimensions <= 0) {
 			t.Fatalf("%+v was taken", st)
+		}
+	})
+}
+
+// fuzzSegment is a good segment to begin with.
+func fuzzSegment(t testing.TB, a hashing.Algorithm, n int) *segment {
+	r := rand.New(rand.NewPCG(uint64(n), 1))
+	var rows []row
+	for i := range n {
+		w := loadWords(make([]byte, a.Bits()/8))
+		for j := range a.Bits() / 32 {
+			w[j/2] |= uint64(r.Uint32()) << (32 - j%2*32)
+		}
+		rows = append(rows, row{w, int64(i)}, row{w, int64(i + 100_000*(i%2))})
+	}
+	s, err := (&scribe{files: &folder{}, lanes: 1}).write(a, sortRows(rows), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// FuzzSegment opens files of an index that may be anything, also ones whose checksums were
+// put right, and uses them: they are refused, or found damaged, or searched; nothing reaches
+// beyond them.
+func FuzzSegment(f *testing.F) {
+	f.Add(fuzzSegment(f, hashing.AlgorithmPDQ, 50).image, false)
+	f.Add(fuzzSegment(f, hashing.AlgorithmPDQ, 5000).image, true)
+	f.Add(fuzzSegment(f, hashing.AlgorithmDHash, 5000).image, true)
+	f.Add(fuzzSegment(f, hashing.AlgorithmSHA1, 300).image, true)
+	f.Add([]byte("SMBLHASH"), false)
+	f.Fuzz(func(t *testing.T, image []byte, mend bool) {
+		mapped := aligned(len(image))
+		copy(mapped, image)
+		if mend {
+			mendSegment(mapped)
+		}
+		s, err := openSegment(mapped)
+		if err != nil {
+			return
+		}
+		c := &catalog{collection: "c", version: 1}
+		if c.append(s, segmentState{Sum: s.sum()}) != nil {
+			return
+		}
+		h := NewHashes()
+		defer h.Close()
+		h.held["c"] = c
+		radii := []int{0}
+		if !s.algorithm.IsDigest() {
+			radii = []int{0, 5, 31, 60}
+		}
+		for _, radius := range radii {
+			q := semblance.HashQuery{Algorithm: s.algorithm, Collections: []semblance.CollectionID{"c"}, Values: [][]byte{make([]byte, s.algorithm.Bits()/8)}, Radius: radius}
+			if s.Values > 0 {
+				w := s.raw(int(s.Values / 2))
+				q.Values = append(q.Values, make([]byte, s.algorithm.Bits()/8))
+				w.put(q.Values[1])
+			}
+			if _, err := h.Search(context.Background(), q); err != nil && semblance.CodeOf(err) != semblance.Internal {
+				t.Fatal(err)
+			}
+			if h.catalog("c") == nil {
+				h.held["c"] = c
+			}
+		}
+		change := semblance.HashChange{Remove: []semblance.EntryID{3, 4}, Add: []semblance.HashEntry{{ID: 4, Algorithm: s.algorithm, Value: make([]byte, s.algorithm.Bits()/8)}}}
+		if err := h.Update(context.Background(), "c", 2, change); err != nil && semblance.CodeOf(err) != semblance.Internal {
+			t.Fatal(err)
+		}
+	})
+}
+
+// mendSegment puts the checksums of an image right, as far as it looks like one.
+func mendSegment(image []byte) {
+	if len(image) < headerBytes {
+		return
+	}
+	s := &segment{pages: pages{image: image}}
+	if _, err := binary.Decode(image[:headerBytes], binary.NativeEndian, &s.segmentHeader); err != nil {
+		return
+	}
+	l, ok := s.layout()
+	if body, _ := bodyAt(l.size); !ok || len(image) != body+l.size {
+		return
+	}
+	s.view(l)
+	s.Sums = s.stampBody()
+	s.stampHeader(&s.segmentHeader)
+}
+
+// FuzzCatalogState reads state files that may be anything.
+func FuzzCatalogState(f *testing.F) {
+	d := newCatalogFolder()
+	f.Add([]byte("semblance hashes 1 00000000\n{}"))
+	body := []byte(`{"collection":"c","version":3,"segments":[{"file":"A.segment","sum":1,"gone":"AQI="}]}`)
+	f.Add(append(fmt.Appendf(nil, "semblance hashes 1 %08x\n", crc32.Checksum(body, castagnoli)), body...))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		body, err := d.readState(content)
+		if err != nil {
+			return
+		}
+		st, err := readCatalogState(body)
+		if err != nil {
+			return
+		}
+		for _, s := range st.Segments {
+			if set, err := unpackRows(s.Gone, 100); err == nil && set.len() > 100 {
+				t.Fatalf("%d rows of 100", set.len())
+			}
 		}
 	})
 }

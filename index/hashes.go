@@ -1,43 +1,85 @@
 package index
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"iter"
-	"slices"
+	"runtime"
 	"sync"
 
 	"semblance"
-	"semblance/hashing"
 )
 
 var _ semblance.HashIndex = (*Hashes)(nil)
 
 // A Hashes is a complete index of digests and perceptual hashes: it returns every
-// entry within the radius. It implements [semblance.HashIndex] and keeps everything
-// in memory.
+// entry within the radius. It implements [semblance.HashIndex], in memory or, when
+// opened on a folder, in files that are mapped. Close it.
 type Hashes struct {
-	changes sync.Mutex   // one change at a time
-	mu      sync.RWMutex // guards held; for a moment only
-	held    map[semblance.CollectionID]*catalog
+	folder catalogFolder
+	note   func(format string, args ...any)
+	kernel string
+	lanes  int // of a large search, and of a replacement
+
+	changes sync.Mutex // one change at a time
+	merging map[*segment]bool
+	merges  int // under way
+	closed  bool
+	work    sync.WaitGroup // merges
+
+	mu   sync.RWMutex // guards held; for a moment only
+	held map[semblance.CollectionID]*catalog
 }
 
-// A catalog is what is held of one collection. It is never changed; a successor
-// shares its segments.
-type catalog struct {
-	version int64
-	tables  map[hashing.Algorithm]*table
-}
-
-// NewHashes returns an index that holds nothing.
-func NewHashes() *Hashes { return &Hashes{held: map[semblance.CollectionID]*catalog{}} }
-
-// Version implements [semblance.HashIndex].
-func (h *Hashes) Version(_ context.Context, c semblance.CollectionID) (int64, error) {
-	if k := h.catalog(c); k != nil {
-		return k.version, nil
+// NewHashes returns an index in memory that holds nothing.
+func NewHashes() *Hashes {
+	all := hashKernels()
+	return &Hashes{
+		folder: newCatalogFolder(), note: func(string, ...any) {}, kernel: all[len(all)-1], lanes: runtime.GOMAXPROCS(0),
+		merging: map[*segment]bool{}, held: map[semblance.CollectionID]*catalog{},
 	}
-	return 0, nil
+}
+
+// OpenHashes opens an index whose files are in a folder, which is made when it is not
+// there and is nobody else's. What it held when it was last used it holds again at once:
+// files are mapped, not read. A collection whose files are damaged or of another format
+// is not held, and the files are removed. Bytes are checked when they are first used;
+// when a search meets damage, it fails with Internal and the collection is not held from
+// then on.
+func OpenHashes(path string, o Options) (*Hashes, error) {
+	h := NewHashes()
+	if o.Note != nil {
+		h.note = o.Note
+	}
+	h.folder.under(path, o)
+	held, err := h.folder.load(h.note)
+	if err != nil {
+		return nil, err
+	}
+	h.changes.Lock()
+	defer h.changes.Unlock()
+	h.held = held
+	for c := range held {
+		h.startMerging(c)
+	}
+	return h, nil
+}
+
+// Close waits until the index has merged its files. It is not used any more then.
+func (h *Hashes) Close() error {
+	h.changes.Lock()
+	h.closed = true
+	h.changes.Unlock()
+	h.work.Wait()
+	return nil
+}
+
+// Held implements [semblance.HashIndex].
+func (h *Hashes) Held(_ context.Context, c semblance.CollectionID) (semblance.HashHolding, error) {
+	if k := h.catalog(c); k != nil {
+		return k.holding(), nil
+	}
+	return semblance.HashHolding{}, nil
 }
 
 // Replace implements [semblance.HashIndex]. Until entries has ended, searches see
@@ -46,53 +88,107 @@ func (h *Hashes) Replace(ctx context.Context, c semblance.CollectionID, version 
 	if err := checkVersion(version); err != nil {
 		return err
 	}
-	lists := map[hashing.Algorithm]*list{}
+	d := (&catalog{collection: c}).draft(h.folder.scribe(c, h.lanes))
+	err := guarded(func() error { return d.fill(ctx, entries) })
+	if err == nil {
+		d.version = version
+		h.changes.Lock()
+		defer h.changes.Unlock()
+		err = h.swap(d.catalog)
+	}
+	if err != nil {
+		d.scribe.discard(d.segments...)
+	}
+	return err
+}
+
+func (d *hashDraft) fill(ctx context.Context, entries iter.Seq2[semblance.HashEntry, error]) error {
 	for e, err := range entries {
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err == nil {
-			err = put(lists, e)
+			err = d.put(e)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	k := (&catalog{}).with(version, lists)
-	h.changes.Lock()
-	defer h.changes.Unlock()
-	h.swap(c, k)
-	return nil
+	return d.finish()
 }
 
-// Add implements [semblance.HashIndex]. Either all entries are added or none. An
-// entry that is held already may be added again; it is returned once.
-func (h *Hashes) Add(_ context.Context, c semblance.CollectionID, version int64, entries ...semblance.HashEntry) error {
+// Update implements [semblance.HashIndex].
+func (h *Hashes) Update(_ context.Context, c semblance.CollectionID, version int64, change semblance.HashChange) error {
 	if err := checkVersion(version); err != nil {
 		return err
 	}
-	lists := map[hashing.Algorithm]*list{}
-	for _, e := range entries {
-		if err := put(lists, e); err != nil {
+	for _, e := range change.Add {
+		if err := checkHash(e.Algorithm, e.Value); err != nil {
 			return err
 		}
 	}
 	h.changes.Lock()
 	defer h.changes.Unlock()
-	k := h.catalog(c)
-	if k == nil {
-		k = &catalog{}
+	before := h.catalog(c)
+	if before == nil {
+		before = &catalog{collection: c}
 	}
-	h.swap(c, k.with(version, lists))
+	d := before.draft(h.folder.scribe(c, h.lanes))
+	err := guarded(func() error { return d.apply(change) })
+	if err == nil {
+		d.version = version
+		err = h.swap(d.catalog)
+	}
+	if err != nil {
+		d.scribe.discard(d.fresh(before)...)
+		return h.failed(before, err)
+	}
+	runtime.KeepAlive(before)
 	return nil
 }
 
-// Drop implements [semblance.HashIndex].
+// fresh returns the segments that a catalog has not.
+func (d *hashDraft) fresh(before *catalog) []*segment {
+	had := map[*segment]bool{}
+	for _, s := range before.segments {
+		had[s] = true
+	}
+	var out []*segment
+	for _, s := range d.segments {
+		if !had[s] {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// apply puts a change into a draft.
+func (d *hashDraft) apply(change semblance.HashChange) error {
+	ids := make([]int64, len(change.Remove))
+	for i, id := range change.Remove {
+		ids[i] = int64(id)
+	}
+	if err := d.remove(ids); err != nil {
+		return err
+	}
+	for _, e := range change.Add {
+		if err := d.put(e); err != nil {
+			return err
+		}
+	}
+	return d.finish()
+}
+
+// Drop implements [semblance.HashIndex]. The files are gone when it returns.
 func (h *Hashes) Drop(_ context.Context, c semblance.CollectionID) error {
 	h.changes.Lock()
 	defer h.changes.Unlock()
-	h.swap(c, nil)
-	return nil
+	if h.catalog(c) == nil {
+		return nil
+	}
+	err := h.folder.remove(h.folder.of(c))
+	h.forget(c)
+	return err
 }
 
 // Search implements [semblance.HashIndex]. A radius of a digest is refused, and so
@@ -101,44 +197,30 @@ func (h *Hashes) Search(ctx context.Context, q semblance.HashQuery) ([][]semblan
 	if err := checkHashQuery(q); err != nil {
 		return nil, err
 	}
-	tables, err := h.tables(q)
+	catalogs, segments, err := h.asked(q)
 	if err != nil {
 		return nil, err
 	}
-	out := make([][]semblance.HashNeighbor, len(q.Values))
-	var near []near
-	for i, v := range q.Values {
-		for _, t := range tables {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			near = t.within(v, q.Radius, near[:0])
-			for _, n := range near {
-				out[i] = append(out[i], semblance.HashNeighbor{Entry: n.id, Collection: t.collection, Distance: n.distance})
-			}
+	defer runtime.KeepAlive(catalogs) // their files stay mapped
+	out, err := searchHashes(ctx, q, segments, h.kernel, h.lanes)
+	if errors.Is(err, errDamaged) {
+		h.changes.Lock()
+		defer h.changes.Unlock()
+		for _, c := range catalogs {
+			err = h.failed(c, err)
 		}
-		slices.SortFunc(out[i], byHashDistance)
-		out[i] = slices.Compact(out[i])
+	}
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
-// byHashDistance orders neighbors nearest first, ties by collection and entry.
-func byHashDistance(a, b semblance.HashNeighbor) int {
-	return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Collection, b.Collection), cmp.Compare(a.Entry, b.Entry))
-}
-
-// A heldTable is a table of a search with its collection.
-type heldTable struct {
-	collection semblance.CollectionID
-	*table
-}
-
-// tables returns the tables of a query as they are now, each collection once.
-func (h *Hashes) tables(q semblance.HashQuery) ([]heldTable, error) {
+// asked returns the catalogs of a query as they are now, each once, and their segments of
+// the query's algorithm.
+func (h *Hashes) asked(q semblance.HashQuery) (catalogs []*catalog, segments []heldSegment, err error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	var out []heldTable
 	seen := map[semblance.CollectionID]bool{}
 	for _, c := range q.Collections {
 		if seen[c] {
@@ -147,88 +229,73 @@ func (h *Hashes) tables(q semblance.HashQuery) ([]heldTable, error) {
 		seen[c] = true
 		k := h.held[c]
 		if k == nil {
-			return nil, notHeld(c)
+			return nil, nil, notHeld(c)
 		}
-		if t := k.tables[q.Algorithm]; t != nil {
-			out = append(out, heldTable{c, t})
+		catalogs = append(catalogs, k)
+		for i, s := range k.segments {
+			if s.algorithm == q.Algorithm && s.Rows > 0 {
+				segments = append(segments, heldSegment{s, c, k.gone[i]})
+			}
 		}
 	}
-	return out, nil
+	return catalogs, segments, nil
 }
 
+// failed returns the error of a catalog. One that is damaged is thrown away, with its
+// files, unless it was replaced already. The caller holds changes.
+func (h *Hashes) failed(c *catalog, err error) error {
+	if !errors.Is(err, errDamaged) {
+		return err
+	}
+	if h.catalog(c.collection) == c && guarded(c.sound) != nil {
+		h.note("the hash index of collection %s was damaged and is made again", c.collection)
+		h.forget(c.collection)
+		if err := h.folder.remove(h.folder.of(c.collection)); err != nil {
+			h.note("the damaged files of the hash index are not removed: %v", err)
+		}
+	}
+	return semblance.Errorf(semblance.Internal, "the hash index of a collection is damaged").
+		WithHint("Try again: it is made again from the store. When it happens more than once, look after the disk.").WithCause(err)
+}
+
+// sound makes sure of everything.
+func (c *catalog) sound() error {
+	for _, s := range c.segments {
+		if err := s.sound(); err != nil {
+			return err
+		}
+		if err := s.soundSlots(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// catalog returns what is held, or nil.
 func (h *Hashes) catalog(c semblance.CollectionID) *catalog {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.held[c]
 }
 
-func (h *Hashes) swap(c semblance.CollectionID, k *catalog) {
+func (h *Hashes) forget(c semblance.CollectionID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if k == nil {
-		delete(h.held, c)
-		return
-	}
-	h.held[c] = k
+	delete(h.held, c)
 }
 
-// with returns a successor that holds the lists too.
-func (k *catalog) with(version int64, lists map[hashing.Algorithm]*list) *catalog {
-	next := &catalog{version: version, tables: make(map[hashing.Algorithm]*table, len(k.tables)+len(lists))}
-	for a, t := range k.tables {
-		next.tables[a] = t
-	}
-	for a, l := range lists {
-		t := next.tables[a]
-		if t == nil {
-			t = &table{algorithm: a}
-		}
-		next.tables[a] = t.with(l)
-	}
-	return next
-}
-
-// put adds an entry to the list of its algorithm.
-func put(lists map[hashing.Algorithm]*list, e semblance.HashEntry) error {
-	if err := checkHash(e.Algorithm, e.Value); err != nil {
+// swap makes a catalog the one that is held, first on disk. The caller holds changes.
+func (h *Hashes) swap(c *catalog) error {
+	if err := h.folder.commit(c); err != nil {
 		return err
 	}
-	l := lists[e.Algorithm]
-	if l == nil {
-		l = &list{width: len(e.Value)}
-		lists[e.Algorithm] = l
+	old := h.catalog(c.collection)
+	h.mu.Lock()
+	h.held[c.collection] = c
+	h.mu.Unlock()
+	if old != nil {
+		h.folder.retire(old, c)
 	}
-	l.add(e.Value, e.ID)
-	return nil
-}
-
-// checkHash refuses values that are not of the algorithm.
-func checkHash(a hashing.Algorithm, value []byte) error {
-	switch bits := a.Bits(); {
-	case bits == 0:
-		return semblance.Errorf(semblance.Invalid, "no hash algorithm is called %q", string(a))
-	case len(value)*8 != bits:
-		return semblance.Errorf(semblance.Invalid, "a value of %s has %d bytes, not %d", string(a), bits/8, len(value))
-	}
-	return nil
-}
-
-// checkHashQuery refuses what has no answer.
-func checkHashQuery(q semblance.HashQuery) error {
-	bits := q.Algorithm.Bits()
-	if bits == 0 {
-		return semblance.Errorf(semblance.Invalid, "no hash algorithm is called %q", string(q.Algorithm))
-	}
-	for _, v := range q.Values {
-		if err := checkHash(q.Algorithm, v); err != nil {
-			return err
-		}
-	}
-	if q.Radius < 0 || q.Radius > bits {
-		return semblance.Errorf(semblance.Invalid, "a radius of %s is between 0 and %d, not %d", string(q.Algorithm), bits, q.Radius)
-	}
-	if q.Algorithm.IsDigest() && q.Radius != 0 {
-		return semblance.Errorf(semblance.Invalid, "digests are equal or not; %s has no radius %d", string(q.Algorithm), q.Radius)
-	}
+	h.startMerging(c.collection)
 	return nil
 }

@@ -2,6 +2,7 @@ package index_test
 
 import (
 	"fmt"
+	"iter"
 	"math/bits"
 	"math/rand/v2"
 	"slices"
@@ -16,17 +17,21 @@ import (
 func fill(t testing.TB, a hashing.Algorithm, values [][]byte) *index.Hashes {
 	t.Helper()
 	h := index.NewHashes()
-	err := h.Replace(t.Context(), "c", 1, func(yield func(semblance.HashEntry, error) bool) {
+	if err := h.Replace(t.Context(), "c", 1, eachValue(a, values)); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// eachValue yields entries whose IDs are their places.
+func eachValue(a hashing.Algorithm, values [][]byte) iter.Seq2[semblance.HashEntry, error] {
+	return func(yield func(semblance.HashEntry, error) bool) {
 		for i, v := range values {
 			if !yield(semblance.HashEntry{ID: semblance.EntryID(i), Algorithm: a, Value: v}, nil) {
 				return
 			}
 		}
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	return h
 }
 
 // brute is the definition: every value, nothing skipped.
@@ -166,24 +171,25 @@ func TestSegmentOnce(t *testing.T) {
 	for range 50_000 {
 		values = append(values, random(r, 32))
 	}
-	n, planned, probed := index.NewSegment(values).Count(query, 31)
+	n, planned, probed := index.Count(fill(t, hashing.AlgorithmPDQ, values), "c", query, 31)
 	if want := len(brute(values, query, 31)); n != want || !planned || !probed {
 		t.Fatalf("%d entries, want %d; planned %v, probed %v", n, want, planned, probed)
 	}
-	// Values crowd two bits away from the query in every slot, where the plan cannot
-	// see them coming.
+	// Values crowd two bits away from the query in every slot, of which 100,000 values have
+	// 19 of 13 bits, where the plan cannot see them coming.
 	for len(values) < 100_000 {
 		v := slices.Clone(query)
-		for s := range 16 {
-			for _, b := range r.Perm(16)[:2] {
-				v[s*2+b/8] ^= 1 << (b % 8)
+		for s := range 19 {
+			for _, b := range r.Perm(13)[:2] {
+				v[(s*13+b)/8] ^= 0x80 >> ((s*13 + b) % 8)
 			}
 		}
 		values = append(values, v)
 	}
 	gaveUp := false
-	for _, radius := range []int{31, 32, 33, 40, 47} {
-		n, planned, probed := index.NewSegment(values).Count(query, radius)
+	h := fill(t, hashing.AlgorithmPDQ, values)
+	for _, radius := range []int{31, 37, 38, 47, 56} {
+		n, planned, probed := index.Count(h, "c", query, radius)
 		if want := len(brute(values, query, radius)); n != want {
 			t.Fatalf("%d entries within %d, want %d", n, radius, want)
 		}
@@ -211,7 +217,7 @@ func TestHashesGrow(t *testing.T) {
 				more = append(more, semblance.HashEntry{ID: semblance.EntryID(len(values)), Algorithm: a, Value: v})
 				values = append(values, v)
 			}
-			if err := h.Add(t.Context(), "c", version, more...); err != nil {
+			if err := h.Update(t.Context(), "c", version, semblance.HashChange{Add: more}); err != nil {
 				t.Fatal(err)
 			}
 			radius := 0

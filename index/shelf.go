@@ -29,7 +29,7 @@ type shelf struct {
 	names   uint32   // subjects of all trays
 }
 
-// A rowSet is a set of rows of a tray. nil is the empty one.
+// A rowSet is a set of rows. nil is the empty one.
 type rowSet []uint64
 
 func (s rowSet) has(row int) bool { return s != nil && s[row/64]>>(row%64)&1 != 0 }
@@ -42,7 +42,7 @@ func (s rowSet) len() int {
 	return n
 }
 
-func newRowSet(t *tray) rowSet { return make(rowSet, blocksOf(int(t.Rows))) }
+func newRowSet(rows int) rowSet { return make(rowSet, (rows+63)/64) }
 
 // find returns where an ID is. The tray is -1 when it is not held.
 func (s *shelf) find(id semblance.ReferenceID) (tray, row int, err error) {
@@ -111,7 +111,7 @@ func (d *draft) remove(id semblance.ReferenceID) error {
 	if !d.own[tray] {
 		d.own[tray] = true
 		if d.gone[tray] = slices.Clone(d.gone[tray]); d.gone[tray] == nil {
-			d.gone[tray] = newRowSet(d.trays[tray])
+			d.gone[tray] = newRowSet(int(d.trays[tray].Rows))
 		}
 	}
 	d.gone[tray][row/64] |= 1 << (row % 64)

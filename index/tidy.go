@@ -1,7 +1,6 @@
 package index
 
 import (
-	"hash/crc32"
 	"runtime"
 	"slices"
 
@@ -170,7 +169,7 @@ func (s *shelf) used() (rowSet, error) {
 func (f *Flat) exchange(s *shelf, r rewrite) error {
 	now := f.shelf(s.key)
 	if now == nil || len(now.trays) < len(s.trays) || !slices.Equal(now.trays[:len(s.trays)], s.trays) || r.revived(now, len(s.trays)) {
-		f.folder.discard(s.key, []*tray{r.tray})
+		f.folder.discardTrays(s.key, []*tray{r.tray})
 		return nil
 	}
 	next := *now
@@ -181,7 +180,7 @@ func (f *Flat) exchange(s *shelf, r rewrite) error {
 				continue
 			}
 			if set == nil {
-				set = newRowSet(r.tray)
+				set = newRowSet(int(r.tray.Rows))
 			}
 			at := r.places[place{i, row}]
 			set[at/64] |= 1 << (at % 64)
@@ -190,7 +189,7 @@ func (f *Flat) exchange(s *shelf, r rewrite) error {
 	next.trays = slices.Replace(slices.Clone(now.trays), r.from, r.to, r.tray)
 	next.gone = slices.Replace(slices.Clone(now.gone), r.from, r.to, set)
 	if err := f.folder.commit(&next); err != nil {
-		f.folder.discard(s.key, []*tray{r.tray})
+		f.folder.discardTrays(s.key, []*tray{r.tray})
 		return err
 	}
 	f.mu.Lock()
@@ -217,10 +216,8 @@ func (r *rewrite) revived(now *shelf, from int) bool {
 // checkAll makes sure of everything, also of what was checked before.
 func (s *shelf) checkAll() error {
 	for _, t := range s.trays {
-		for i, sum := range t.sums {
-			if crc32.Checksum(t.body[i*blockBytes:min(len(t.body), (i+1)*blockBytes)], castagnoli) != sum {
-				return errDamaged
-			}
+		if err := t.checkAll(); err != nil {
+			return err
 		}
 		for _, n := range t.subjects {
 			if n >= s.names {

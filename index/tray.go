@@ -1,13 +1,7 @@
 package index
 
 import (
-	"bytes"
 	"encoding/binary"
-	"errors"
-	"hash/crc32"
-	"io"
-	"sync/atomic"
-	"unsafe"
 
 	"semblance"
 )
@@ -16,25 +10,11 @@ import (
 // what is written again when one of them is removed.
 const trayRows = 1 << 16
 
-// blockBytes is how much is checked at once.
-const blockBytes = 4 << 10
-
-// errDamaged is what a tray says whose bytes are not those that were written. The
-// collection is then not held any more.
-var errDamaged = errors.New("a file of the vector index is damaged")
-
-// A tray holds rows in one piece of memory, which is also its file: see layout. It is
-// never changed. Which of its rows are gone, the shelf knows.
-//
-// A tray from a file is checked block by block when a block is first read. Whatever
-// reads mapped memory keeps the tray reachable meanwhile.
+// A tray holds rows in pages: see layout. Which of its rows are gone, the shelf knows.
 type tray struct {
 	header
-	file    string // in the shelf's folder; "" in memory
-	image   []byte
-	body    []byte          // what is checked
-	sums    []uint32        // of the body's blocks
-	checked []atomic.Uint64 // a bit for each block that was; nil when all are known to be good
+	pages
+	file string // in the shelf's folder; "" in memory
 
 	// Views of the body.
 	at                  layout
@@ -54,16 +34,10 @@ type labels struct {
 	table []uint32 // number + 1 by hash, 0 empty; its length is a power of two
 }
 
-const (
-	headerBytes = 128
-	trayFormat  = 2 // raised when the layout changes; other ones are made again
-	orderMark   = 0x01020304
-)
+// trayFormat is raised when the layout changes; other ones are made again.
+const trayFormat = 2
 
 var trayMagic = [8]byte{'S', 'M', 'B', 'L', 'T', 'R', 'A', 'Y'}
-
-// castagnoli is the checksum that processors have an instruction for.
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const (
 	cosineMetric = 0
@@ -89,9 +63,8 @@ type header struct {
 	NameBytes uint64
 }
 
-// A layout is where the parts of a tray are. All but sums counts from the body's start.
+// A layout is where the parts of a tray are, from the body's start.
 type layout struct {
-	body, blocks                                                               int
 	center, codes, scales, bias, rests, days, subjects, vectors                int
 	idEnds, ids, idTable, idTableLen, nameEnds, names, nameTable, nameTableLen int
 	size                                                                       int // of the body
@@ -117,15 +90,13 @@ func (h *header) layout() (layout, bool) {
 	l.idTableLen, l.nameTableLen = tableLen(rows), tableLen(int(h.Names))
 	l.idEnds, l.idTable, l.ids = place(4*rows), place(4*l.idTableLen), place(int(h.IDBytes))
 	l.nameEnds, l.nameTable, l.names = place(4*int(h.Names)), place(4*l.nameTableLen), place(int(h.NameBytes))
-	l.blocks = (l.size + blockBytes - 1) / blockBytes
-	l.body = (headerBytes + 4*l.blocks + 63) / 64 * 64
 	return l, true
 }
 
 // view sets the views of a tray's image, which is as long as its header says.
 func (t *tray) view(l layout) {
-	t.at, t.body = l, t.image[l.body:]
-	t.sums = cast[uint32](t.image[headerBytes:], l.blocks)
+	t.at = l
+	t.lay(l.size)
 	rows, padded := int(t.Rows), blocksOf(int(t.Rows))*blockRows
 	t.center = cast[float32](t.body[l.center:], int(t.Dims))
 	t.codes = t.body[l.codes:][:padded*chunksOf(int(t.Dims))*chunkDims]
@@ -137,21 +108,6 @@ func (t *tray) view(l layout) {
 	t.names = labels{cast[uint32](t.body[l.nameEnds:], int(t.Names)), t.body[l.names:][:t.NameBytes], cast[uint32](t.body[l.nameTable:], l.nameTableLen)}
 }
 
-// cast returns memory, which is aligned, as n numbers.
-func cast[T uint32 | int32 | float32](b []byte, n int) []T {
-	if n == 0 {
-		return nil
-	}
-	return unsafe.Slice((*T)(unsafe.Pointer(&b[:4*n][0])), n)
-}
-
-// aligned returns n zeroed bytes that begin at a multiple of 64.
-func aligned(n int) []byte {
-	b := make([]byte, n+63)
-	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & 63
-	return b[skip:][:n]
-}
-
 // openTray reads the header of an image that may be anything.
 func openTray(image []byte) (*tray, error) {
 	if len(image) < headerBytes {
@@ -161,19 +117,15 @@ func openTray(image []byte) (*tray, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tray{header: h, image: image}
+	t := &tray{header: h, pages: pages{image: image}}
 	l, ok := t.layout()
-	if !ok || len(image) != l.body+l.size {
+	if !ok {
 		return nil, errDamaged
 	}
-	if sum := cast[uint32](image[headerBytes-4:], 1); sum[0] != crc32.Checksum(image[:headerBytes-4], castagnoli) {
-		return nil, errDamaged
-	}
-	if crc32.Checksum(image[headerBytes:l.body], castagnoli) != t.Sums {
-		return nil, errDamaged
+	if err := t.fits(l.size, t.Sums); err != nil {
+		return nil, err
 	}
 	t.view(l)
-	t.checked = make([]atomic.Uint64, l.blocks/64+1)
 	return t, nil
 }
 
@@ -187,27 +139,6 @@ func readHeader(image []byte) (header, error) {
 		return h, errDamaged
 	}
 	return h, nil
-}
-
-// sum is a checksum that everything in the tray has a part in.
-func (t *tray) sum() uint32 { return cast[uint32](t.image[headerBytes-4:], 1)[0] }
-
-// check makes sure that bytes of the body are those that were written.
-func (t *tray) check(from, n int) error {
-	if t.checked == nil || n <= 0 {
-		return nil
-	}
-	for b := from / blockBytes; b <= (from+n-1)/blockBytes; b++ {
-		word, bit := &t.checked[b/64], uint64(1)<<(b%64)
-		if word.Load()&bit != 0 {
-			continue
-		}
-		if crc32.Checksum(t.body[b*blockBytes:min(len(t.body), (b+1)*blockBytes)], castagnoli) != t.sums[b] {
-			return errDamaged
-		}
-		word.Or(bit)
-	}
-	return nil
 }
 
 // checkRows makes sure of all that a search reads of rows, which begin with a block, but
@@ -315,31 +246,4 @@ func hash(text string) uint32 {
 	}
 	h ^= h >> 15
 	return h * 0x2c1b3c6d >> 1
-}
-
-// maxTrayBytes bounds a file before anything is allocated for it.
-const maxTrayBytes = 1 << 38
-
-// readTray reads a tray that may be anything into memory.
-func readTray(r io.Reader) (*tray, error) {
-	head := make([]byte, headerBytes)
-	if _, err := io.ReadFull(r, head); err != nil {
-		return nil, errDamaged
-	}
-	h, err := readHeader(head)
-	if err != nil {
-		return nil, err
-	}
-	l, ok := h.layout()
-	if !ok {
-		return nil, errDamaged
-	}
-	var rest bytes.Buffer // grows with what there is, whatever the header says
-	if n, err := io.Copy(&rest, io.LimitReader(r, int64(l.body+l.size-headerBytes)+1)); err != nil || int(n) != l.body+l.size-headerBytes {
-		return nil, errDamaged
-	}
-	image := aligned(l.body + l.size)
-	copy(image, head)
-	copy(image[headerBytes:], rest.Bytes())
-	return openTray(image)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"semblance"
+	"semblance/index"
 	"semblance/models"
 	"semblance/store"
 	"semblance/worker"
@@ -43,7 +43,7 @@ func (e *env) diagnose(ctx context.Context) []diagnosis {
 	out = append(out, e.diagnoseModels(ctx)...)
 	out = append(out, e.diagnoseBundles()...)
 	out = append(out, e.diagnoseWorker(ctx)...)
-	out = append(out, e.diagnoseStore(ctx), e.diagnoseIndex(ctx))
+	out = append(out, e.diagnoseStore(ctx), e.diagnoseIndex(ctx), e.diagnoseHashes())
 	return out
 }
 
@@ -183,6 +183,19 @@ func (e *env) diagnoseIndex(ctx context.Context) diagnosis {
 		return bad("index", e.cfg.Index, true, err)
 	}
 	return diagnosis{Area: "index", Name: e.cfg.Index, OK: true, Need: true, Says: "answers"}
+}
+
+// diagnoseHashes reads the files of the hash index. That they are damaged, or changed
+// meanwhile, stops nothing.
+func (e *env) diagnoseHashes() diagnosis {
+	d := diagnosis{Area: "index", Name: "hashes"}
+	entries, err := index.CheckHashes(filepath.Join(e.cfg.Data, "index", "hashes"))
+	if err != nil {
+		d.Says, d.Mend = fmt.Sprintf("its files are damaged, or were changed while they were read: %v", err), "Nothing has to be done: they are made again from the store at the next use. When it happens more than once, look after the disk."
+		return d
+	}
+	d.OK, d.Says = true, fmt.Sprintf("whole, %s in the data folder", count(entries, "entry", "entries"))
+	return d
 }
 
 // printDiagnoses prints them and fails when something needed is not there.

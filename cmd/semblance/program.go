@@ -63,6 +63,11 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 	if c, ok := vectors.(io.Closer); ok {
 		p.closers = append(p.closers, c)
 	}
+	hashes, err := index.OpenHashes(filepath.Join(cfg.Data, "index", "hashes"), indexOptions(ctx, p.store, note))
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	p.closers = append(p.closers, hashes)
 	supplied, err := openSupplied(ctx, cfg, p.store, note)
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -74,7 +79,7 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 	p.engine = semblance.New(semblance.Parts{
 		Cases: p.store, Collections: p.store, References: p.store, Subjects: p.store, Staging: p.store, Entries: p.store, Media: p.store, Requests: p.store, Categories: p.store, Audit: p.store, Calibrations: p.store,
 		Groupings: p.store, Groups: p.store,
-		Objects: folder, Vectors: vectors, Hashes: index.NewHashes(), Supplied: supplied, Sets: p.sets, SetFiles: p.sets, SetRecords: p.store,
+		Objects: folder, Vectors: vectors, Hashes: hashes, Supplied: supplied, Sets: p.sets, SetFiles: p.sets, SetRecords: p.store,
 		Analyzer: p.decoder, Engines: engines, Pins: p.store, CheckEngine: p.decoder.check, Limits: cfg.Limits,
 	})
 	return p, nil
@@ -86,11 +91,7 @@ func openVectors(ctx context.Context, cfg *config, st *store.Store, note func(st
 	if cfg.Index != "flat" {
 		return qdrant.Open(ctx, cfg.Index, qdrant.Options{APIKey: cfg.IndexKey})
 	}
-	flat, err := index.OpenFlat(filepath.Join(cfg.Data, "index", "vectors"), index.Options{
-		Note:  note,
-		Mark:  func() (string, error) { return auditMark(ctx, st) },
-		Known: func(mark string) (bool, error) { return knownMark(ctx, st, mark) },
-	})
+	flat, err := index.OpenFlat(filepath.Join(cfg.Data, "index", "vectors"), indexOptions(ctx, st, note))
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +122,15 @@ func openSets(ctx context.Context, cfg *config, st *store.Store) (*digestset.Lib
 		ids = append(ids, c.ID)
 	}
 	return digestset.OpenLibrary(filepath.Join(cfg.Data, "sets"), digestset.Options{}, known, ids)
+}
+
+// indexOptions are what an index in files is told about the store.
+func indexOptions(ctx context.Context, st *store.Store, note func(string, ...any)) index.Options {
+	return index.Options{
+		Note:  note,
+		Mark:  func() (string, error) { return auditMark(ctx, st) },
+		Known: func(mark string) (bool, error) { return knownMark(ctx, st, mark) },
+	}
 }
 
 // auditMark names the end of the audit chain, and with it everything before.

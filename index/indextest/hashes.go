@@ -30,7 +30,11 @@ func HashIndex(t *testing.T, open func(t *testing.T) semblance.HashIndex) {
 		{"a replacement that breaks off is not seen", (*hashKit).breaksOff},
 		{"refused values change nothing", (*hashKit).refused},
 		{"entries stay the caller's", (*hashKit).ownership},
+		{"removed", (*hashKit).remove},
+		{"removed and added at once", (*hashKit).removeAndAdd},
+		{"many small changes", (*hashKit).churn},
 		{"searches and changes at once", (*hashKit).concurrent},
+		{"removed while searched", (*hashKit).removing},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,17 +83,23 @@ func (k *hashKit) replaceWith(c semblance.CollectionID, version int64, entries .
 
 func (k *hashKit) addTo(c semblance.CollectionID, version int64, entries ...semblance.HashEntry) {
 	k.Helper()
-	k.ok(k.index.Add(k.Context(), c, version, entries...))
-	k.want[c] = append(k.want[c], entries...)
-	k.version(c, version)
+	k.change(c, version, semblance.HashChange{Add: entries})
 }
 
 func (k *hashKit) version(c semblance.CollectionID, want int64) {
 	k.Helper()
-	got, err := k.index.Version(k.Context(), c)
+	got, err := k.index.Held(k.Context(), c)
 	k.ok(err)
-	if got != want {
-		k.Fatalf("version of %s is %d, want %d", c, got, want)
+	if got.Version != want {
+		k.Fatalf("version of %s is %d, want %d", c, got.Version, want)
+	}
+	if held := k.want[c]; got.Entries != int64(len(held)) {
+		k.Fatalf("%d entries of %s are held, want %d", got.Entries, c, len(held))
+	}
+	for _, e := range k.want[c] {
+		if e.ID > got.Last {
+			k.Fatalf("entry %d of %s is behind the last, %d", e.ID, c, got.Last)
+		}
 	}
 }
 
@@ -239,7 +249,7 @@ func (k *hashKit) steps() {
 			values := [][]byte{held[0].Value, held[len(held)-1].Value, flip(k.r, held[len(held)/2].Value, 4), randomValue(k.r, a.Bits()/8)}
 			k.search(a, radii(a)[len(radii(a))/2], values, c)
 		}
-		if err := k.index.Add(k.Context(), c, 100, k.want[c][0]); err != nil { // once more changes nothing
+		if err := k.index.Update(k.Context(), c, 100, semblance.HashChange{Add: k.want[c][:1]}); err != nil { // once more changes nothing
 			k.Fatal(err)
 		}
 		k.search(a, 0, [][]byte{k.want[c][0].Value}, c)
@@ -254,9 +264,7 @@ func (k *hashKit) replace() {
 	k.replaceWith("a", 6, before[:10]...)
 	k.search(hashing.AlgorithmPDQ, 31, [][]byte{before[0].Value, before[50].Value}, "a", "b")
 	k.search(hashing.AlgorithmMD5, 0, [][]byte{md5}, "a")
-	k.ok(k.index.Drop(k.Context(), "a"))
-	k.version("a", 0)
-	k.notHeld("a")
+	k.drop("a")
 	k.search(hashing.AlgorithmPDQ, 31, [][]byte{before[0].Value}, "b")
 }
 
@@ -268,15 +276,15 @@ func (k *hashKit) breaksOff() {
 	if err := k.index.Replace(k.Context(), "a", 4, each(after, broken)); !errors.Is(err, broken) {
 		k.Fatalf("the error of the entries became %v", err)
 	}
-	switch got, err := k.index.Version(k.Context(), "a"); {
+	switch got, err := k.index.Held(k.Context(), "a"); {
 	case err != nil:
 		k.Fatal(err)
-	case got == 3:
+	case got.Version == 3:
 		k.search(hashing.AlgorithmPDQ, 31, [][]byte{before[0].Value, after[0].Value}, "a")
-	case got == 0:
+	case got.Version == 0:
 		k.notHeld("a")
 	default:
-		k.Fatalf("version %d after a replacement that broke off", got)
+		k.Fatalf("%+v held after a replacement that broke off", got)
 	}
 	if err := k.index.Replace(k.Context(), "fresh", 4, each(after, broken)); !errors.Is(err, broken) {
 		k.Fatalf("the error of the entries became %v", err)
@@ -296,7 +304,7 @@ func (k *hashKit) refused() {
 		"of no algorithm": k.entry("", make([]byte, 32)),
 	}
 	for name, e := range bad {
-		if err := k.index.Add(k.Context(), "a", 6, good, e); semblance.CodeOf(err) != semblance.Invalid {
+		if err := k.index.Update(k.Context(), "a", 6, semblance.HashChange{Add: []semblance.HashEntry{good, e}}); semblance.CodeOf(err) != semblance.Invalid {
 			k.Fatalf("adding a value that is %s gave %v, want invalid", name, err)
 		}
 		if err := k.index.Replace(k.Context(), "new", 6, each([]semblance.HashEntry{good, e}, nil)); semblance.CodeOf(err) != semblance.Invalid {
@@ -329,7 +337,7 @@ func (k *hashKit) ownership() {
 		mine[i].Value = slices.Clone(mine[i].Value)
 	}
 	k.ok(k.index.Replace(k.Context(), "a", 1, each(mine[:1], nil)))
-	k.ok(k.index.Add(k.Context(), "a", 2, mine[1]))
+	k.ok(k.index.Update(k.Context(), "a", 2, semblance.HashChange{Add: mine[1:]}))
 	clear(mine[0].Value)
 	clear(mine[1].Value)
 	k.want["a"] = e
@@ -377,7 +385,7 @@ func (k *hashKit) concurrent() {
 			for n := range 700 {
 				more = append(more, semblance.HashEntry{ID: semblance.EntryID(1e6 + 1000*i + n), Algorithm: hashing.AlgorithmPDQ, Value: flip(r, value, 32+n%200)})
 			}
-			if err := k.index.Add(k.Context(), "b", int64(i+2), more...); err != nil {
+			if err := k.index.Update(k.Context(), "b", int64(i+2), semblance.HashChange{Add: more}); err != nil {
 				k.Errorf("add: %v", err)
 			}
 		}
@@ -387,6 +395,12 @@ func (k *hashKit) concurrent() {
 	}
 	close(done)
 	wg.Wait()
+	k.want["a"] = contents[rounds%2]
 	k.version("a", rounds+1)
+	for i := range rounds {
+		for n := range 700 {
+			k.want["b"] = append(k.want["b"], semblance.HashEntry{ID: semblance.EntryID(1e6 + 1000*i + n)})
+		}
+	}
 	k.version("b", rounds+1)
 }

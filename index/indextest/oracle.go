@@ -3,6 +3,7 @@ package indextest
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"math"
 	"math/bits"
 	"math/rand/v2"
@@ -102,6 +103,21 @@ func (o hashOracle) search(q semblance.HashQuery, value []byte) []semblance.Hash
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Collection, b.Collection), cmp.Compare(a.Entry, b.Entry))
 	})
 	return out
+}
+
+// change is the definition of a change.
+func (o hashOracle) change(c semblance.CollectionID, change semblance.HashChange) {
+	held := map[semblance.EntryID]semblance.HashEntry{}
+	for _, e := range o[c] {
+		held[e.ID] = e
+	}
+	for _, id := range change.Remove {
+		delete(held, id)
+	}
+	for _, e := range change.Add {
+		held[e.ID] = e
+	}
+	o[c] = slices.SortedFunc(maps.Values(held), func(a, b semblance.HashEntry) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 func hamming(a, b []byte) int {

@@ -31,11 +31,11 @@ func open(t testing.TB, folder string) *supplied.Index {
 
 func version(t testing.TB, x *supplied.Index) int64 {
 	t.Helper()
-	v, err := x.Version(t.Context(), "c")
+	held, err := x.Held(t.Context(), "c")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v
+	return held.Version
 }
 
 func TestFilesAreThereAgain(t *testing.T) {
@@ -59,7 +59,7 @@ func TestFilesAreThereAgain(t *testing.T) {
 		}
 	}
 	add := someEntries(rand.New(rand.NewPCG(5, 5)), 5)
-	if err := x.Add(t.Context(), "c", 26, add...); err != nil { // and goes on
+	if err := x.Update(t.Context(), "c", 26, semblance.HashChange{Add: add}); err != nil { // and goes on
 		t.Fatal(err)
 	}
 	if err := answers(x, held[25].change(nil, add)); err != nil {
@@ -79,10 +79,10 @@ func TestFilesKeepNoSecrets(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	secret := semblance.HashEntry{ID: 900, Algorithm: photoDNA, Value: structured(r, 144)}
 	stays := semblance.HashEntry{ID: 901, Algorithm: photoDNA, Value: structured(r, 144)}
-	if err := x.Add(t.Context(), "c", 4, secret, stays); err != nil {
+	if err := x.Update(t.Context(), "c", 4, semblance.HashChange{Add: []semblance.HashEntry{secret, stays}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := x.Remove(t.Context(), "c", 5, secret.ID); err != nil {
+	if err := x.Update(t.Context(), "c", 5, semblance.HashChange{Remove: []semblance.EntryID{secret.ID}}); err != nil {
 		t.Fatal(err)
 	}
 	supplied.Tidy(x)
@@ -301,7 +301,7 @@ func TestDiskFull(t *testing.T) {
 		}
 		return nil
 	})
-	err = x.Add(t.Context(), "c", 5, someEntries(rand.New(rand.NewPCG(1, 1)), 3)...)
+	err = x.Update(t.Context(), "c", 5, semblance.HashChange{Add: someEntries(rand.New(rand.NewPCG(1, 1)), 3)})
 	if semblance.CodeOf(err) != semblance.Unavailable || semblance.HintOf(err) == "" {
 		t.Fatalf("a full disk gave %v", err)
 	}
@@ -342,7 +342,7 @@ func TestFilesOfAnotherStore(t *testing.T) {
 	}
 	x = again(2)
 	mark = "4 events, ending in def"
-	if err := x.Add(t.Context(), "c", 3); err != nil {
+	if err := x.Update(t.Context(), "c", 3, semblance.HashChange{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := x.Close(); err != nil {

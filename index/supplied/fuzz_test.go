@@ -50,11 +50,11 @@ func FuzzTray(f *testing.F) {
 		if _, err := x.Search(context.Background(), q); err != nil && semblance.CodeOf(err) != semblance.Internal {
 			t.Fatal(err)
 		}
-		if err := x.Remove(context.Background(), "c", 2, 3); err != nil && semblance.CodeOf(err) != semblance.Internal {
+		if err := x.Update(context.Background(), "c", 2, semblance.HashChange{Remove: []semblance.EntryID{3}}); err != nil && semblance.CodeOf(err) != semblance.Internal {
 			t.Fatal(err)
 		}
 		e := semblance.HashEntry{ID: 4, Algorithm: hashing.AlgorithmPhotoDNA, Value: make([]byte, 144)}
-		if err := x.Add(context.Background(), "c", 3, e); err != nil && semblance.CodeOf(err) != semblance.Internal {
+		if err := x.Update(context.Background(), "c", 3, semblance.HashChange{Add: []semblance.HashEntry{e}}); err != nil && semblance.CodeOf(err) != semblance.Internal {
 			t.Fatal(err)
 		}
 	})
@@ -90,7 +90,7 @@ func FuzzState(f *testing.F) {
 	}
 	defer x.Close()
 	e := semblance.HashEntry{ID: 4, Algorithm: hashing.AlgorithmPhotoDNA, Value: make([]byte, 144)}
-	if err := x.Add(context.Background(), "c", 3, e); err != nil {
+	if err := x.Update(context.Background(), "c", 3, semblance.HashChange{Add: []semblance.HashEntry{e}}); err != nil {
 		f.Fatal(err)
 	}
 	good, err := os.ReadFile(filepath.Join(x.folder.of("c"), stateName))

@@ -88,12 +88,32 @@ func (x *Index) Close() error {
 	return nil
 }
 
-// Version implements [semblance.HashIndex].
-func (x *Index) Version(_ context.Context, c semblance.CollectionID) (int64, error) {
-	if s := x.shelf(c); s != nil {
-		return s.version, nil
+// Held implements [semblance.HashIndex].
+func (x *Index) Held(_ context.Context, c semblance.CollectionID) (semblance.HashHolding, error) {
+	s := x.shelf(c)
+	if s == nil {
+		return semblance.HashHolding{}, nil
 	}
-	return 0, nil
+	h := semblance.HashHolding{Version: s.version}
+	err := guarded(func() error {
+		for i, t := range s.trays {
+			h.Entries += int64(t.Rows) - int64(s.gone[i].len())
+			last, err := t.id(int(t.Rows) - 1)
+			if err != nil {
+				return err
+			}
+			h.Last = max(h.Last, last)
+		}
+		return nil
+	})
+	runtime.KeepAlive(s)
+	if errors.Is(err, errDamaged) { // it is not held any more
+		x.changes.Lock()
+		defer x.changes.Unlock()
+		_ = x.failed(s, err)
+		return semblance.HashHolding{}, nil
+	}
+	return h, err
 }
 
 // Replace implements [semblance.HashIndex]. Until entries has ended, searches see what
@@ -126,23 +146,12 @@ func (x *Index) Replace(ctx context.Context, c semblance.CollectionID, version i
 	return x.finish(d, nil, version)
 }
 
-// Add implements [semblance.HashIndex]. Either all entries are added or none. An entry
-// that is held already may be added again; it is returned once.
-func (x *Index) Add(ctx context.Context, c semblance.CollectionID, version int64, entries ...semblance.HashEntry) error {
-	return x.change(ctx, c, version, nil, entries)
-}
-
-// Remove takes entries away and records version. One that is not held is no error.
-func (x *Index) Remove(ctx context.Context, c semblance.CollectionID, version int64, ids ...semblance.EntryID) error {
-	return x.change(ctx, c, version, ids, nil)
-}
-
-// change removes, then adds, all or nothing.
-func (x *Index) change(_ context.Context, c semblance.CollectionID, version int64, remove []semblance.EntryID, add []semblance.HashEntry) error {
+// Update implements [semblance.HashIndex].
+func (x *Index) Update(_ context.Context, c semblance.CollectionID, version int64, change semblance.HashChange) error {
 	if err := checkVersion(version); err != nil {
 		return err
 	}
-	for _, e := range add {
+	for _, e := range change.Add {
 		if err := checkValue(e.Algorithm, e.Value); err != nil {
 			return err
 		}
@@ -158,12 +167,12 @@ func (x *Index) change(_ context.Context, c semblance.CollectionID, version int6
 		if d, err = before.draft(x.folder.keeper(c)); err != nil {
 			return err
 		}
-		for _, id := range remove {
+		for _, id := range change.Remove {
 			if err := d.remove(id); err != nil {
 				return err
 			}
 		}
-		for _, e := range add {
+		for _, e := range change.Add {
 			if err := d.put(e); err != nil {
 				return err
 			}

@@ -233,7 +233,7 @@ func history(x *supplied.Index, versions int64) (map[int64]content, error) {
 		if v%2 == 0 {
 			add := someEntries(r, r.IntN(12))
 			held[v] = held[v-1].change(nil, add)
-			err = x.Add(ctx, "c", v, add...)
+			err = x.Update(ctx, "c", v, semblance.HashChange{Add: add})
 			continue
 		}
 		var remove []semblance.EntryID
@@ -241,7 +241,7 @@ func history(x *supplied.Index, versions int64) (map[int64]content, error) {
 			remove = append(remove, semblance.EntryID(r.IntN(300)+1))
 		}
 		held[v] = held[v-1].change(remove, nil)
-		err = x.Remove(ctx, "c", v, remove...)
+		err = x.Update(ctx, "c", v, semblance.HashChange{Remove: remove})
 	}
 	return held, err
 }
@@ -290,7 +290,7 @@ func TestAddAndRemove(t *testing.T) {
 	for id := range held[60] {
 		all = append(all, id)
 	}
-	if err := x.Remove(t.Context(), "c", 61, all...); err != nil {
+	if err := x.Update(t.Context(), "c", 61, semblance.HashChange{Remove: all}); err != nil {
 		t.Fatal(err)
 	}
 	supplied.Tidy(x)
@@ -309,14 +309,14 @@ func TestRefusals(t *testing.T) {
 	if _, err := x.Search(t.Context(), semblance.HashQuery{Algorithm: photoDNA, Collections: []semblance.CollectionID{"c"}, Values: [][]byte{good.Value}}); semblance.CodeOf(err) != semblance.Internal {
 		t.Errorf("a search in what is not held: %v", err)
 	}
-	if err := x.Add(t.Context(), "c", 4, good); err != nil {
+	if err := x.Update(t.Context(), "c", 4, semblance.HashChange{Add: []semblance.HashEntry{good}}); err != nil {
 		t.Fatal(err)
 	}
 	for name, e := range map[string]semblance.HashEntry{
 		"short": {ID: 2, Algorithm: photoDNA, Value: make([]byte, 143)}, "a digest": {ID: 2, Algorithm: hashing.AlgorithmMD5, Value: make([]byte, 16)},
 		"unknown": {ID: 2, Algorithm: "x", Value: make([]byte, 16)}, "none": {ID: 2, Algorithm: photoDNA},
 	} {
-		if err := x.Add(t.Context(), "c", 5, good, e); semblance.CodeOf(err) != semblance.Invalid {
+		if err := x.Update(t.Context(), "c", 5, semblance.HashChange{Add: []semblance.HashEntry{good, e}}); semblance.CodeOf(err) != semblance.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := x.Replace(t.Context(), "c", 5, each([]semblance.HashEntry{good, e})); semblance.CodeOf(err) != semblance.Invalid {
@@ -333,11 +333,11 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("radius %d: %v", radius, err)
 		}
 	}
-	if err := x.Add(t.Context(), "c", 0, good); semblance.CodeOf(err) != semblance.Invalid {
+	if err := x.Update(t.Context(), "c", 0, semblance.HashChange{Add: []semblance.HashEntry{good}}); semblance.CodeOf(err) != semblance.Invalid {
 		t.Error(err)
 	}
-	if v, err := x.Version(t.Context(), "c"); v != 4 || err != nil {
-		t.Errorf("version %d, %v: something refused changed what is held", v, err)
+	if held, err := x.Held(t.Context(), "c"); held.Version != 4 || err != nil {
+		t.Errorf("%+v, %v: something refused changed what is held", held, err)
 	}
 }
 
@@ -375,11 +375,11 @@ func TestSearchesAndChangesAtOnce(t *testing.T) {
 		}()
 	}
 	for i := 1; i < 200; i++ {
-		if err := x.Add(t.Context(), "c", int64(2*i), pair(i)...); err != nil {
+		if err := x.Update(t.Context(), "c", int64(2*i), semblance.HashChange{Add: pair(i)}); err != nil {
 			t.Fatal(err)
 		}
 		if i%3 == 0 {
-			if err := x.Remove(t.Context(), "c", int64(2*i+1), semblance.EntryID(2*i-1), semblance.EntryID(2*i)); err != nil {
+			if err := x.Update(t.Context(), "c", int64(2*i+1), semblance.HashChange{Remove: []semblance.EntryID{semblance.EntryID(2*i - 1), semblance.EntryID(2 * i)}}); err != nil {
 				t.Fatal(err)
 			}
 		}

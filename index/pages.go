@@ -1,0 +1,136 @@
+package index
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"sync/atomic"
+	"unsafe"
+)
+
+const (
+	headerBytes = 128
+	orderMark   = 0x01020304
+	// blockBytes is how much is checked at once.
+	blockBytes = 4 << 10
+	// maxFileBytes bounds a file before anything is done with it.
+	maxFileBytes = 1 << 38
+)
+
+// errDamaged is what is said of bytes that are not those that were written. The
+// collection is then not held any more.
+var errDamaged = errors.New("a file of the index is damaged")
+
+// castagnoli is the checksum that processors have an instruction for.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// A pages is a piece of memory that is also a file and is never changed: a header of
+// headerBytes, which ends with its own checksum, a checksum of every block of the body,
+// and the body.
+//
+// One from a file is checked block by block when a block is first read. Whatever reads
+// mapped memory keeps the owner of the pages reachable meanwhile.
+type pages struct {
+	image   []byte
+	body    []byte          // what is checked
+	sums    []uint32        // of the body's blocks
+	checked []atomic.Uint64 // a bit for each block that was; nil when all are known to be good
+}
+
+// bodyAt returns where a body of a number of bytes begins, and how many blocks it has.
+func bodyAt(size int) (body, blocks int) {
+	blocks = (size + blockBytes - 1) / blockBytes
+	return (headerBytes + 4*blocks + 63) / 64 * 64, blocks
+}
+
+// lay sets the views of an image whose body has a size.
+func (p *pages) lay(size int) {
+	body, blocks := bodyAt(size)
+	p.body, p.sums = p.image[body:][:size], cast[uint32](p.image[headerBytes:], blocks)
+}
+
+// fits makes sure of header and checksums of an image that may be anything. sums is what
+// the header says of them.
+func (p *pages) fits(size int, sums uint32) error {
+	body, blocks := bodyAt(size)
+	if len(p.image) != body+size || p.sum() != crc32.Checksum(p.image[:headerBytes-4], castagnoli) || crc32.Checksum(p.image[headerBytes:body], castagnoli) != sums {
+		return errDamaged
+	}
+	p.lay(size)
+	p.checked = make([]atomic.Uint64, blocks/64+1)
+	return nil
+}
+
+// sum is a checksum that everything in the pages has a part in.
+func (p *pages) sum() uint32 { return cast[uint32](p.image[headerBytes-4:], 1)[0] }
+
+// known reports whether bytes of one block are known to be those that were written. It is
+// the quick part of check.
+func (p *pages) known(from, n int) bool {
+	b := from / blockBytes
+	return (from+n-1)/blockBytes == b && p.checked[b/64].Load()>>(b%64)&1 != 0
+}
+
+// check makes sure that bytes of the body are those that were written.
+func (p *pages) check(from, n int) error {
+	if p.checked == nil || n <= 0 {
+		return nil
+	}
+	for b := from / blockBytes; b <= (from+n-1)/blockBytes; b++ {
+		word, bit := &p.checked[b/64], uint64(1)<<(b%64)
+		if word.Load()&bit != 0 {
+			continue
+		}
+		if p.sumOf(b) != p.sums[b] {
+			return errDamaged
+		}
+		word.Or(bit)
+	}
+	return nil
+}
+
+// checkAll makes sure of everything, also of what was checked before.
+func (p *pages) checkAll() error {
+	for b, sum := range p.sums {
+		if p.sumOf(b) != sum {
+			return errDamaged
+		}
+	}
+	return nil
+}
+
+func (p *pages) sumOf(block int) uint32 {
+	return crc32.Checksum(p.body[block*blockBytes:min(len(p.body), (block+1)*blockBytes)], castagnoli)
+}
+
+// stampBody writes the blocks' checksums and returns what the header says of them.
+func (p *pages) stampBody() uint32 {
+	for b := range p.sums {
+		p.sums[b] = p.sumOf(b)
+	}
+	return crc32.Checksum(p.image[headerBytes:len(p.image)-len(p.body)], castagnoli)
+}
+
+// stampHeader writes a header, which has a fixed size, and its checksum.
+func (p *pages) stampHeader(header any) {
+	if _, err := binary.Encode(p.image[:headerBytes-4], binary.NativeEndian, header); err != nil {
+		panic(err)
+	}
+	cast[uint32](p.image[headerBytes-4:], 1)[0] = crc32.Checksum(p.image[:headerBytes-4], castagnoli)
+}
+
+// cast returns memory, which is aligned, as n numbers.
+func cast[T uint16 | uint32 | int32 | float32 | uint64](b []byte, n int) []T {
+	if n == 0 {
+		return nil
+	}
+	var t T
+	return unsafe.Slice((*T)(unsafe.Pointer(&b[:int(unsafe.Sizeof(t))*n][0])), n)
+}
+
+// aligned returns n zeroed bytes that begin at a multiple of 64.
+func aligned(n int) []byte {
+	b := make([]byte, n+63)
+	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & 63
+	return b[skip:][:n]
+}
