@@ -114,8 +114,15 @@ type ImportResult struct {
 // does not dominate, few enough that an interruption loses little.
 const importBatch = 10_000
 
+// ErrUnstated is the error (Invalid) of a list that has digits of several possible
+// algorithms in a line and does not say of which.
+func ErrUnstated(line int64, err *hashing.SyntaxError) error {
+	return Errorf(Invalid, "line %d of the list: %s", line, err.Msg).
+		WithHint("Say with --format, or format in the query, what such lines are: sha256, pdq, phash, dhash or ahash. It is not guessed: the wrong one would find nothing.")
+}
+
 // ImportHashes reads a plain list, one hash a line (see hashing.ParseHashLine).
-// def says what 64 or 16 bare digits are. Bad lines are left out and reported;
+// def says what 64 or 16 bare digits are; without it the first of them ends the import with Invalid. Bad lines are left out and reported;
 // what was read before an error stays.
 func (e *Engine) ImportHashes(ctx context.Context, who Actor, collection, source string, def hashing.Algorithm, r io.Reader) (ImportResult, error) {
 	var res ImportResult
@@ -144,7 +151,10 @@ func (e *Engine) ImportHashes(ctx context.Context, who Actor, collection, source
 	for lines.Scan() {
 		res.Lines++
 		entry, err := importLine(c, lines.Text(), def)
+		var syntax *hashing.SyntaxError
 		switch {
+		case errors.As(err, &syntax) && syntax.Unstated && def == "":
+			return res, ErrUnstated(int64(res.Lines), syntax)
 		case errors.Is(err, hashing.ErrBlank):
 			res.Blank++
 			continue

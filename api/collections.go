@@ -147,7 +147,10 @@ func (s *Server) importHashes(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	def, err := algorithm(c)
+	var def hashing.Algorithm // what 64 digits are is not guessed
+	if c.QueryParam("format") != "" {
+		def, err = algorithm(c)
+	}
 	if err != nil {
 		return err
 	}

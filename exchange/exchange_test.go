@@ -220,8 +220,12 @@ func TestPlainAsks(t *testing.T) {
 	if err := s.Next(t.Context(), &r); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Next(t.Context(), &r); semblance.CodeOf(err) != semblance.Invalid || !strings.Contains(semblance.HintOf(err), "--format pdq") {
+	before := s.Position()
+	if err := s.Next(t.Context(), &r); semblance.CodeOf(err) != semblance.Invalid || !strings.Contains(semblance.HintOf(err), "--format") {
 		t.Fatal(err)
+	}
+	if after := s.Position(); after != before || after.Row != 1 {
+		t.Errorf("the line that was refused counts as read: %+v, %+v", before, after)
 	}
 	if _, err := exchange.Open(t.Context(), path, exchange.Plain, hashing.AlgorithmPDQ); semblance.CodeOf(err) != semblance.Invalid {
 		t.Errorf("a set of PDQ: %v", err)

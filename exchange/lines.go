@@ -62,10 +62,14 @@ func (s *lineSource) Next(_ context.Context, r *semblance.DigestRow) error {
 		text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	}
 	*r = semblance.DigestRow{Row: s.line}
-	if err := s.parse(text, r); err != nil {
-		return s.bad(text, err)
+	err = s.parse(text, r)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if err = s.bad(text, err); semblance.CodeOf(err) == semblance.Invalid {
+		s.offset, s.line = s.offset-int64(len(line)), s.line-1 // not read: somebody has to say something first
+	}
+	return err
 }
 
 func (s *lineSource) unreadable(err error) error {

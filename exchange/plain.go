@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -53,12 +52,12 @@ var noteSize = regexp.MustCompile(`(?:^|[,; ])size=(\d{1,15})(?:$|[,; ])`)
 
 func (p *plain) slow(line []byte, r *semblance.DigestRow) error {
 	alg, value, note, err := hashing.ParseHashLine(readable(line), p.def)
+	var syntax *hashing.SyntaxError
 	switch {
 	case errors.Is(err, hashing.ErrBlank):
 		return semblance.ErrBlankRow
-	case err != nil && p.def == "" && digits(line) == 64:
-		return semblance.Errorf(semblance.Invalid, "line %d has 64 hex digits, which are a SHA-256 or a PDQ hash, and the list does not say", r.Row).
-			WithHint("Say --format sha256 or --format pdq. A list of both has \"sha256:\" or \"pdq:\" in front of each.")
+	case errors.As(err, &syntax) && syntax.Unstated && p.def == "":
+		return semblance.ErrUnstated(r.Row, syntax)
 	case err != nil:
 		return err
 	case !alg.IsDigest():
@@ -75,13 +74,13 @@ func (p *plain) slow(line []byte, r *semblance.DigestRow) error {
 	return nil
 }
 
-// digits counts the hex digits that a line begins with.
-func digits(line []byte) int {
-	line = bytes.TrimLeft(line, " \t\\")
-	for i, c := range line {
-		if nibbles[c] > 15 {
-			return i
+// digestsOnly reports whether the lines that a plain list begins with hold digests, or
+// what cannot be read, and no perceptual hashes.
+func (b *base) digestsOnly(def hashing.Algorithm) bool {
+	for line := range strings.Lines(readable(b.head)) {
+		if alg, _, _, err := hashing.ParseHashLine(line, def); err == nil && !alg.IsDigest() {
+			return false
 		}
 	}
-	return len(line)
+	return true
 }

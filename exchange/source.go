@@ -53,6 +53,26 @@ func Open(ctx context.Context, path string, format Format, def hashing.Algorithm
 	return s, nil
 }
 
+// A Look is what a glance at a file tells.
+type Look struct {
+	Format Format
+	Bytes  int64
+	// Digests says that a plain list begins without perceptual hashes, of which no digest
+	// set can be made.
+	Digests bool
+}
+
+// Glance looks at the beginning of a file. def is what bare digits are that do not tell.
+func Glance(path string, def hashing.Algorithm) (Look, error) {
+	b, err := openBase(path)
+	if err != nil {
+		return Look{}, err
+	}
+	l := Look{Format: b.sniff(), Bytes: b.about.Bytes}
+	l.Digests = l.Format != Plain || b.digestsOnly(def)
+	return l, b.Close()
+}
+
 func (b *base) as(ctx context.Context, format Format, def hashing.Algorithm) (Source, error) {
 	told := b.sniff()
 	if format == "" {

@@ -5,6 +5,9 @@ package hashing
 // are sensitive and messages end up in logs.
 type SyntaxError struct {
 	Msg string
+	// Unstated says that the digits may be of several algorithms, and nothing says of
+	// which: whoever has the list must be asked.
+	Unstated bool
 }
 
 func (e *SyntaxError) Error() string { return e.Msg }

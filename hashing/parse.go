@@ -210,12 +210,12 @@ func byLength(text string, def Algorithm) (Algorithm, error) {
 		if def == AlgorithmSHA256 || def == AlgorithmPDQ {
 			return def, nil
 		}
-		return "", &SyntaxError{Msg: `64 hex digits are a SHA-256 or a PDQ hash; say which the list holds, or write "sha256:" or "pdq:" in front`}
+		return "", &SyntaxError{Unstated: true, Msg: `64 hex digits are a SHA-256 or a PDQ hash; say which the list holds, or write "sha256:" or "pdq:" in front`}
 	case 16:
 		if def.Bits() == 64 {
 			return def, nil
 		}
-		return "", &SyntaxError{Msg: `16 hex digits are a pHash, a dHash or an aHash; say which the list holds, or write "phash:", "dhash:" or "ahash:" in front`}
+		return "", &SyntaxError{Unstated: true, Msg: `16 hex digits are a pHash, a dHash or an aHash; say which the list holds, or write "phash:", "dhash:" or "ahash:" in front`}
 	}
 	return "", &SyntaxError{Msg: countDigits(len(text)) + "; an MD5 has 32, a SHA-1 40, a SHA-256 or PDQ 64"}
 }

@@ -12,7 +12,7 @@ import (
 
 func newCollection(e *env) *cobra.Command {
 	return group("collection", "Create, fill, list and delete reference collections",
-		newCollectionCreate(e), newCollectionAdd(e), newCollectionImport(e), newCollectionExport(e), newCollectionList(e), newCollectionShow(e),
+		newCollectionCreate(e), newCollectionAdd(e), newCollectionImport(e), newCollectionSets(e), newCollectionExport(e), newCollectionList(e), newCollectionShow(e),
 		newCollectionSet(e), newCollectionRemove(e), newCollectionReenroll(e), newCollectionDelete(e), newCollectionCalibrate(e))
 }
 
@@ -73,7 +73,7 @@ func newCollectionList(e *env) *cobra.Command {
 					}
 					continue
 				}
-				t.row(c.Name, c.Kind, c.Owner, c.Country, c.Subjects, c.Entries, c.Engine, thresholdOf(c), stateOf(c), c.Review)
+				t.row(c.Name, c.Kind, c.Owner, c.Country, c.Subjects, entriesOf(c), c.Engine, thresholdOf(c), stateOf(c), c.Review)
 			}
 			if !e.json {
 				t.print(e.out)
@@ -81,6 +81,14 @@ func newCollectionList(e *env) *cobra.Command {
 			return nil
 		})
 	}}
+}
+
+// entriesOf is what a collection holds, digest sets included.
+func entriesOf(c semblance.Collection) string {
+	if c.Digests == 0 {
+		return fmt.Sprint(c.Entries)
+	}
+	return fmt.Sprintf("%d + %s in sets", c.Entries, thousands(c.Digests))
 }
 
 func thresholdOf(c semblance.Collection) string {

@@ -5,33 +5,116 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"semblance"
+	"semblance/exchange"
 	"semblance/hashing"
 )
 
+// An importOrder says what is imported as what.
+type importOrder struct {
+	collection, path string
+	format           string
+	set, entries     bool // how a plain list is kept, when it is said
+}
+
 func newCollectionImport(e *env) *cobra.Command {
-	var format string
-	cmd := &cobra.Command{Use: "import NAME FILE [--format F]", Short: "Import a plain list of hashes, one a line; FILE may be - for standard input",
-		Long: `Lines are hexadecimal MD5 (32 digits), SHA-1 (40) or SHA-256 (64), each optionally
-followed by a comma and a note; or ALGORITHM:HEX (pdq:..., phash:...); or photodna:
-and 192 characters of base64 or 288 hex digits; or as md5sum writes them. A note size=N gives the file's size, which a known-good SHA-1 needs. 64
-digits are SHA-256 unless --format pdq. Lines that cannot be read are left out and
-reported.`,
+	var o importOrder
+	cmd := &cobra.Command{Use: "import NAME FILE [--format F]", Short: "Import a list of hashes of any size; FILE may be - for a plain list on standard input",
+		Long: `A plain list has one hash a line: hexadecimal MD5 (32 digits), SHA-1 (40) or SHA-256 (64),
+each optionally followed by a comma and a note; or ALGORITHM:HEX (pdq:..., phash:...); or
+photodna: and 192 characters of base64 or 288 hex digits; or as md5sum writes them. A note
+size=N gives the file's size, which a known-good SHA-1 needs. What 64 bare digits are is
+not guessed: say --format sha256 or --format pdq. Lines that cannot be read are left out and
+reported.
+
+NSRL (RDSv3 as a database, minimal or full; NSRLFile.txt, with application types when
+NSRLProd.txt is beside it), HashKeeper, EnCase .hash, The Sleuth Kit's .idx and Autopsy's
+.kdb are told from their content. These, and plain lists of digests over 8 MiB, become
+digest sets: files of their own that take no memory. --set and --entries say it for a plain list.
+An import of a set that was stopped goes on where it was when the command is run again.`,
 		Args: exactly(2, "the collection's name and a file"), RunE: func(cmd *cobra.Command, args []string) error {
-			def := hashing.AlgorithmSHA256
-			if format != "" && format != "plain" {
-				var err error
-				if def, err = hashing.ParseAlgorithm(format); err != nil {
-					return semblance.Errorf(semblance.Invalid, "%v", err).WithHint("Formats of this version are plain lists: md5, sha1, sha256, pdq, phash, dhash, ahash, photodna.")
-				}
-			}
-			return e.stored(cmd.Context(), func(p *program) error { return e.importList(cmd.Context(), p, args[0], args[1], def) })
+			o.collection, o.path = args[0], args[1]
+			return e.importFile(cmd.Context(), o)
 		}}
-	cmd.Flags().StringVar(&format, "format", "", "md5, sha1, sha256, pdq, phash, dhash, ahash or photodna")
+	f := cmd.Flags()
+	f.StringVar(&o.format, "format", "", "plain, md5, sha1, sha256, pdq, phash, dhash, ahash, photodna; nsrl, hashkeeper, encase, tsk-idx, kdb")
+	f.BoolVar(&o.set, "set", false, "make a digest set of a plain list, however small it is")
+	f.BoolVar(&o.entries, "entries", false, "keep the lines of a plain list as entries, however large it is")
 	return cmd
+}
+
+// setBytes is from what size on a plain list of digests becomes a set: some 200,000
+// SHA-1, which as entries take ten seconds and 50 MB.
+const setBytes = 8 << 20
+
+func (e *env) importFile(ctx context.Context, o importOrder) error {
+	format, def, err := o.formats()
+	if err != nil {
+		return err
+	}
+	return e.stored(ctx, func(p *program) error {
+		set, err := e.asSet(o, format, def)
+		if err != nil {
+			return err
+		}
+		if set {
+			return e.importSet(ctx, p, o, format, def)
+		}
+		return e.importList(ctx, p, o.collection, o.path, def)
+	})
+}
+
+// formats divides what --format says: the format of a file, and what bare digits are.
+func (o importOrder) formats() (exchange.Format, hashing.Algorithm, error) {
+	if o.set && o.entries {
+		return "", "", semblance.Errorf(semblance.Invalid, "--set and --entries cannot both be")
+	}
+	if format := exchange.Format(o.format); o.format == "" || slices.Contains(exchange.Formats(), format) {
+		return format, "", nil
+	}
+	def, err := hashing.ParseAlgorithm(o.format)
+	if err != nil {
+		return "", "", semblance.Errorf(semblance.Invalid, "%q is no format of a list of hashes", o.format).
+			WithHint("Formats are plain lists (md5, sha1, sha256, pdq, phash, dhash, ahash, photodna), and nsrl, hashkeeper, encase, tsk-idx, kdb.")
+	}
+	return exchange.Plain, def, nil
+}
+
+// asSet decides whether a digest set is made of the file.
+func (e *env) asSet(o importOrder, format exchange.Format, def hashing.Algorithm) (bool, error) {
+	if o.path == "-" {
+		if o.set || format != "" && format != exchange.Plain {
+			return false, semblance.Errorf(semblance.Invalid, "standard input is imported as a plain list of entries only").
+				WithHint("Copy it into a file first: the import of a set goes on within it when it was stopped.")
+		}
+		return false, nil
+	}
+	f, err := e.open(o.path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	look, err := exchange.Glance(f.Name(), def)
+	if err != nil {
+		return false, err
+	}
+	if format == "" {
+		format = look.Format
+	}
+	switch {
+	case format != exchange.Plain && o.entries:
+		return false, semblance.Errorf(semblance.Invalid, "a list of the format %s becomes a digest set, not entries", string(format))
+	case format != exchange.Plain, o.set:
+		return true, nil
+	case o.entries, def != "" && !def.IsDigest(), !look.Digests, look.Bytes < setBytes:
+		return false, nil
+	}
+	e.note("%s: a digest set is made of it, because it is large (--entries keeps the lines as entries)", filepath.Base(o.path))
+	return true, nil
 }
 
 func (e *env) importList(ctx context.Context, p *program, name, path string, def hashing.Algorithm) error {
@@ -69,4 +152,50 @@ func (e *env) importList(ctx context.Context, p *program, name, path string, def
 		return errSomeFailed
 	}
 	return nil
+}
+
+func (e *env) importSet(ctx context.Context, p *program, o importOrder, format exchange.Format, def hashing.Algorithm) error {
+	src, err := exchange.Open(ctx, e.path(o.path), format, def)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if c, err := p.engine.Collections.Collection(ctx, o.collection); err == nil {
+		about, _ := src.Describe()
+		if u, err := p.sets.Unfinished(c.ID); err == nil && u != nil && u.Of(about) {
+			e.note("an import of %s that was stopped after %s is gone on with", u.Set.Sources[0].Name, count(u.Rows, "row", "rows"))
+		}
+	}
+	view := newSetView(e)
+	s, err := p.engine.ImportSet(ctx, e.who(), o.collection, src, view.progress)
+	view.done()
+	if err != nil {
+		return err
+	}
+	if e.json {
+		err = e.emit(s)
+	} else {
+		e.sayImported(p, o.collection, s)
+	}
+	if err == nil && s.Counts.Bad > 0 {
+		err = errSomeFailed
+	}
+	return err
+}
+
+// sayImported tells what became of a list.
+func (e *env) sayImported(p *program, collection string, s semblance.DigestSet) {
+	c, unit := s.Counts, s.Sources[0].Unit
+	e.say("%s: set %s of %s (%s): %s", collection, s.ID.Short(), printable(s.Name), s.Sources[0].Format, digestsOf(s))
+	e.say("  %s read; %s repeated, %s of nothing (empty file, all zeros) dropped, %s empty, %s left out",
+		count(c.Rows, "row", "rows"), thousands(c.Duplicate), thousands(c.Trivial), thousands(c.Blank), thousands(c.Bad))
+	if c.Sizes+c.Texts > 0 {
+		e.say("  CONTRADICTORY: the rows of %s state several sizes (none is kept), of %s several notes (the first is kept)", count(c.Sizes, "digest", "digests"), thousands(c.Texts))
+	}
+	if c.LostTexts {
+		e.say("  there are more different notes than a set keeps: of later ones only the %s is told", unit)
+	}
+	if c.Bad > 0 {
+		e.note("what was left out is in %s, a line each with the %s and the reason", p.sets.QuarantineFile(s.ID), unit)
+	}
 }

@@ -70,6 +70,9 @@ func (e *env) showCollection(ctx context.Context, p *program, name string, all b
 	if c.Kind == semblance.Faces {
 		return e.showFaces(ctx, p, c, moving, all)
 	}
+	if err := e.showSets(ctx, p, c); err != nil {
+		return err
+	}
 	t := newTable("ALGORITHM", "VALUE", "QUALITY", "CATEGORY", "SOURCE", "NOTE")
 	err = p.engine.Entries.EachEntry(ctx, c.ID, 0, func(h semblance.HashEntry) error {
 		if len(t.rows) == shownReferences {

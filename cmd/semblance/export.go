@@ -12,6 +12,7 @@ import (
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/index/digestset"
 )
 
 func newCollectionExport(e *env) *cobra.Command {
@@ -44,6 +45,9 @@ func (e *env) exportList(ctx context.Context, p *program, name, path string, onl
 	}
 	ev := semblance.AuditEvent{Actor: e.who(), Action: "collection.export", Basis: c.Basis, Collections: []string{c.Name},
 		Detail: map[string]any{"format": string(only), "version": c.Version, "entries": c.Entries}}
+	if c.Digests > 0 {
+		ev.Detail["digests"] = c.Digests // in sets
+	}
 	if err := p.store.Append(ctx, ev); err != nil {
 		return err
 	}
@@ -58,12 +62,36 @@ func (e *env) exportList(ctx context.Context, p *program, name, path string, onl
 			_, err := fmt.Fprintln(out, exportLine(h, only != ""))
 			return err
 		})
+		if err == nil {
+			err = exportSets(ctx, p, c, only, func(h semblance.HashEntry) error {
+				n++
+				_, err := fmt.Fprintln(out, exportLine(h, only != ""))
+				return err
+			})
+		}
 		return errors.Join(err, out.Flush())
 	})
 	if err == nil {
 		e.note("%s: %s exported", c.Name, count(int64(n), "entry", "entries"))
 	}
 	return err
+}
+
+// exportSets gives the records of a collection's digest sets as entries.
+func exportSets(ctx context.Context, p *program, c semblance.Collection, only hashing.Algorithm, f func(semblance.HashEntry) error) error {
+	sets, err := p.store.Sets(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	for _, s := range sets {
+		err := p.sets.Each(ctx, s, only, func(alg hashing.Algorithm, r digestset.Record) error {
+			return f(semblance.HashEntry{Algorithm: alg, Value: r.Digest, Size: r.Size, Note: r.Text})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // exportLine is an entry as import reads it. The size goes into the note, which is

@@ -32,6 +32,8 @@ import (
 //	flip FILE OFFSET                 turns over one byte
 //	replace FILE OLD NEW             replaces the first place of a text
 //	portraits DIR                    brings the demo's photographs
+//	alter DIR NAME                   turns over bytes of every file of a name below a folder
+//	nothing DIR                      demands that a folder is empty
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -51,7 +53,7 @@ func TestScripts(t *testing.T) {
 			}
 			return false, fmt.Errorf("no condition %q", cond)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "picture": cmdPicture, "flip": cmdFlip, "replace": cmdReplace, "portraits": cmdPortraits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "picture": cmdPicture, "flip": cmdFlip, "replace": cmdReplace, "portraits": cmdPortraits, "alter": cmdAlter, "nothing": cmdNothing},
 	})
 }
 
@@ -129,6 +131,30 @@ func cmdReplace(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s has no %q", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+func cmdAlter(ts *testscript.TestScript, _ bool, args []string) {
+	files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*", args[1]))
+	ts.Check(err)
+	if len(files) == 0 {
+		ts.Fatalf("no file is called %s", args[1])
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		ts.Check(err)
+		for i := 64; i < len(b)-256; i++ {
+			b[i] ^= 0xff
+		}
+		ts.Check(os.WriteFile(f, b, 0o600))
+	}
+}
+
+func cmdNothing(ts *testscript.TestScript, _ bool, args []string) {
+	left, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(left) > 0 {
+		ts.Fatalf("%s holds %v", args[0], left)
+	}
 }
 
 func cmdPortraits(ts *testscript.TestScript, _ bool, args []string) {

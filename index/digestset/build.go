@@ -177,18 +177,19 @@ func (b *builder) read(ctx context.Context) error {
 	}
 	var r semblance.DigestRow
 	for {
+		before := b.src.Position()
 		if b.tight() {
-			if err := b.checkpoint(false); err != nil {
+			if err := b.checkpoint(before, false); err != nil {
 				return unwritten(err)
 			}
 		}
 		err := b.src.Next(ctx, &r)
 		if errors.Is(err, io.EOF) {
-			return unwritten(b.checkpoint(true))
+			return unwritten(b.checkpoint(before, true))
 		}
 		if err != nil {
-			if err = b.odd(err); err != nil {
-				return errors.Join(err, unwritten(b.checkpoint(false)))
+			if err = b.odd(err); err != nil { // the row is read again, whatever the source did with it
+				return errors.Join(err, unwritten(b.checkpoint(before, false)))
 			}
 		} else if err := b.add(&r); err != nil {
 			return unwritten(err)
@@ -196,7 +197,7 @@ func (b *builder) read(ctx context.Context) error {
 		if b.counts.Rows++; b.counts.Rows%tick == 0 {
 			b.tell(semblance.SetProgress{Stage: "reading", Rows: b.counts.Rows, Done: b.src.Position().Offset, Total: b.end})
 			if ctx.Err() != nil {
-				return errors.Join(ctx.Err(), unwritten(b.checkpoint(false)))
+				return errors.Join(ctx.Err(), unwritten(b.checkpoint(b.src.Position(), false)))
 			}
 		}
 	}
@@ -331,9 +332,10 @@ func (b *builder) fits(s *sorter) bool {
 	return b.held+s.pageBytes() <= b.o.Memory
 }
 
-// checkpoint writes what is in memory and says so in the journal.
-func (b *builder) checkpoint(end bool) error {
-	c := checkpoint{At: b.src.Position(), Runs: map[hashing.Algorithm]run{}, Texts: b.progress.texts[b.texts:], Quarantine: b.badLen, End: end}
+// checkpoint writes what is in memory, and says in the journal that this is all up to a
+// place in the source.
+func (b *builder) checkpoint(at semblance.SourcePosition, end bool) error {
+	c := checkpoint{At: at, Runs: map[hashing.Algorithm]run{}, Texts: b.progress.texts[b.texts:], Quarantine: b.badLen, End: end}
 	for i, s := range b.sorters {
 		if s != nil && s.n > 0 {
 			if err := b.writeRun(digests()[i], s, c.Runs); err != nil {

@@ -293,3 +293,31 @@ func (c *cursor) moved() (row, error) {
 	r.text, r.source = c.texts[r.text], r.source+c.source
 	return r, nil
 }
+
+// Each calls f for every record of a set, or of one algorithm of it, in the order of
+// digests, until f returns an error, which it returns. Texts that were not kept are left out.
+func (l *Library) Each(ctx context.Context, s semblance.DigestSet, only hashing.Algorithm, f func(hashing.Algorithm, Record) error) error {
+	for _, file := range s.Files {
+		if only != "" && file.Algorithm != only {
+			continue
+		}
+		list, err := l.cursors([]semblance.DigestSet{s}, file.Algorithm)
+		if err != nil {
+			return err
+		}
+		err = together(ctx, list, func(digest []byte, at []*cursor) error {
+			out := Record{Digest: digest}
+			if err := at[0].explain(at[0].row, &out); err != nil {
+				return unreadable(at[0].path, err)
+			}
+			if out.Text == textLost {
+				out.Text = ""
+			}
+			return f(file.Algorithm, out)
+		})
+		if err = errors.Join(err, closeAll(list)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

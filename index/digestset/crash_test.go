@@ -134,6 +134,23 @@ func TestSetTornFiles(t *testing.T) {
 	}
 }
 
+// A row that ends the reading is read again when the import goes on, even by a source that
+// has moved past it already.
+func TestSetGoesOnBeforeTheRowThatStoppedIt(t *testing.T) {
+	t.Parallel()
+	l := openLibrary(t, t.TempDir())
+	src := &listSource{name: "new", rows: someRows(rand.New(rand.NewPCG(2, 2)), 40, false)}
+	want := twinOf(src)
+	src.bad = map[int]error{17: errStopped}
+	if _, err := l.BuildSet(t.Context(), semblance.DigestSet{Collection: "c"}, src, nil); !errors.Is(err, errStopped) {
+		t.Fatal(err)
+	}
+	src.bad, src.at = nil, 0
+	if err := agree(l, want, build(t, l, src)); err != nil {
+		t.Error(err)
+	}
+}
+
 // What is sorted so far and was damaged meanwhile does not become a set.
 func TestSetDamagedRuns(t *testing.T) {
 	t.Parallel()

@@ -286,6 +286,9 @@ type Unfinished struct {
 	Read bool                `json:"read"` // the source is read to its end
 }
 
+// Of reports whether it is what a source is imported as.
+func (u *Unfinished) Of(s semblance.SetSource) bool { return same(u.Set.Sources[0], s) }
+
 // Unfinished returns the set that is being built for a collection, nil when none is.
 func (l *Library) Unfinished(c semblance.CollectionID) (*Unfinished, error) {
 	p, err := l.unfinished(c)
