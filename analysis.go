@@ -62,6 +62,8 @@ type AnalyzeRequest struct {
 	NoEmbed   bool                `json:"no_embed,omitempty"`  // detect only
 	Crops     bool                `json:"crops,omitempty"`     // a JPEG of each face, at most 256 pixels
 	Thumbnail int                 `json:"thumbnail,omitempty"` // longer side of an upright JPEG; 0 for none
+	Providers []ProviderName      `json:"providers,omitempty"` // programs of the agency that are asked about each frame
+	Pictures  int                 `json:"pictures,omitempty"`  // longest side of the frames given back as pixels, for providers; 0 for none
 	Limits    Limits              `json:"limits"`
 	Detection
 }
@@ -80,6 +82,8 @@ type Analysis struct {
 	Hashes      []FrameHashes `json:"hashes,omitempty"`
 	FaceSets    []FaceSet     `json:"face_sets,omitempty"` // one for each engine that ran, "no face" included
 	Thumbnail   []byte        `json:"thumbnail,omitempty"` // JPEG
+	Providers   []ProviderRun `json:"providers,omitempty"` // one for each provider that was asked, by name
+	Pictures    []Frame       `json:"pictures,omitempty"`  // as asked for, as stored (not upright); never kept
 }
 
 // Faces returns the faces of an engine and whether its detector ran: no faces
@@ -101,6 +105,8 @@ type FrameHashes struct {
 	PHash *hashing.Hash64    `json:"phash,omitempty"`
 	DHash *hashing.Hash64    `json:"dhash,omitempty"`
 	AHash *hashing.Hash64    `json:"ahash,omitempty"`
+	// Supplied are values that providers gave of the frame.
+	Supplied []SuppliedHash `json:"supplied,omitempty"`
 }
 
 // A FaceSet is what one engine found in one media.

@@ -137,6 +137,7 @@ func (e *Engine) nearMatches(ctx context.Context, p *Plan, a *Analysis, hits []H
 // as they are.
 func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, f *FrameHashes, alg hashing.Algorithm) ([]NearMatch, error) {
 	q := HashQuery{Algorithm: alg, Collections: idsOf(cols)}
+	var givers []SuppliedHash // of each value, of supplied ones
 	quality := 100
 	if f.PDQ != nil {
 		quality = f.PDQ.Quality
@@ -144,7 +145,14 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 	for _, c := range cols {
 		q.Radius = max(q.Radius, e.threshold(c, alg))
 	}
-	if alg == hashing.AlgorithmPDQ {
+	if alg.IsSupplied() {
+		quality = 100 // the quality is PDQ's and says nothing of what others make of the picture
+		for _, h := range f.Supplied {
+			if h.Algorithm == alg && !hashing.IsTrivial(alg, h.Value) {
+				q.Values, givers = append(q.Values, h.Value), append(givers, h)
+			}
+		}
+	} else if alg == hashing.AlgorithmPDQ {
 		for t, h := range f.PDQ.Turned {
 			if t == int(hashing.Original) {
 				h = f.PDQ.Hash
@@ -178,10 +186,15 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 				if err != nil {
 					return nil, err
 				}
-				out = append(out, NearMatch{Collection: c.Name, Owner: c.Owner, Entry: n.Entry, Algorithm: alg, Frame: f.Frame,
-					Value: hex.EncodeToString(q.Values[t]), EntryValue: hex.EncodeToString(en.Value), Distance: n.Distance, Threshold: e.threshold(c, alg),
+				m := NearMatch{Collection: c.Name, Owner: c.Owner, Entry: n.Entry, Algorithm: alg, Frame: f.Frame,
+					Value: alg.Text(q.Values[t]), EntryValue: alg.Text(en.Value), Distance: n.Distance, Threshold: e.threshold(c, alg),
 					Transform: hashing.Transform(t).String(), Quality: quality, EntryQuality: en.Quality,
-					Category: category, Note: en.Note, Source: en.Source, Record: en.Record, Decoder: a.Decoder, EntryDecoder: en.Decoder})
+					Category: category, Note: en.Note, Source: en.Source, Record: en.Record, Decoder: a.Decoder, EntryDecoder: en.Decoder}
+				if givers != nil {
+					m.Transform, m.Quality = hashing.Original.String(), -1
+					m.Metric, m.Provider, m.ProviderVersion = alg.Metric(), givers[t].Provider, givers[t].Version
+				}
+				out = append(out, m)
 			}
 		}
 	}

@@ -47,6 +47,11 @@ type Parts struct {
 	Engines EngineSet
 	// Pins remember what own engines are made of. Nil: nothing is remembered.
 	Pins PinStore
+	// Providers are the enabled ones of the agency's own programs.
+	Providers ProviderSet
+	// CheckProvider says why a provider cannot work here (Unavailable, with the mend), or
+	// nil. A nil func means that every provider works.
+	CheckProvider func(ctx context.Context, name ProviderName) error
 	// CheckEngine says why a face engine cannot work here (Unavailable, with how to
 	// get it), or nil. A nil func means that every engine works.
 	CheckEngine func(ctx context.Context, name EngineName) error

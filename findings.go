@@ -33,28 +33,31 @@ type Hit struct {
 	Set        SetID               `json:"set,omitempty"` // the digest set whose record it is, when it is not an entry
 }
 
-// A NearMatch says that a perceptual hash of an item is near one in a collection.
+// A NearMatch says that a perceptual hash, or a supplied value, of an item is near one in a collection.
 // It becomes a hit when a person verifies it, and never grades by itself.
 type NearMatch struct {
-	Collection   string              `json:"collection"`
-	Owner        string              `json:"owner"`
-	Entry        EntryID             `json:"entry,omitempty"`
-	Algorithm    hashing.Algorithm   `json:"algorithm"`
-	Frame        int                 `json:"frame,omitempty"`
-	Value        string              `json:"value"`       // the item's, under the transform
-	EntryValue   string              `json:"entry_value"` // the collection's
-	Distance     int                 `json:"distance"`    // bits
-	Threshold    int                 `json:"threshold"`   // the collection's, bits, inclusive
-	Transform    string              `json:"transform"`   // of the item: "original", "rot90", "flipx", ...
-	Quality      int                 `json:"quality"`     // of the item's PDQ, 0 to 100
-	EntryQuality int                 `json:"entry_quality"`
-	Agree        []hashing.Algorithm `json:"agree,omitempty"`    // further algorithms near an entry of the same source
-	Category     *EntryCategory      `json:"category,omitempty"` // of the entry, never a grade of the item
-	Note         string              `json:"note,omitempty"`
-	Source       string              `json:"source,omitempty"`
-	Record       string              `json:"record,omitempty"`
-	Decoder      string              `json:"decoder,omitempty"`       // of the item
-	EntryDecoder string              `json:"entry_decoder,omitempty"` // of the entry, when it was made here
+	Collection      string              `json:"collection"`
+	Owner           string              `json:"owner"`
+	Entry           EntryID             `json:"entry,omitempty"`
+	Algorithm       hashing.Algorithm   `json:"algorithm"`
+	Frame           int                 `json:"frame,omitempty"`
+	Value           string              `json:"value"`            // the item's, under the transform
+	EntryValue      string              `json:"entry_value"`      // the collection's
+	Distance        int                 `json:"distance"`         // of the metric
+	Threshold       int                 `json:"threshold"`        // the collection's, of the metric, inclusive
+	Metric          hashing.Metric      `json:"metric,omitempty"` // of the distance; empty: bits (hamming)
+	Transform       string              `json:"transform"`        // of the item: "original", "rot90", "flipx", ...
+	Quality         int                 `json:"quality"`          // of the item's PDQ, 0 to 100; -1 for supplied values
+	EntryQuality    int                 `json:"entry_quality"`
+	Agree           []hashing.Algorithm `json:"agree,omitempty"`    // further algorithms near an entry of the same source
+	Category        *EntryCategory      `json:"category,omitempty"` // of the entry, never a grade of the item
+	Note            string              `json:"note,omitempty"`
+	Source          string              `json:"source,omitempty"`
+	Record          string              `json:"record,omitempty"`
+	Provider        ProviderName        `json:"provider,omitempty"` // that gave the item's value; empty: it was made here
+	ProviderVersion string              `json:"provider_version,omitempty"`
+	Decoder         string              `json:"decoder,omitempty"`       // of the item
+	EntryDecoder    string              `json:"entry_decoder,omitempty"` // of the entry, when it was made here
 }
 
 // A Candidate is one ranked answer to a face search. It is never an
@@ -113,3 +116,11 @@ const (
 	NoCandidate        Outcome = "no candidate"
 	Inconclusive       Outcome = "inconclusive"
 )
+
+// Unit says what the distance of a near match counts: "bits", or the metric's name.
+func (n *NearMatch) Unit() string {
+	if n.Metric == "" || n.Metric == hashing.Hamming {
+		return "bits"
+	}
+	return string(n.Metric)
+}

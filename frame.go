@@ -6,10 +6,10 @@ import "iter"
 // padding, alpha dropped (not multiplied in), gray repeated. Its pixels belong to
 // whoever made it and are valid until the next frame is asked for.
 type Frame struct {
-	Index  int // position among the file's frames
-	Width  int
-	Height int
-	RGB    []byte // 3*Width*Height bytes
+	Index  int    `json:"index"` // position among the file's frames
+	Width  int    `json:"width"`
+	Height int    `json:"height"`
+	RGB    []byte `json:"rgb"` // 3*Width*Height bytes
 }
 
 // A Picture is an opened file whose frames have not been decoded yet. Everything

@@ -56,7 +56,17 @@ func (e *Engine) AddMedia(ctx context.Context, who Actor, collection, source str
 
 // perceptual makes the entries of a picture's perceptual hashes.
 func (e *Engine) perceptual(ctx context.Context, f *os.File, entry func(hashing.Algorithm, []byte) HashEntry, extra []hashing.Algorithm) ([]HashEntry, string, error) {
-	a, err := e.analyzeOnly(ctx, f, AnalyzeRequest{Hashes: append([]hashing.Algorithm{hashing.AlgorithmPDQ}, extra...)})
+	req := AnalyzeRequest{Hashes: append([]hashing.Algorithm{hashing.AlgorithmPDQ}, extra...)}
+	providers, err := e.providers(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, p := range providers {
+		if p.Algorithm != "" {
+			req.Providers = append(req.Providers, p.Name)
+		}
+	}
+	a, err := e.analyzeOnly(ctx, f, req)
 	switch CodeOf(err) {
 	case "":
 	case MediaUnsupported, MediaDamaged, MediaTooLarge, Timeout:
@@ -79,10 +89,20 @@ func (e *Engine) perceptual(ctx context.Context, f *os.File, entry func(hashing.
 		for _, alg := range fr.algorithms() {
 			if alg == hashing.AlgorithmPDQ {
 				add(fr, alg, slices.Clone(fr.PDQ.Hash[:]))
-			} else {
+			} else if !alg.IsSupplied() {
 				add(fr, alg, fr.hash64(alg).Bytes())
 			}
 		}
+	}
+	for _, fr := range a.Hashes {
+		for _, s := range fr.Supplied {
+			h := entry(s.Algorithm, s.Value)
+			h.Size, h.Decoder = 0, "provider "+string(s.Provider)+" "+s.Version+", "+a.Decoder
+			out = append(out, h)
+		}
+	}
+	if r, failed := a.failedRun(); failed {
+		warning = "without what provider " + string(r.Provider) + " " + r.Version + " gives: " + r.Failed
 	}
 	return out, warning, nil
 }

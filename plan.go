@@ -20,6 +20,7 @@ type Plan struct {
 	Collections []Collection // by name
 	Engines     []EngineSpec // of the faces collections
 	Hashes      []hashing.Algorithm
+	Providers   []ProviderSpec // that are asked about every picture
 	Thumbnail   int
 	Crops       bool
 	Top         int // candidates kept of a face
@@ -103,6 +104,10 @@ func (e *Engine) planSignals(ctx context.Context, p *Plan) error {
 			return Errorf(Invalid, "collection %q holds selectors, which this version cannot search", c.Name)
 		}
 	}
+	var err error
+	if p.Providers, err = e.providers(ctx); err != nil {
+		return err
+	}
 	slices.Sort(p.Hashes)
 	slices.SortFunc(p.Engines, func(a, b EngineSpec) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	return nil
@@ -124,9 +129,10 @@ func (p *Plan) fingerprint() string {
 		H []hashing.Algorithm
 		T int
 		N string
-		F int     `json:",omitempty"` // left out as the default, so that older plans are still the same
-		S float32 `json:",omitempty"`
-	}{cols, p.Engines, p.Hashes, p.Top, p.Case.Number, p.MinFace, p.MinScore})
+		F int            `json:",omitempty"` // left out as the default, so that older plans are still the same
+		S float32        `json:",omitempty"`
+		P []ProviderSpec `json:",omitempty"`
+	}{cols, p.Engines, p.Hashes, p.Top, p.Case.Number, p.MinFace, p.MinScore, p.Providers})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
 }
@@ -137,6 +143,9 @@ func (p *Plan) request(prior *Media) AnalyzeRequest {
 	req := AnalyzeRequest{Hashes: slices.Clone(p.Hashes), Crops: p.Crops, Thumbnail: p.Thumbnail, Detection: p.Detection, Limits: p.Limits}
 	for _, s := range p.Engines {
 		req.Engines = append(req.Engines, s.Name)
+	}
+	for _, s := range p.Providers {
+		req.Providers = append(req.Providers, s.Name)
 	}
 	if prior == nil || prior.Analysis == nil {
 		return req
@@ -151,7 +160,7 @@ func (p *Plan) request(prior *Media) AnalyzeRequest {
 	}
 	for _, f := range prior.Analysis.Hashes {
 		for _, a := range f.algorithms() {
-			if !slices.Contains(req.Hashes, a) {
+			if !a.IsSupplied() && !slices.Contains(req.Hashes, a) {
 				req.Hashes = append(req.Hashes, a)
 			}
 		}
@@ -159,7 +168,7 @@ func (p *Plan) request(prior *Media) AnalyzeRequest {
 	return req
 }
 
-// algorithms lists what a frame has hashes of.
+// algorithms lists what a frame has hashes of, each once.
 func (f *FrameHashes) algorithms() []hashing.Algorithm {
 	var out []hashing.Algorithm
 	if f.PDQ != nil {
@@ -168,6 +177,11 @@ func (f *FrameHashes) algorithms() []hashing.Algorithm {
 	for _, a := range []hashing.Algorithm{hashing.AlgorithmPHash, hashing.AlgorithmDHash, hashing.AlgorithmAHash} {
 		if f.hash64(a) != nil {
 			out = append(out, a)
+		}
+	}
+	for _, h := range f.Supplied {
+		if !slices.Contains(out, h.Algorithm) {
+			out = append(out, h.Algorithm)
 		}
 	}
 	return out
@@ -215,6 +229,11 @@ func (p *Plan) satisfied(m *Media) bool {
 			if !slices.Contains(have, a) {
 				return false
 			}
+		}
+	}
+	for _, s := range p.Providers {
+		if r, asked := m.Analysis.Run(s.Name); !asked || r.Version != s.Version || r.Failed != "" {
+			return false
 		}
 	}
 	return len(m.Analysis.Hashes) > 0
@@ -287,7 +306,15 @@ func (e *Engine) analyze(ctx context.Context, p *Plan, prior *Media, f *os.File,
 	a.sound(e.Engines)
 	if err == nil {
 		x.Decoded = true
+		if prior != nil && prior.Analysis != nil {
+			a.keep(prior.Analysis)
+		}
 		x.Media.Analysis = &a
+		// What the other signals find is found; but that a provider gave nothing must be
+		// seen, and tried again.
+		if r, failed := a.failedRun(); failed {
+			x.Media.Code, x.Media.Reason = r.Code, "provider "+string(r.Provider)+" "+r.Version+": "+r.Failed
+		}
 		return nil
 	}
 	if ctx.Err() != nil {

@@ -44,7 +44,8 @@ func (e *Engine) threshold(c Collection, alg hashing.Algorithm) int {
 	case alg == hashing.AlgorithmPhotoDNA:
 		return c.PhotoDNADistance
 	case alg.IsSupplied():
-		return 0
+		p, _ := e.Providers.ByAlgorithm(alg)
+		return p.Distance // 0 where nobody says what is near: equal values only
 	}
 	return c.HashDistance
 }

@@ -84,6 +84,9 @@ type itemLine struct {
 	Decoder  string               `json:"decoder,omitempty"`
 	Partial  string               `json:"partial,omitempty"`
 	Metadata *semblance.Metadata  `json:"metadata,omitempty"`
+	// Providers are what programs of the agency stated of the picture: statements, not
+	// findings.
+	Providers []semblance.ProviderRun `json:"providers,omitempty"`
 }
 
 type errorLine struct {
@@ -193,7 +196,7 @@ func lineOf(r Row) itemLine {
 	}
 	l.SHA1, l.MD5 = hexOf(m.Digests.SHA1[:]), hexOf(m.Digests.MD5[:])
 	if a := m.Analysis; a != nil {
-		l.Type, l.Width, l.Height, l.Decoder, l.Partial = a.Type, a.Width, a.Height, a.Decoder, a.Partial
+		l.Type, l.Width, l.Height, l.Decoder, l.Partial, l.Providers = a.Type, a.Width, a.Height, a.Decoder, a.Partial, a.Providers
 		if a.Metadata != (semblance.Metadata{}) {
 			l.Metadata = &a.Metadata
 		}

@@ -134,7 +134,7 @@ func (c *commit) media(m *semblance.Media) error {
 	var analysis any // NULL
 	if a != nil {
 		bare := *a
-		bare.Hashes, bare.FaceSets, bare.Thumbnail = nil, nil, nil
+		bare.Hashes, bare.FaceSets, bare.Thumbnail, bare.Pictures = nil, nil, nil, nil
 		text, err := json.Marshal(bare)
 		if err != nil {
 			return err
@@ -169,6 +169,14 @@ func (c *commit) media(m *semblance.Media) error {
 
 // signals replaces the hashes of the algorithms that a has, in all frames.
 func (c *commit) signals(sum []byte, a *semblance.Analysis) error {
+	for _, r := range a.Providers {
+		if r.Failed != "" {
+			continue
+		}
+		if err := c.run(`DELETE FROM signals WHERE media = ? AND provider = ?`, sum, r.Provider); err != nil { // also where it gives nothing any more
+			return err
+		}
+	}
 	seen := map[string]bool{}
 	for _, frame := range a.Hashes {
 		for _, h := range signalsOf(frame) {
@@ -178,8 +186,8 @@ func (c *commit) signals(sum []byte, a *semblance.Analysis) error {
 					return err
 				}
 			}
-			err := c.run(`INSERT INTO signals (media, algorithm, frame, value, quality, turned, decoder) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-				sum, h.algorithm, frame.Frame, h.value, h.quality, h.turned, a.Decoder)
+			err := c.run(`INSERT INTO signals (media, algorithm, frame, value, quality, turned, decoder, provider, provider_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+				sum, h.algorithm, frame.Frame, h.value, h.quality, h.turned, a.Decoder, h.provider, h.version)
 			if err != nil {
 				return err
 			}

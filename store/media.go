@@ -86,7 +86,7 @@ func (l *mediaLoader) load(ctx context.Context) error {
 		row   func(scanner) error
 	}{
 		{`SELECT sha256, md5, sha1, size, analysis, code, reason FROM media WHERE sha256 IN ` + l.in, l.mediaRow},
-		{`SELECT media, algorithm, frame, value, quality, turned FROM signals WHERE media IN ` + l.in + ` ORDER BY media, frame`, l.signalRow},
+		{`SELECT media, algorithm, frame, value, quality, turned, provider, provider_version FROM signals WHERE media IN ` + l.in + ` ORDER BY media, frame`, l.signalRow},
 		{`SELECT media, engine, version, models, dropped, min_face, min_score FROM face_sets WHERE media IN ` + l.in + ` ORDER BY media, engine`, l.faceSetRow},
 		{`SELECT media, engine, data, ` + l.embedding() + ` FROM faces WHERE media IN ` + l.in + ` ORDER BY media, engine, face`, l.faceRow},
 	} {
@@ -140,14 +140,16 @@ func (l *mediaLoader) signalRow(scan scanner) error {
 	var algorithm hashing.Algorithm
 	var frame, quality int
 	var value, turned []byte
-	if err := scan(fixed(sum[:]), &algorithm, &frame, &value, &quality, &turned); err != nil {
+	var provider semblance.ProviderName
+	var version string
+	if err := scan(fixed(sum[:]), &algorithm, &frame, &value, &quality, &turned, &provider, &version); err != nil {
 		return err
 	}
 	a := l.analysis(sum)
 	if n := len(a.Hashes); n == 0 || a.Hashes[n-1].Frame != frame {
 		a.Hashes = append(a.Hashes, semblance.FrameHashes{Frame: frame})
 	}
-	return signal{algorithm, value, quality, turned}.put(&a.Hashes[len(a.Hashes)-1])
+	return signal{algorithm, value, quality, turned, provider, version}.put(&a.Hashes[len(a.Hashes)-1])
 }
 
 func (l *mediaLoader) faceSetRow(scan scanner) error {

@@ -14,6 +14,8 @@ type signal struct {
 	value     []byte
 	quality   int
 	turned    []byte
+	provider  semblance.ProviderName // of a supplied value
+	version   string
 }
 
 // signalsOf lists the hashes of a frame. Of a PDQ's sets the one that is compared is
@@ -21,15 +23,18 @@ type signal struct {
 func signalsOf(h semblance.FrameHashes) []signal {
 	var list []signal
 	if h.PDQ != nil {
-		list = append(list, signal{hashing.AlgorithmPDQ, h.PDQ.Hash[:], h.PDQ.Quality, turnedBytes(h.PDQ.Turned)})
+		list = append(list, signal{hashing.AlgorithmPDQ, h.PDQ.Hash[:], h.PDQ.Quality, turnedBytes(h.PDQ.Turned), "", ""})
 	}
 	for _, p := range []struct {
 		algorithm hashing.Algorithm
 		hash      *hashing.Hash64
 	}{{hashing.AlgorithmPHash, h.PHash}, {hashing.AlgorithmDHash, h.DHash}, {hashing.AlgorithmAHash, h.AHash}} {
 		if p.hash != nil {
-			list = append(list, signal{p.algorithm, p.hash.Bytes(), -1, nil})
+			list = append(list, signal{p.algorithm, p.hash.Bytes(), -1, nil, "", ""})
 		}
+	}
+	for _, s := range h.Supplied {
+		list = append(list, signal{s.Algorithm, s.Value, -1, nil, s.Provider, s.Version})
 	}
 	return list
 }
@@ -49,6 +54,10 @@ func (s signal) put(h *semblance.FrameHashes) error {
 		h.DHash = s.hash64()
 	case hashing.AlgorithmAHash:
 		h.AHash = s.hash64()
+	default:
+		if s.algorithm.IsSupplied() {
+			h.Supplied = append(h.Supplied, semblance.SuppliedHash{Algorithm: s.algorithm, Value: s.value, Provider: s.provider, Version: s.version})
+		}
 	}
 	return nil
 }

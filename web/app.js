@@ -313,7 +313,7 @@ function hitView(title, h) {
 
 function nearView(n) {
   return el('div', { className: 'finding' }, el('strong', {}, `Near match in ${n.collection}`), ` (${n.owner}) `, el('span', { className: 'tag warn' }, 'unverified: a person has to look'),
-    facts([['by', n.algorithm], ['distance', `${n.distance} bits, threshold ${n.threshold}`], ['transform', n.transform], ['quality', `${n.quality} of this, ${n.entry_quality < 0 ? 'unknown' : n.entry_quality} of the entry`],
+    facts([['by', n.algorithm], ['distance', `${n.distance} ${!n.metric || n.metric === 'hamming' ? 'bits' : n.metric}, threshold ${n.threshold}`], ['transform', n.transform], ['quality', `${n.quality} of this, ${n.entry_quality < 0 ? 'unknown' : n.entry_quality} of the entry`],
       ['this', mono(n.value)], ['entry', mono(n.entry_value)], ['agree', (n.agree || []).join(', ')], ['note', n.note], ['source', [n.source, n.record].filter(Boolean).join(', ')]]));
 }
 

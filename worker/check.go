@@ -63,6 +63,9 @@ func checkAnalysis(a *semblance.Analysis, req *semblance.AnalyzeRequest, o *Opti
 	if err := checkHashes(a.Hashes, req); err != nil {
 		return err
 	}
+	if err := checkPictures(a, req); err != nil {
+		return err
+	}
 	return checkFaceSets(a.FaceSets, req, o)
 }
 
@@ -74,6 +77,31 @@ func checkMetadata(m *semblance.Metadata) error {
 	}
 	if m.Latitude != nil && !(math.Abs(*m.Latitude) <= 90) || m.Longitude != nil && !(math.Abs(*m.Longitude) <= 180) {
 		return violate("a place that is not on Earth")
+	}
+	return nil
+}
+
+// checkPictures insists on pixels of the size that was asked for, and on nothing that only
+// the parent makes.
+func checkPictures(a *semblance.Analysis, req *semblance.AnalyzeRequest) error {
+	if len(a.Providers) > 0 {
+		return violate("what a provider says, from a worker")
+	}
+	for _, h := range a.Hashes {
+		if len(h.Supplied) > 0 {
+			return violate("a supplied value, from a worker")
+		}
+	}
+	if len(a.Pictures) > req.Limits.Frames {
+		return violate("pixels of %d frames", len(a.Pictures))
+	}
+	last := -1
+	for i := range a.Pictures {
+		p := &a.Pictures[i]
+		if p.Index <= last || p.Index > math.MaxInt32 || p.Width < 1 || p.Height < 1 || max(p.Width, p.Height) > req.Pictures || len(p.RGB) != 3*p.Width*p.Height {
+			return violate("pixels of frame %d that are %d by %d, of %d bytes", p.Index, p.Width, p.Height, len(p.RGB))
+		}
+		last = p.Index
 	}
 	return nil
 }

@@ -257,6 +257,17 @@ func tamper(a *semblance.Analysis, how string) {
 		a.Width, a.Height = 100_000, 100_000
 	case "thumbnail":
 		a.Thumbnail = picture(4000)
+	case "large-frame":
+		a.Pictures = []semblance.Frame{{Width: 65, Height: 1, RGB: make([]byte, 3*65)}}
+	case "short-frame":
+		a.Pictures = []semblance.Frame{{Width: 64, Height: 2, RGB: make([]byte, 3*64)}}
+	case "frame-twice":
+		f := semblance.Frame{Width: 1, Height: 1, RGB: make([]byte, 3)}
+		a.Pictures = []semblance.Frame{f, f}
+	case "supplied-value":
+		a.Hashes[0].Supplied = []semblance.SuppliedHash{{Algorithm: hashing.AlgorithmPhotoDNA, Value: make([]byte, 144)}}
+	case "provider-run":
+		a.Providers = []semblance.ProviderRun{{Provider: "pdna", Version: "1"}}
 	default:
 		panic("no order " + how)
 	}

@@ -60,7 +60,7 @@ func analyze(t *testing.T, p *worker.Pool, text string, req semblance.AnalyzeReq
 func everything() semblance.AnalyzeRequest {
 	return semblance.AnalyzeRequest{
 		Hashes: []hashing.Algorithm{hashing.AlgorithmPDQ, hashing.AlgorithmPHash, hashing.AlgorithmDHash, hashing.AlgorithmAHash},
-		Engine: semblance.YuNetMobileFaceNet, Engines: []semblance.EngineName{semblance.YuNetDlib}, Crops: true, Thumbnail: 128,
+		Engine: semblance.YuNetMobileFaceNet, Engines: []semblance.EngineName{semblance.YuNetDlib}, Crops: true, Thumbnail: 128, Pictures: 64,
 	}
 }
 
@@ -336,7 +336,8 @@ func TestReadingLeavesTheAccessTimeAlone(t *testing.T) {
 func TestAnswersThatNoHonestChildGivesCostTheChild(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"many-faces", "large-crop", "crop-not-jpeg", "short-embedding", "long-embedding-vector", "score", "component", "box",
-		"turn", "smaller-faces", "other-score", "far-box", "no-face-set", "other-engine", "other-version", "other-model", "missing-hashes", "orientation", "size", "pixels", "thumbnail", "odd-error"} {
+		"turn", "smaller-faces", "other-score", "far-box", "no-face-set", "other-engine", "other-version", "other-model", "missing-hashes", "orientation", "size", "pixels", "thumbnail", "large-frame", "short-frame", "frame-twice",
+		"supplied-value", "provider-run", "odd-error"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			p := open(t)

@@ -7,7 +7,7 @@ import (
 
 // protocolVersion is raised with every change, so that programs of two releases
 // refuse each other instead of misunderstanding.
-const protocolVersion = 2
+const protocolVersion = 3
 
 // The parent writes a request, the child answers with one reply; then the next.
 // Each is a frame: four bytes of length, big endian, and that many bytes of
@@ -73,6 +73,9 @@ func replyBudget(req *semblance.AnalyzeRequest) budget {
 	if req.Thumbnail > 0 {
 		b.bytes += base64Size(maxPicture)
 	}
+	if req.Pictures > 0 {
+		b.bytes += base64Size(min(MaxPictureBytes, 3*req.Pictures*req.Pictures*req.Limits.Frames))
+	}
 	faces := req.Limits.Faces * req.Limits.Frames * len(Engines(req))
 	b.objects += faces * 16          // a face, its box, its points
 	b.values += faces * (1024 + 128) // the longest embedding, and the rest of a face
@@ -83,6 +86,10 @@ func replyBudget(req *semblance.AnalyzeRequest) budget {
 	b.bytes = min(b.bytes, maxReply)
 	return b
 }
+
+// MaxPictureBytes is how many bytes of pixels an answer has at most, over all frames: they
+// fit the largest reply beside everything else.
+const MaxPictureBytes = 36 << 20
 
 func base64Size(n int) int { return n/3*4 + 4 }
 

@@ -33,6 +33,8 @@ func (p *Pool) limits(l semblance.Limits) semblance.Limits {
 const (
 	mostFrames = 1024
 	mostFaces  = 10000
+
+	maxPictureSide = 2048
 )
 
 func checkRequest(r *semblance.AnalyzeRequest, known semblance.EngineSet) error {
@@ -53,6 +55,10 @@ func checkRequest(r *semblance.AnalyzeRequest, known semblance.EngineSet) error 
 	switch {
 	case r.Thumbnail < 0 || r.Thumbnail > maxThumb:
 		return semblance.Errorf(semblance.Invalid, "a thumbnail of %d pixels cannot be made; it is 0 to %d", r.Thumbnail, maxThumb)
+	case r.Pictures < 0 || r.Pictures > maxPictureSide:
+		return semblance.Errorf(semblance.Invalid, "frames of %d pixels cannot be given back; it is 0 to %d", r.Pictures, maxPictureSide)
+	case len(r.Providers) > 0:
+		return semblance.Errorf(semblance.Invalid, "a worker asks no providers")
 	case l.Frames < 1 || l.Frames > mostFrames:
 		return semblance.Errorf(semblance.Invalid, "a limit of %d frames cannot be kept; it is 1 to %d", l.Frames, mostFrames)
 	case l.Faces < 1 || l.Faces > mostFaces:

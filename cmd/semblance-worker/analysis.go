@@ -10,6 +10,7 @@ import (
 	"semblance"
 	"semblance/hashing"
 	"semblance/media"
+	"semblance/worker"
 )
 
 // An analysis grows frame by frame.
@@ -21,6 +22,7 @@ type analysis struct {
 	frames  int
 	looks   int // tiles that an engine may look at in a frame
 	crops   cropper
+	pixels  int // bytes of pictures so far
 }
 
 func newAnalysis(req *semblance.AnalyzeRequest, engines []semblance.FaceFinder) *analysis {
@@ -56,7 +58,7 @@ func (a *analysis) of(p semblance.Picture) (semblance.Analysis, error) {
 		return semblance.Analysis{}, semblance.Errorf(semblance.MediaDamaged, "no frame of the picture could be decoded")
 	}
 	out := p.Describe()
-	out.Hashes, out.FaceSets, out.Thumbnail = a.out.Hashes, a.out.FaceSets, a.out.Thumbnail
+	out.Hashes, out.FaceSets, out.Thumbnail, out.Pictures = a.out.Hashes, a.out.FaceSets, a.out.Thumbnail, a.out.Pictures
 	out.Warnings = append(out.Warnings, a.notes...)
 	if failed != nil && out.Partial == "" {
 		out.Partial = failed.Error()
@@ -99,6 +101,7 @@ func (a *analysis) add(stored *semblance.Frame, orientation int) error {
 	if err := a.hash(stored); err != nil {
 		return err
 	}
+	a.picture(stored)
 	if len(a.engines) > 0 || a.req.Thumbnail > 0 && a.frames == 0 {
 		upright := media.Upright(stored, orientation)
 		if err := a.thumbnail(upright); err != nil {
@@ -112,6 +115,21 @@ func (a *analysis) add(stored *semblance.Frame, orientation int) error {
 	}
 	a.frames++
 	return nil
+}
+
+// picture gives the frame back as pixels, as stored, with its longer side at most as long
+// as asked for. A frame that is one too many is left out, and a warning says so.
+func (a *analysis) picture(f *semblance.Frame) {
+	if a.req.Pictures <= 0 {
+		return
+	}
+	p := *media.Fit(f, a.req.Pictures)
+	if a.pixels += len(p.RGB); a.pixels > worker.MaxPictureBytes {
+		a.note("not all frames were given to providers: they are too large for one answer")
+		return
+	}
+	p.Index, p.RGB = f.Index, slices.Clone(p.RGB) // a frame's pixels are its decoder's
+	a.out.Pictures = append(a.out.Pictures, p)
 }
 
 func (a *analysis) hash(f *semblance.Frame) error {

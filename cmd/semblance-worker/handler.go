@@ -145,7 +145,7 @@ func (h *handler) analyze(f *os.File, req semblance.AnalyzeRequest) (semblance.A
 // costs the detectors in small faces has not been measured. This is the place to
 // set MinSide for requests for faces alone once it has.
 func decoding(req *semblance.AnalyzeRequest) media.Options {
-	if len(req.Hashes) == 0 && len(worker.Engines(req)) == 0 {
+	if len(req.Hashes) == 0 && len(worker.Engines(req)) == 0 && req.Pictures == 0 {
 		return media.Options{MinSide: max(req.Thumbnail, 1)}
 	}
 	return media.Options{}

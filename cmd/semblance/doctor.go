@@ -19,7 +19,7 @@ import (
 
 // A diagnosis is one thing doctor looked at.
 type diagnosis struct {
-	Area string `json:"area"` // "engine", "model", "cage", "store", "worker"
+	Area string `json:"area"` // "engine", "model", "provider", "cage", "store", "worker"
 	Name string `json:"name"`
 	OK   bool   `json:"ok"`
 	Need bool   `json:"needed"` // the main job does not work, or not safely, without it
@@ -28,7 +28,7 @@ type diagnosis struct {
 }
 
 func newDoctor(e *env) *cobra.Command {
-	return &cobra.Command{Use: "doctor", Short: "Say what works here: engines, weights, store, index, workers and their cage; exit 1 with the mend when not", Args: none,
+	return &cobra.Command{Use: "doctor", Short: "Say what works here: engines, weights, providers, store, index, workers and their cage; exit 1 with the mend when not", Args: none,
 		Long: `Each thing is found out by trying. A caged worker really tries to open sockets, write,
 read elsewhere, execute and signal; targets are on the loopback and in a temporary
 folder. Nothing stored is changed.`,
@@ -43,6 +43,7 @@ func (e *env) diagnose(ctx context.Context) []diagnosis {
 	out = append(out, e.diagnoseModels(ctx)...)
 	out = append(out, e.diagnoseBundles()...)
 	out = append(out, e.diagnoseWorker(ctx)...)
+	out = append(out, e.diagnoseProviders(ctx)...)
 	out = append(out, e.diagnoseStore(ctx), e.diagnoseIndex(ctx), e.diagnoseHashes())
 	return out
 }

@@ -18,6 +18,9 @@ import (
 var version = "development"
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == cagedCommand {
+		os.Exit(caged(os.Args[2]))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt kills
 	code := run(ctx, os.Args[1:], localStreams())

@@ -21,6 +21,7 @@ import (
 	"semblance/index/supplied"
 	"semblance/models"
 	"semblance/objects"
+	"semblance/provider"
 	"semblance/scan"
 	"semblance/store"
 	"semblance/worker"
@@ -56,6 +57,10 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
+	host, err := p.decoder.providers()
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
 	vectors, err := openVectors(ctx, cfg, p.store, note)
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -80,7 +85,7 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 		Cases: p.store, Collections: p.store, References: p.store, Subjects: p.store, Staging: p.store, Entries: p.store, Media: p.store, Requests: p.store, Categories: p.store, Audit: p.store, Calibrations: p.store,
 		Groupings: p.store, Groups: p.store,
 		Objects: folder, Vectors: vectors, Hashes: hashes, Supplied: supplied, Sets: p.sets, SetFiles: p.sets, SetRecords: p.store,
-		Analyzer: p.decoder, Engines: engines, Pins: p.store, CheckEngine: p.decoder.check, Limits: cfg.Limits,
+		Analyzer: p.decoder, Engines: engines, Pins: p.store, CheckEngine: p.decoder.check, Providers: host.Set(), CheckProvider: p.decoder.checkProvider, Limits: cfg.Limits,
 	})
 	return p, nil
 }
@@ -176,6 +181,7 @@ type decoder struct {
 	once sync.Mutex
 	pool *worker.Pool
 	lib  *models.Library // kept: it remembers what it has hashed
+	host *provider.Host
 }
 
 func newDecoder(cfg *config) *decoder { return &decoder{cfg: cfg} }
@@ -217,13 +223,41 @@ func (d *decoder) library() (*models.Library, error) {
 	return d.lib, nil
 }
 
-// engineSet is the engines there are: those built in, and bundles.
+// engineSet is the engines there are: those built in, bundles, and providers of faces.
 func (d *decoder) engineSet() (semblance.EngineSet, error) {
 	lib, err := d.library()
 	if err != nil {
 		return semblance.EngineSet{}, err
 	}
-	return semblance.NewEngineSet(lib.OwnEngines()...), nil
+	host, err := d.providers()
+	if err != nil {
+		return semblance.EngineSet{}, err
+	}
+	return semblance.NewEngineSet(append(lib.OwnEngines(), host.Engines()...)...), nil
+}
+
+// providers reads the providers there are, once.
+func (d *decoder) providers() (*provider.Host, error) {
+	d.once.Lock()
+	defer d.once.Unlock()
+	if d.host == nil {
+		host, err := openProviders(d.cfg, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+		if err != nil {
+			return nil, err
+		}
+		d.host = host
+	}
+	return d.host, nil
+}
+
+// checkProvider says why a provider cannot work here: its files are not those of its
+// manifest.
+func (d *decoder) checkProvider(ctx context.Context, name semblance.ProviderName) error {
+	host, err := d.providers()
+	if err != nil {
+		return err
+	}
+	return host.Verify(ctx, name)
 }
 
 // usableModels lists the artifacts that are there and unaltered.
@@ -249,14 +283,25 @@ func (d *decoder) Analyze(ctx context.Context, f *os.File, req semblance.Analyze
 	if err != nil {
 		return semblance.Analysis{}, err
 	}
-	return pool.Analyze(ctx, f, req)
+	host, err := d.providers()
+	if err != nil {
+		return semblance.Analysis{}, err
+	}
+	return host.Analyzer(pool).Analyze(ctx, f, req)
 }
 
 // check says why an engine cannot work here: the worker or a weight is missing
 // or altered.
-func (d *decoder) check(_ context.Context, name semblance.EngineName) error {
+func (d *decoder) check(ctx context.Context, name semblance.EngineName) error {
 	if _, err := findWorker(d.cfg.Worker); err != nil {
 		return err
+	}
+	host, err := d.providers()
+	if err != nil {
+		return err
+	}
+	if host.GivesFaces(name) {
+		return host.Verify(ctx, semblance.ProviderName(name))
 	}
 	lib, err := d.library()
 	if err != nil {
@@ -278,11 +323,15 @@ func (d *decoder) check(_ context.Context, name semblance.EngineName) error {
 func (d *decoder) Close() error {
 	d.once.Lock()
 	defer d.once.Unlock()
-	if d.pool == nil {
-		return nil
+	var err error
+	if d.pool != nil {
+		err = d.pool.Close()
+		d.pool = nil
 	}
-	err := d.pool.Close()
-	d.pool = nil
+	if d.host != nil {
+		err = errors.Join(err, d.host.Close())
+		d.host = nil
+	}
 	return err
 }
 

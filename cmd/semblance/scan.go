@@ -213,7 +213,7 @@ func (v *scanView) print(s scan.Summary) {
 		t.row(x.Path, x.Hit.Collection, by, categorized(x.Hit.Category, note(x.Hit.Note, x.Hit.Source)))
 	})
 	floods, shown := semblance.FloodsOf(s.Floods), map[string]map[semblance.EntryID]bool{}
-	v.section("Near matches (a person has to verify them)", scan.EventNearMatch, []string{"FILE", "COLLECTION", "BITS", "TRANSFORM", "QUALITY", "OF"}, func(t *table, x scan.Event) {
+	v.section("Near matches (a person has to verify them)", scan.EventNearMatch, []string{"FILE", "COLLECTION", "DISTANCE", "TRANSFORM", "QUALITY", "OF"}, func(t *table, x scan.Event) {
 		n := x.NearMatch
 		if floods[n.Collection][n.Entry] > 0 { // the first stands for all of them
 			if shown[n.Collection][n.Entry] {

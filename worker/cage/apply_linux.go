@@ -22,7 +22,7 @@ func Apply(p Policy) Applied {
 	// Both Landlock and seccomp demand it of who is not root.
 	psx.Syscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
 	a.Landlock, a.LandlockWhy = restrictPaths(p)
-	a.SeccompWhy = why(filterSyscalls())
+	a.SeccompWhy = why(filterSyscalls(len(p.Exec) > 0))
 	a.Seccomp = a.SeccompWhy == ""
 	return a
 }
@@ -58,6 +58,12 @@ func limit(p Policy) error {
 		}{unix.RLIMIT_DATA, uint64(p.Memory)})
 		// Collect garbage rather than run into the limit.
 		debug.SetMemoryLimit(p.Memory * 3 / 4)
+	}
+	if p.Space > 0 {
+		limits = append(limits, struct {
+			what  int
+			value uint64
+		}{unix.RLIMIT_AS, uint64(p.Space)})
 	}
 	for _, l := range limits {
 		if err := unix.Prlimit(0, l.what, &unix.Rlimit{Cur: l.value, Max: l.value}, nil); err != nil {
@@ -102,6 +108,7 @@ func restrictPaths(p Policy) (abi int, why string) {
 	err := best.Restrict(
 		landlock.PathAccess(ll.AccessFSReadFile, p.Read...).IgnoreIfMissing(),
 		landlock.PathAccess(ll.AccessFSReadFile|ll.AccessFSReadDir, p.ReadDirs...).IgnoreIfMissing(),
+		landlock.PathAccess(ll.AccessFSReadFile|ll.AccessFSExecute, p.Exec...).IgnoreIfMissing(),
 	)
 	if err == nil {
 		return abi, ""

@@ -16,7 +16,9 @@ package cage
 type Policy struct {
 	Read     []string // files that may be opened for reading; missing ones are ignored
 	ReadDirs []string // folders below which every file may be opened for reading, such as those of system libraries
+	Exec     []string // programs that may be run in place of this one, read included; none: no program can be run
 	Memory   int64    // RLIMIT_DATA in bytes; 0 for no limit
+	Space    int64    // RLIMIT_AS in bytes; 0 for no limit
 	Files    uint64   // open descriptors; 0 for 256
 }
 

@@ -78,8 +78,9 @@ func narrowings(pid int) []narrowing {
 }
 
 // filterSyscalls installs the filters on every thread. The allow list comes last
-// because it refuses seccomp itself.
-func filterSyscalls() error {
+// because it refuses seccomp itself. With exec, a program can be run in place of this
+// one; which one, Landlock decides.
+func filterSyscalls(exec bool) error {
 	machine, err := arch.GetInfo("")
 	if err != nil {
 		return fmt.Errorf("system calls of this machine are not known: %w", err)
@@ -93,7 +94,11 @@ func filterSyscalls() error {
 		}
 	}
 	var names []string
-	for _, name := range allowed() {
+	calls := allowed()
+	if exec {
+		calls = append(calls, "execve")
+	}
+	for _, name := range calls {
 		if _, ok := machine.SyscallNames[name]; ok { // arm64 has no open, pipe, ...
 			names = append(names, name)
 		}
