@@ -74,7 +74,7 @@ func environment(o *Options) []string {
 		"GOTRACEBACK=single",
 		"MALLOC_ARENA_MAX=2", // one arena a thread is 64 MiB of address space each
 		// The kernel clears what is given back and asked for again, and does it in pages of
-		// 4 KiB: a twenty-fifth of a photograph's time.
+		// 4 KiB: a twenty-fifth of a photograph's time. bench/table.py has the same.
 		"GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=134217728",
 		fmt.Sprintf("OMP_NUM_THREADS=%d", o.Threads),
 		fmt.Sprintf("OPENBLAS_NUM_THREADS=%d", o.Threads),
