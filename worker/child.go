@@ -291,10 +291,17 @@ func (c *child) analyze(ctx context.Context, f *os.File, req *semblance.AnalyzeR
 	c.files++
 	t := terms{deadline: req.Limits.Deadline, cpu: req.Limits.CPU, threads: o.Threads + 2, budget: replyBudget(req)}
 	r, err := c.ask(ctx, request{Analyze: req}, f, t)
+	long := err == nil && r.Video && len(req.Videos) > 0
+	if long {
+		t.deadline, t.cpu = req.Limits.VideoDeadline, req.Limits.VideoCPU
+		r, err = c.ask(ctx, request{Analyze: req, Long: true}, f, t)
+	}
 	if err != nil {
 		return semblance.Analysis{}, err
 	}
 	switch {
+	case r.Analysis != nil && r.Analysis.IsVideo() != long:
+		err = violate("a video for a picture, or the other way round")
 	case r.Error != nil:
 		err = checkRemote(r.Error)
 	case r.Analysis == nil:
