@@ -46,6 +46,7 @@ type Collection struct {
 	LeftOut          int64     `json:"left_out,omitempty"` // references that the engine can make nothing of: kept, and not searched
 	Digests          int64     `json:"digests,omitempty"`  // in digest sets, of all algorithms; not among Entries
 	Policy
+	Content ContentMark `json:"-"`
 }
 
 // Defaults of a collection's thresholds. PDQ 31 and quality 50 are the
@@ -243,15 +244,16 @@ type EntryStore interface {
 	// AddEntries stores new entries and raises the collection's version. A value
 	// that is there already is left as it is; the count is of new ones.
 	AddEntries(ctx context.Context, c CollectionID, entries []HashEntry, ev AuditEvent) (int, error)
-	// Entries returns the entries of ids, in order; a missing one is an error.
+	// RemoveEntries removes entries, raises the collection's version and returns which they
+	// were. NotFound, and nothing removed, when one is not there.
+	RemoveEntries(ctx context.Context, c CollectionID, r EntryRemoval, ev AuditEvent) ([]EntryID, error)
+	// Entries returns the entries of ids, in order; a missing one is an error (NotFound).
 	Entries(ctx context.Context, ids ...EntryID) ([]HashEntry, error)
 	// Algorithms lists the algorithms a collection has values of.
 	Algorithms(ctx context.Context, c CollectionID) ([]hashing.Algorithm, error)
 	// EachEntry calls f for every entry of a collection in the order of Seq, beginning
 	// after the given one, until f returns an error.
 	EachEntry(ctx context.Context, c CollectionID, after int64, f func(HashEntry) error) error
-	// EachEntryOf is EachEntry for the entries of one algorithm.
-	EachEntryOf(ctx context.Context, c CollectionID, alg hashing.Algorithm, f func(HashEntry) error) error
 }
 
 // ObjectStore keeps originals by SHA-256.

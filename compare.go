@@ -32,11 +32,13 @@ func (e *Engine) compareDigests(ctx context.Context, p *Plan, d hashing.Digests,
 			return err
 		}
 		for _, n := range res[0] {
-			entries, err := e.Entries.Entries(ctx, n.Entry)
+			entry, there, err := e.entry(ctx, n.Entry)
 			if err != nil {
 				return err
 			}
-			found[n.Collection] = append(found[n.Collection], entries...)
+			if there {
+				found[n.Collection] = append(found[n.Collection], entry)
+			}
 		}
 		if err := e.setEntries(ctx, cols, alg, value, found); err != nil {
 			return err
@@ -89,9 +91,6 @@ func (e *Engine) compareSignals(ctx context.Context, p *Plan, a *Analysis, out *
 		return err
 	}
 	out.NearMatches = near
-	if a.IsVideo() {
-		return nil // faces are not looked for, and the analysis says so
-	}
 	for _, spec := range p.Engines {
 		set, ran := a.Faces(spec.Name)
 		if !ran {
@@ -122,18 +121,7 @@ func (e *Engine) nearMatches(ctx context.Context, p *Plan, a *Analysis, hits []H
 		return nil, nil
 	}
 	var all []NearMatch
-	if a.IsVideo() {
-		var err error
-		if all, err = e.nearVideo(ctx, cols, a); err != nil {
-			return nil, err
-		}
-	}
 	for i := range a.Hashes {
-		frames, err := e.nearFrames(ctx, cols, a, &a.Hashes[i])
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, frames...)
 		for _, alg := range a.Hashes[i].algorithms() {
 			got, err := e.nearFrame(ctx, cols, a, &a.Hashes[i], alg)
 			if err != nil {
@@ -150,26 +138,10 @@ func (e *Engine) nearMatches(ctx context.Context, p *Plan, a *Analysis, hits []H
 // own dihedral hashes lie up to 40 bits off, docs/hashing.md); the 64-bit hashes
 // as they are.
 func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, f *FrameHashes, alg hashing.Algorithm) ([]NearMatch, error) {
-	q := HashQuery{Algorithm: alg, Collections: idsOf(cols)}
-	var givers []SuppliedHash // of each value, of supplied ones
-	quality := 100
-	if f.PDQ != nil {
-		quality = f.PDQ.Quality
-	}
+	q := HashQuery{Algorithm: alg, Collections: idsOf(cols), Values: f.probes(alg)}
+	quality, givers := f.quality(alg), f.givers(alg)
 	for _, c := range cols {
 		q.Radius = max(q.Radius, e.threshold(c, alg))
-	}
-	if alg.IsSupplied() {
-		quality = 100 // the quality is PDQ's and says nothing of what others make of the picture
-		for _, h := range f.Supplied {
-			if h.Algorithm == alg && !hashing.IsTrivial(alg, h.Value) {
-				q.Values, givers = append(q.Values, h.Value), append(givers, h)
-			}
-		}
-	} else if alg == hashing.AlgorithmPDQ {
-		q.Values = turnedValues(f.PDQ)
-	} else {
-		q.Values = [][]byte{f.hash64(alg).Bytes()}
 	}
 	res, err := e.within(ctx, cols, q)
 	if err != nil {
@@ -186,11 +158,11 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 			if n.Distance > e.threshold(c, alg) || quality < c.PDQQuality {
 				continue
 			}
-			entries, err := e.Entries.Entries(ctx, n.Entry)
+			en, there, err := e.entry(ctx, n.Entry)
 			if err != nil {
 				return nil, err
 			}
-			if en := entries[0]; en.Quality < 0 || en.Quality >= c.PDQQuality {
+			if there && (en.Quality < 0 || en.Quality >= c.PDQQuality) {
 				category, err := labels.label(ctx, c, en.Category)
 				if err != nil {
 					return nil, err
@@ -215,7 +187,7 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 func mergeNear(all []NearMatch, hits []Hit) []NearMatch {
 	slices.SortStableFunc(all, func(a, b NearMatch) int {
 		return cmp.Or(strings.Compare(a.Collection, b.Collection), strings.Compare(a.recordKey(), b.recordKey()),
-			cmp.Compare(telling(a.Algorithm), telling(b.Algorithm)), strings.Compare(string(a.Algorithm), string(b.Algorithm)),
+			-boolCompare(a.Algorithm == hashing.AlgorithmPDQ, b.Algorithm == hashing.AlgorithmPDQ), strings.Compare(string(a.Algorithm), string(b.Algorithm)),
 			cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Frame, b.Frame), cmp.Compare(a.Entry, b.Entry))
 	})
 	var out []NearMatch
@@ -226,9 +198,6 @@ func mergeNear(all []NearMatch, hits []Hit) []NearMatch {
 			continue
 		}
 		if k := len(out) - 1; k >= 0 && out[k].Collection == n.Collection && out[k].recordKey() == n.recordKey() {
-			if v := out[k].Video; v != nil && n.Video != nil && n.Video.TMK != nil {
-				v.TMK = n.Video.TMK
-			}
 			if n.Algorithm != out[k].Algorithm && !slices.Contains(out[k].Agree, n.Algorithm) {
 				out[k].Agree = append(out[k].Agree, n.Algorithm)
 			}
@@ -250,20 +219,14 @@ func (n *NearMatch) recordKey() string {
 	return n.Source + "\x00" + n.Record
 }
 
-// telling orders algorithms by how much a near match by them says: which seconds are
-// which before a picture, PDQ before the 64-bit hashes, and a whole video last.
-func telling(a hashing.Algorithm) int {
-	switch a {
-	case hashing.AlgorithmVPDQ:
+func boolCompare(a, b bool) int {
+	switch {
+	case a == b:
 		return 0
-	case hashing.AlgorithmVPDQKeyframes:
+	case a:
 		return 1
-	case hashing.AlgorithmPDQ:
-		return 2
-	case hashing.AlgorithmTMK:
-		return 4
 	}
-	return 3
+	return -1
 }
 
 // contradict adds a contradiction for every known-good collection and other

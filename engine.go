@@ -37,15 +37,16 @@ type Parts struct {
 	// Supplied finds supplied values, such as PhotoDNA. Nil: lookups of such values are
 	// Unavailable.
 	Supplied HashIndex
-	// Frames holds the frames of video entries, for this Engine alone; it begins empty.
-	// Nil: videos are not compared with videos.
-	Frames HashIndex
 	// Sets, SetFiles and SetRecords look digests up in digest sets, make their files and
 	// know which there are. Nil: a collection that has some is Unavailable.
 	Sets       SetIndex
 	SetFiles   SetMaker
 	SetRecords SetStore
 	Analyzer   Analyzer
+	// Lookbacks, Notices and Kept are what looking back at old exhibits needs.
+	Lookbacks LookbackStore
+	Notices   NoticeStore
+	Kept      KeptIndex
 	// Engines are the face engines there are. The zero value is those built in.
 	Engines EngineSet
 	// Pins remember what own engines are made of. Nil: nothing is remembered.
@@ -76,8 +77,8 @@ type Engine struct {
 	claims    claims       // collections that are being enrolled again
 	refits    sync.Mutex   // held while a calibration is looked for or made again
 	grouping  sync.Mutex   // held while faces are grouped
+	lookback  sync.Mutex   // held while old exhibits are looked back at
 	bands     bands
-	videos    *videoIndex // over Frames; nil without
 }
 
 // New returns an Engine of parts.
@@ -89,11 +90,7 @@ func New(p Parts) *Engine {
 		p.CheckEngine = func(context.Context, EngineName) error { return nil }
 	}
 	p.Limits = p.Limits.WithDefaults()
-	e := &Engine{Parts: p}
-	if p.Frames != nil {
-		e.videos = newVideoIndex(p.Frames)
-	}
-	return e
+	return &Engine{Parts: p}
 }
 
 // NewID returns a random identifier of 128 bits.

@@ -37,10 +37,8 @@ type LookupResult struct {
 	Category   *EntryCategory    `json:"category,omitempty"` // what the exporting agency says of the entry
 	Source     string            `json:"source,omitempty"`
 	Record     string            `json:"record,omitempty"`
-	Set        SetID             `json:"set,omitempty"`          // the digest set whose record it is, when it is not an entry
-	Size       int64             `json:"size,omitempty"`         // of the file, as the digest set has it; 0 unknown
-	Second     *float64          `json:"entry_second,omitempty"` // of an entry that is a video: when its frame is shown
-	Frames     int               `json:"frames,omitempty"`       // of that video that are near
+	Set        SetID             `json:"set,omitempty"`  // the digest set whose record it is, when it is not an entry
+	Size       int64             `json:"size,omitempty"` // of the file, as the digest set has it; 0 unknown
 	Error      string            `json:"error,omitempty"`
 }
 
@@ -219,9 +217,6 @@ func (e *Engine) lookupAlg(ctx context.Context, cols []Collection, alg hashing.A
 			l.answers = append(l.answers, a)
 		}
 	}
-	if alg == hashing.AlgorithmPDQ && e.videos != nil {
-		return e.lookupFrames(ctx, cols, q, which, batch)
-	}
 	return nil
 }
 
@@ -231,11 +226,10 @@ func (e *Engine) answer(ctx context.Context, labels *labeler, c Collection, a Lo
 	if !digest && n.Distance > limit {
 		return nil, nil
 	}
-	entries, err := e.Entries.Entries(ctx, n.Entry)
-	if err != nil {
+	en, there, err := e.entry(ctx, n.Entry)
+	if err != nil || !there {
 		return nil, err
 	}
-	en := entries[0]
 	if !digest && en.Quality >= 0 && en.Quality < c.PDQQuality {
 		return nil, nil
 	}

@@ -33,8 +33,10 @@ type page struct {
 	Limits         []engineLimits
 	Floods         []semblance.Flood
 	Most           int
+	Withdrawn      []semblance.Notice
 
-	near map[nearEntry]map[semblance.SHA256]bool // media near each entry
+	since sinces
+	near  map[nearEntry]map[semblance.SHA256]bool // media near each entry
 }
 
 // A nearEntry is an entry that media are near.
@@ -46,7 +48,8 @@ type nearEntry struct {
 // A found is a finding with its item.
 type found[T any] struct {
 	Row
-	F T
+	F     T
+	Since string // day on which a look-back found it; "" when a scan did
 }
 
 type counts struct {
@@ -69,7 +72,7 @@ type engineLimits struct {
 }
 
 func writeHTML(w io.Writer, s Source) error {
-	p := page{Source: s, Most: mostRows, near: map[nearEntry]map[semblance.SHA256]bool{}}
+	p := page{Source: s, Most: mostRows, Withdrawn: withdrawn(s.Notices), since: sincesOf(s.Notices), near: map[nearEntry]map[semblance.SHA256]bool{}}
 	seen := map[semblance.SHA256]bool{}
 	for row, err := range s.Rows {
 		if err != nil {
@@ -90,7 +93,7 @@ func writeHTML(w io.Writer, s Source) error {
 			p.Limits = append(p.Limits, l)
 		}
 	}
-	t, err := template.New("report").Funcs(template.FuncMap{"upper": strings.ToUpper, "name": shortName, "seconds": secondsOf, "age": semblance.DeclaredAge}).Parse(pageText)
+	t, err := template.New("report").Funcs(template.FuncMap{"upper": strings.ToUpper, "name": shortName, "age": semblance.DeclaredAge}).Parse(pageText)
 	if err != nil {
 		return err
 	}
@@ -166,19 +169,19 @@ func (p *page) addFindings(r Row) {
 		if h.Weak {
 			c.Weak++
 		}
-		p.Hits = capped(p.Hits, found[semblance.Hit]{r, h})
+		p.Hits = capped(p.Hits, found[semblance.Hit]{r, h, p.since.of(r, semblance.Findings{Hits: []semblance.Hit{h}})})
 	}
 	for _, n := range f.NearMatches {
 		if p.nearTo(r, n) { // a flood: the first stands for all of them, see foldFloods
 			continue
 		}
-		p.NearMatches = capped(p.NearMatches, found[semblance.NearMatch]{r, n})
+		p.NearMatches = capped(p.NearMatches, found[semblance.NearMatch]{r, n, p.since.of(r, semblance.Findings{NearMatches: []semblance.NearMatch{n}})})
 	}
 	for _, x := range f.Candidates {
-		p.Candidates = capped(p.Candidates, found[semblance.Candidate]{r, x})
+		p.Candidates = capped(p.Candidates, found[semblance.Candidate]{Row: r, F: x})
 	}
 	for _, x := range f.Contradictions {
-		p.Contradictions = capped(p.Contradictions, found[semblance.Contradiction]{r, x})
+		p.Contradictions = capped(p.Contradictions, found[semblance.Contradiction]{r, x, p.since.of(r, semblance.Findings{Contradictions: []semblance.Contradiction{x}})})
 	}
 }
 
@@ -227,35 +230,4 @@ func capped[T any](list []T, v T) []T {
 		return list
 	}
 	return append(list, v)
-}
-
-// secondsOf says which seconds of a video are which seconds of the entry, and how many
-// frames that is: shares of frames, not of anything else.
-func secondsOf(n semblance.NearMatch) string {
-	switch v := n.Video; {
-	case v != nil:
-		var b strings.Builder
-		for _, s := range v.Segments {
-			fmt.Fprintf(&b, "%.1f to %.1f s is %.1f to %.1f s of the entry", s.ProbeFrom, s.ProbeTo, s.ReferenceFrom, s.ReferenceTo)
-			if s.Static {
-				b.WriteString(" (uncertain: the picture hardly changes)")
-			}
-			b.WriteString("; ")
-		}
-		if v.MoreSegments > 0 {
-			fmt.Fprintf(&b, "and %d more; ", v.MoreSegments)
-		}
-		if v.ProbeFrames > 0 {
-			fmt.Fprintf(&b, "%d of its %d compared frames are near one of the entry's, %d of the entry's %d near one of it", v.ProbeNear, v.ProbeFrames, v.ReferenceNear, v.ReferenceFrames)
-		}
-		if v.TMK != nil {
-			fmt.Fprintf(&b, " TMK+PDQF levels %.4f and %.4f", v.TMK.Level1, v.TMK.Level2)
-		}
-		return b.String()
-	case n.Second != nil:
-		return fmt.Sprintf("at %.1f s of this video ", *n.Second)
-	case n.EntrySecond != nil:
-		return fmt.Sprintf("at %.1f s of the entry, a video ", *n.EntrySecond)
-	}
-	return ""
 }

@@ -33,6 +33,7 @@ type Source struct {
 	Exhibits    []semblance.Exhibit
 	Collections []semblance.Collection // as they are now
 	Requests    []semblance.Request
+	Notices     []semblance.Notice // what look-backs changed, oldest first; shown on the page only
 	Rows        iter.Seq2[Row, error]
 	Engines     semblance.EngineSet // whose limits are told
 	Program     string              // name and version

@@ -127,7 +127,7 @@ func openRig(ctx context.Context, data string) (*rig, error) {
 	r.engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Staging: s, Entries: s, Media: s, Requests: s, Categories: s, Audit: s, Objects: folder,
 		Vectors: index.NewFlat(), Hashes: index.NewHashes(), Analyzer: r.analyzer, Limits: limits,
 		CheckEngine: func(context.Context, semblance.EngineName) error { return nil }})
-	r.Scanner = scan.Scanner{Examiner: r.engine, Store: s, Media: s, Audit: s}
+	r.Scanner = scan.Scanner{Examiner: r.engine, Store: s, Plans: s, Media: s, Audit: s}
 	if _, err := s.Case(ctx, "C1"); err == nil {
 		return r, nil
 	}

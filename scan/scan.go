@@ -35,10 +35,20 @@ type Store interface {
 	CommitItems(ctx context.Context, c semblance.CaseID, x semblance.ExhibitID, records []semblance.ItemRecord, collections []semblance.CollectionID) error
 }
 
+// A PlanStore remembers what the media of exhibits were compared with, so that they can be
+// compared again when a collection changes. *store.Store is one.
+type PlanStore interface {
+	// BeginPlan records that the media of an exhibit are being compared with a plan.
+	BeginPlan(ctx context.Context, id semblance.ExhibitID, p *semblance.Plan) error
+	// EndPlan records that this has ended, and whether all of them were.
+	EndPlan(ctx context.Context, id semblance.ExhibitID, p *semblance.Plan, complete bool) error
+}
+
 // A Scanner scans folders.
 type Scanner struct {
 	Examiner Examiner
 	Store    Store
+	Plans    PlanStore            // usually the same store
 	Media    semblance.MediaStore // usually the same store
 	Audit    semblance.AuditLog   // usually the same store
 	// Now tells the time. nil is time.Now.
@@ -86,6 +96,7 @@ func (s *Scanner) Run(ctx context.Context, o Options) (Summary, error) {
 		r.sum.Why = err.Error()
 	}
 	// The end is told and the lease given back even when the caller has left.
+	err = errors.Join(err, s.Plans.EndPlan(context.WithoutCancel(ctx), r.exhibit.ID, r.Plan, r.sum.Complete))
 	err = errors.Join(err, s.Audit.Append(context.WithoutCancel(ctx), r.audit("scan.end")))
 	s.Store.ReleaseExhibit(r.exhibit.ID)
 	r.event(Event{Event: EventSummary, Summary: &r.sum})
@@ -134,7 +145,10 @@ func (s *Scanner) begin(ctx context.Context, o Options) (*run, error) {
 		return nil, err
 	}
 	r.exhibit = x
-	if r.prior, err = s.Store.ItemIndex(ctx, x.ID); err != nil {
+	if err = s.Plans.BeginPlan(ctx, x.ID, r.Plan); err == nil {
+		r.prior, err = s.Store.ItemIndex(ctx, x.ID)
+	}
+	if err != nil {
 		s.Store.ReleaseExhibit(x.ID)
 		return nil, err
 	}

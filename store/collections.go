@@ -12,15 +12,22 @@ import (
 const collectionColumns = `id, name, kind, owner, country, basis, handling, review, engine, engine_version,
 	face_distance, enroll_quality, pdq_distance, pdq_quality, hash_distance, photodna_distance, policy, created, version, subjects, entries`
 
-// selectedCollection are the columns as they are read: those that are stored, and how
-// many references are left out and how many digests the sets have.
+// selectedCollection are the columns as they are read: those that are stored, how many
+// references are left out, how many digests the sets have, and what of its content there
+// is to see.
 const selectedCollection = collectionColumns + `,
 	(SELECT count(*) FROM subject_references r WHERE r.collection_key = collections.key AND r.left_out <> ''),
-	(SELECT coalesce(sum(digests), 0) FROM digest_sets d WHERE d.collection_key = collections.key)`
+	(SELECT coalesce(sum(digests), 0) FROM digest_sets d WHERE d.collection_key = collections.key), ` + contentMark
+
+// contentMark selects a ContentMark of a row of collections.
+const contentMark = `(SELECT coalesce(max(h.id), 0) FROM hash_entries h WHERE h.collection_key = collections.key),
+	(SELECT coalesce(max(d.key), 0) FROM digest_sets d WHERE d.collection_key = collections.key),
+	(SELECT coalesce(max(l.losses), 0) FROM collection_losses l WHERE l.collection = collections.id)`
 
 func scanCollection(scan scanner) (c semblance.Collection, err error) {
 	err = scan(&c.ID, &c.Name, &c.Kind, &c.Owner, &c.Country, &c.Basis, &c.Handling, &c.Review, &c.Engine, &c.EngineVersion,
-		&c.FaceDistance, &c.EnrollQuality, &c.PDQDistance, &c.PDQQuality, &c.HashDistance, &c.PhotoDNADistance, jsonText{&c.Policy}, textTime{&c.Created}, &c.Version, &c.Subjects, &c.Entries, &c.LeftOut, &c.Digests)
+		&c.FaceDistance, &c.EnrollQuality, &c.PDQDistance, &c.PDQQuality, &c.HashDistance, &c.PhotoDNADistance, jsonText{&c.Policy}, textTime{&c.Created}, &c.Version, &c.Subjects, &c.Entries, &c.LeftOut, &c.Digests,
+		&c.Content.Entry, &c.Content.Set, &c.Content.Losses)
 	return c, err
 }
 

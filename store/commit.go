@@ -134,7 +134,7 @@ func (c *commit) media(m *semblance.Media) error {
 	var analysis any // NULL
 	if a != nil {
 		bare := *a
-		bare.Hashes, bare.Signals, bare.FaceSets, bare.Thumbnail, bare.Pictures = nil, nil, nil, nil, nil
+		bare.Hashes, bare.FaceSets, bare.Thumbnail, bare.Pictures = nil, nil, nil, nil
 		text, err := json.Marshal(bare)
 		if err != nil {
 			return err
@@ -149,13 +149,13 @@ func (c *commit) media(m *semblance.Media) error {
 		code = CASE WHEN excluded.analysis IS NOT NULL OR (media.analysis IS NULL AND excluded.code <> '') THEN excluded.code ELSE media.code END,
 		reason = CASE WHEN excluded.analysis IS NOT NULL OR (media.analysis IS NULL AND excluded.code <> '') THEN excluded.reason ELSE media.reason END`,
 		d.SHA256[:], d.MD5[:], d.SHA1[:], d.Size, analysis, a != nil && a.Partial != "", m.Code, m.Reason)
+	if err == nil {
+		err = c.kept(d.SHA256[:], a != nil)
+	}
 	if err != nil || a == nil {
 		return err
 	}
 	if err := c.signals(d.SHA256[:], a); err != nil {
-		return err
-	}
-	if err := c.videoSignals(d.SHA256[:], a); err != nil {
 		return err
 	}
 	for i := range a.FaceSets {
@@ -168,6 +168,17 @@ func (c *commit) media(m *semblance.Media) error {
 	}
 	return c.run(`INSERT INTO thumbnails (media, jpeg) VALUES (?, ?) ON CONFLICT (media) DO UPDATE SET jpeg = excluded.jpeg`,
 		d.SHA256[:], a.Thumbnail)
+}
+
+// kept numbers a media among those that a look-back goes through, anew when it gets
+// signals.
+func (c *commit) kept(sum []byte, anew bool) error {
+	if anew {
+		if err := c.run(`DELETE FROM kept_media WHERE media = ?`, sum); err != nil {
+			return err
+		}
+	}
+	return c.run(`INSERT INTO kept_media (media) VALUES (?) ON CONFLICT DO NOTHING`, sum)
 }
 
 // signals replaces the hashes of the algorithms that a has, in all frames.
@@ -194,19 +205,6 @@ func (c *commit) signals(sum []byte, a *semblance.Analysis) error {
 			if err != nil {
 				return err
 			}
-		}
-	}
-	return nil
-}
-
-// videoSignals replaces the signals of the algorithms that a has. One of a whole video
-// is one row: it is used as a whole.
-func (c *commit) videoSignals(sum []byte, a *semblance.Analysis) error {
-	for _, s := range a.Signals {
-		err := c.run(`INSERT INTO signals (media, algorithm, frame, value, quality, turned, decoder) VALUES (?, ?, 0, ?, -1, NULL, ?)
-			ON CONFLICT (media, algorithm, frame) DO UPDATE SET value = excluded.value, decoder = excluded.decoder`, sum, s.Algorithm, s.Value, a.Decoder)
-		if err != nil {
-			return err
 		}
 	}
 	return nil

@@ -64,7 +64,10 @@ func (s *Store) RemoveSet(ctx context.Context, c semblance.CollectionID, id semb
 		with(&ev, "name", name)
 		with(&ev, "before", digests)
 		with(&ev, "after", 0)
-		return raise(ctx, tx, key, 0, 0)
+		if err := raise(ctx, tx, key, 0, 0); err != nil {
+			return err
+		}
+		return loses(ctx, tx, c)
 	})
 }
 

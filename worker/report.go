@@ -21,11 +21,7 @@ type Report struct {
 	Resident int64          `json:"resident"` // bytes of a child that has done nothing yet
 	Cage     []cage.Finding `json:"cage"`     // the layers, then what was tried against them
 	Engines  []EngineReport `json:"engines"`
-	Video    EngineReport   `json:"video"` // whether videos can be decoded
 }
-
-// VideoCheck is the name by which a child is asked to load what decodes videos.
-const VideoCheck semblance.EngineName = "ffmpeg"
 
 // An EngineReport says whether an engine works, and why it does not.
 type EngineReport struct {
@@ -77,8 +73,7 @@ func (p *Pool) Report(ctx context.Context) (Report, error) {
 		}
 		r.Engines = append(r.Engines, e)
 	}
-	r.Video, err = p.checkEngine(ctx, VideoCheck)
-	return r, err
+	return r, nil
 }
 
 // layers says what holds, by the kernel's word where it has one.

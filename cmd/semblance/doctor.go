@@ -118,11 +118,7 @@ func (e *env) diagnoseWorker(ctx context.Context) []diagnosis {
 	for _, x := range r.Engines {
 		out = append(out, diagnoseEngine(x))
 	}
-	video := diagnosis{Area: "video", Name: string(r.Video.Name), OK: r.Video.Works, Says: r.Video.Why, Mend: r.Video.Hint}
-	if r.Video.Works {
-		video.Says = fmt.Sprintf("FFmpeg's libraries load in the cage, in %.0f ms, %s resident", r.Video.Check.Millis, size(r.Video.Resident))
-	}
-	return append(out, video)
+	return out
 }
 
 func diagnoseEngine(x worker.EngineReport) diagnosis {

@@ -17,6 +17,7 @@ import (
 	"semblance/api"
 	"semblance/index"
 	"semblance/index/digestset"
+	"semblance/index/kept"
 	"semblance/index/qdrant"
 	"semblance/index/supplied"
 	"semblance/models"
@@ -37,7 +38,9 @@ type program struct {
 	clients sync.WaitGroup // commands that a server runs for others
 	// background makes a job of a re-enrollment; nil in a program that does not serve.
 	background func(context.Context, api.ReenrollOrder) (api.Job, error)
-	closers    []io.Closer
+	// lookback queues a look-back; nil in a program that does not serve.
+	lookback func(context.Context, semblance.Actor) error
+	closers  []io.Closer
 }
 
 // openProgram opens the data folder and wires the parts. Weights and workers are
@@ -81,10 +84,15 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 	if p.sets, err = openSets(ctx, cfg, p.store); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
+	keptIndex, err := openKept(ctx, cfg, p.store)
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
 	p.engine = semblance.New(semblance.Parts{
 		Cases: p.store, Collections: p.store, References: p.store, Subjects: p.store, Staging: p.store, Entries: p.store, Media: p.store, Requests: p.store, Categories: p.store, Audit: p.store, Calibrations: p.store,
 		Groupings: p.store, Groups: p.store,
-		Objects: folder, Vectors: vectors, Hashes: hashes, Frames: index.NewHashes(), Supplied: supplied, Sets: p.sets, SetFiles: p.sets, SetRecords: p.store,
+		Objects: folder, Vectors: vectors, Hashes: hashes, Supplied: supplied, Sets: p.sets, SetFiles: p.sets, SetRecords: p.store,
+		Lookbacks: p.store, Notices: p.store, Kept: keptIndex,
 		Analyzer: p.decoder, Engines: engines, Pins: p.store, CheckEngine: p.decoder.check, Providers: host.Set(), CheckProvider: p.decoder.checkProvider, Limits: cfg.Limits,
 	})
 	return p, nil
@@ -101,6 +109,14 @@ func openVectors(ctx context.Context, cfg *config, st *store.Store, note func(st
 		return nil, err
 	}
 	return flat, nil
+}
+
+// openKept opens the index of what is kept of stored media.
+func openKept(ctx context.Context, cfg *config, st *store.Store) (*kept.Index, error) {
+	return kept.Open(filepath.Join(cfg.Data, "index", "kept"), kept.Options{
+		Mark:  func() (string, error) { return auditMark(ctx, st) },
+		Known: func(mark string) (bool, error) { return knownMark(ctx, st, mark) },
+	})
 }
 
 // openSupplied opens the index of supplied values, whose files lie beside those of faces.
@@ -171,7 +187,7 @@ func (p *program) Close() error {
 
 // scanner is a Scanner over the program.
 func (p *program) scanner() *scan.Scanner {
-	return &scan.Scanner{Examiner: p.engine, Store: p.store, Media: p.store, Audit: p.store}
+	return &scan.Scanner{Examiner: p.engine, Store: p.store, Plans: p.store, Media: p.store, Audit: p.store}
 }
 
 // A decoder is the pool of workers, started when the first file comes. It tells

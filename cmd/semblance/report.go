@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,9 @@ func (p *program) report(ctx context.Context, w io.Writer, format report.Format,
 		return err
 	}
 	if s.Requests, err = p.store.Requests(ctx, c.ID); err != nil {
+		return err
+	}
+	if s.Notices, err = p.store.Notices(ctx, c.ID, semblance.NoticeFilter{Limit: math.MaxInt32}); err != nil {
 		return err
 	}
 	ev := semblance.AuditEvent{Actor: who, Action: "report", Case: c.Number, Purpose: c.Purpose, Basis: c.Basis, Detail: map[string]any{"format": format}}

@@ -17,7 +17,7 @@ import (
 
 // A runner does the jobs of a service: uploads one after the other in the order in
 // which they came, because each uses every worker, and beside them re-enrollments,
-// which take hours and must not hold up an upload. Their rows are the store's; what
+// which take hours and must not hold up an upload, and look-backs. Their rows are the store's; what
 // the runner knows besides is how far the running ones are.
 //
 // A job that is interrupted is queued again and goes on at the next start from what
@@ -26,7 +26,7 @@ type runner struct {
 	p     *program
 	spool *api.Spool
 	log   *slog.Logger
-	lanes [2]*lane
+	lanes [3]*lane
 	done  sync.WaitGroup
 	stop  context.CancelFunc
 
@@ -57,8 +57,9 @@ func newRunner(ctx context.Context, p *program, spool *api.Spool, log *slog.Logg
 		return nil, err
 	}
 	for i, takes := range []func(string) bool{
-		func(kind string) bool { return kind != jobReenroll }, // an unknown kind fails there
+		func(kind string) bool { return kind != jobReenroll && kind != jobLookback }, // an unknown kind fails there
 		func(kind string) bool { return kind == jobReenroll },
+		func(kind string) bool { return kind == jobLookback },
 	} {
 		r.lanes[i] = &lane{takes: takes, wake: make(chan struct{}, 1)}
 		r.done.Go(func() { r.run(ctx, r.lanes[i]) })
@@ -185,7 +186,7 @@ func publicMessage(err error) string {
 }
 
 func (r *runner) clean(j store.Job) error {
-	if j.Kind == jobReenroll {
+	if j.Kind == jobReenroll || j.Kind == jobLookback {
 		return nil // what is staged stays: the next run goes on from there
 	}
 	u, err := uploadOf(j)
@@ -202,8 +203,11 @@ func (r *runner) work(ctx context.Context, j store.Job) (sum any, err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	if j.Kind == jobReenroll {
+	switch j.Kind {
+	case jobReenroll:
 		return r.reenroll(ctx, j)
+	case jobLookback:
+		return r.lookBack(ctx, j)
 	}
 	return r.upload(ctx, j)
 }

@@ -25,11 +25,15 @@ func (r *runner) upload(ctx context.Context, j store.Job) (sum scan.Summary, err
 	if err != nil {
 		return sum, err
 	}
-	return r.p.scanner().Run(ctx, scan.Options{Plan: plan, Actor: u.Actor, Label: u.Exhibit, Serial: u.Serial, Acquirer: u.Acquirer,
+	sum, err = r.p.scanner().Run(ctx, scan.Options{Plan: plan, Actor: u.Actor, Label: u.Exhibit, Serial: u.Serial, Acquirer: u.Acquirer,
 		Root: r.spool.Path(u.Spool), Source: api.UploadSource(u.Spool), Lanes: r.p.cfg.Workers,
 		Progress: func(p scan.Progress) {
 			r.progress(j.ID, api.JobProgress{Items: p.Items, TotalItems: p.TotalItems, Bytes: p.Bytes, TotalBytes: p.TotalBytes, Findings: p.Findings})
 		}})
+	if err == nil { // a collection can have changed meanwhile
+		err = r.lookBackIfDue(ctx, u.Actor)
+	}
+	return sum, err
 }
 
 func (r *runner) plan(ctx context.Context, u api.Upload) (*semblance.Plan, error) {

@@ -98,6 +98,7 @@ func (e *env) serveProgram(ctx context.Context, p *program, o serveOptions) erro
 		return errors.Join(err, listener.Close(), jobs.Close())
 	}
 	p.background = jobs.Reenroll
+	p.lookback = func(ctx context.Context, who semblance.Actor) error { return jobs.lookBackIfDue(ctx, who) }
 	commands, stopCommands := context.WithCancel(ctx)
 	defer stopCommands()
 	go serveCommands(commands, socket, p)

@@ -1,0 +1,79 @@
+package kept_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+
+	"semblance"
+	"semblance/hashing"
+	"semblance/index/kept"
+)
+
+// BenchmarkNear looks for SEMBLANCE_KEPT_VALUES new PDQ among SEMBLANCE_KEPT_MEDIA media
+// of eight turned hashes each, within 31 bits. scripts/bench lookback runs it with a
+// hundred thousand and ten million.
+func BenchmarkNear(b *testing.B) {
+	media, asked := number("SEMBLANCE_KEPT_MEDIA", 20_000), number("SEMBLANCE_KEPT_VALUES", 1000)
+	r := rand.New(rand.NewPCG(1, 2))
+	var values [][]byte
+	for range asked {
+		values = append(values, random64(r))
+	}
+	dir, err := os.MkdirTemp(os.Getenv("SEMBLANCE_KEPT_DIR"), "kept")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = os.RemoveAll(dir) })
+	x, err := kept.Open(dir, kept.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	planted := 0
+	err = x.Add(b.Context(), func(yield func(semblance.KeptValue, error) bool) {
+		for i := range media {
+			v := semblance.KeptValue{Seq: int64(i + 1), Algorithm: hashing.AlgorithmPDQ, Quality: 100}
+			for range 4 {
+				h := random64(r)
+				v.Values = append(v.Values, h, kept.Transpose(h))
+			}
+			if i%1000 == 0 {
+				v.Values[r.IntN(8)] = flipped(r, values[r.IntN(asked)], 31)
+				planted++
+			}
+			if !yield(v, nil) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	q := semblance.KeptQuery{Algorithm: hashing.AlgorithmPDQ, Values: values, Radius: 31, Quality: 50}
+	b.Run(fmt.Sprintf("%d-in-%d", asked, media), func(b *testing.B) {
+		for b.Loop() {
+			got, err := x.Near(b.Context(), q)
+			if err != nil || len(got) != planted {
+				b.Fatalf("%d media, %v; %d were planted", len(got), err, planted)
+			}
+		}
+	})
+}
+
+func random64(r *rand.Rand) []byte {
+	b := make([]byte, 0, 32)
+	for range 4 {
+		w := r.Uint64()
+		b = append(b, byte(w), byte(w>>8), byte(w>>16), byte(w>>24), byte(w>>32), byte(w>>40), byte(w>>48), byte(w>>56))
+	}
+	return b
+}
+
+func number(name string, def int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return def
+}

@@ -1,0 +1,94 @@
+package kept
+
+// A table names, for every pattern of a slot, the values within the slot's radius of it.
+type table struct {
+	slot
+	starts  []uint32 // of each pattern, where its members begin; one more
+	members []uint32 // values
+	filled  []uint64 // a bit for each pattern that has members; nil when most have
+}
+
+// fill makes the table of a block of values, by counting.
+func (t *table) fill(s slot, values []words) {
+	t.slot = s
+	places := 1 << s.bits
+	t.starts = resized(t.starts, places+2)
+	clear(t.starts)
+	around := masks(s)
+	for i := range values {
+		p := s.pattern(&values[i])
+		for _, m := range around {
+			t.starts[p^m+2]++
+		}
+	}
+	for i := 2; i < len(t.starts); i++ {
+		t.starts[i] += t.starts[i-1]
+	}
+	pairs := len(values) * len(around)
+	t.members = resized(t.members, pairs)
+	at := t.starts[1:] // moves every start to its end, which is the next one's start
+	for i := range values {
+		p := s.pattern(&values[i])
+		for _, m := range around {
+			k := p ^ m
+			t.members[at[k]] = uint32(i)
+			at[k]++
+		}
+	}
+	t.filled = nil
+	if float64(pairs) < sparse*float64(places) {
+		t.filled = make([]uint64, (places+63)/64)
+		for p := range places {
+			if t.starts[p] < t.starts[p+1] {
+				t.filled[p>>6] |= 1 << (p & 63)
+			}
+		}
+	}
+}
+
+// resized returns a slice of a length, the given one when it is large enough.
+func resized(s []uint32, n int) []uint32 {
+	if cap(s) >= n {
+		return s[:n]
+	}
+	return make([]uint32, n)
+}
+
+// group is how many rows are looked up together, so that the memory they wait for comes
+// side by side.
+const group = 64
+
+// A lookup is rows that wait for a table.
+type lookup struct {
+	rows   [group]int32
+	value  [group]words
+	p      [group]uint32
+	lo, hi [group]uint32
+	warm   uint32
+	n      int
+}
+
+// flush compares the rows with what the table names and calls found for those that are
+// near a value.
+func (l *lookup) flush(t *table, values []words, radius int, found func(row int)) {
+	n := l.n
+	l.n = 0
+	for i := range n {
+		l.lo[i], l.hi[i] = t.starts[l.p[i]], t.starts[l.p[i]+1]
+	}
+	var warm uint32
+	for i := range n {
+		if l.lo[i] < l.hi[i] {
+			warm += t.members[l.lo[i]]
+		}
+	}
+	l.warm = warm
+	for i := range n {
+		for _, v := range t.members[l.lo[i]:l.hi[i]] {
+			if l.value[i].near(&values[v], radius) {
+				found(int(l.rows[i]))
+				break
+			}
+		}
+	}
+}
