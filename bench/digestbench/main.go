@@ -3,6 +3,8 @@
 //
 //	digestbench fill FOLDER N         makes a set of N digests without a source file
 //	digestbench list FILE N           writes them as a plain list instead, in the order of counting
+//	digestbench probes FILE N         writes what find looks up, 20 bytes each
+//	digestbench dump FILE OUT         writes the digests of a file of a set, sorted, 20 bytes each
 //	digestbench find FILE N TIMES     opens a file of a set; looks up 1,000,000 digests, half of them there, TIMES times
 package main
 
@@ -37,6 +39,9 @@ func run(args []string) error {
 	if len(args) < 3 {
 		return errors.New("see the comment at the top of bench/digestbench")
 	}
+	if args[0] == "dump" {
+		return dump(args[1], args[2])
+	}
 	n, err := strconv.ParseInt(args[2], 10, 64)
 	if err != nil {
 		return err
@@ -46,6 +51,8 @@ func run(args []string) error {
 		return fill(args[1], n)
 	case args[0] == "list":
 		return list(args[1], n)
+	case args[0] == "probes":
+		return os.WriteFile(args[1], probes(n), 0o600)
 	case args[0] == "find" && len(args) == 4:
 		times, err := strconv.Atoi(args[3])
 		if err != nil {
@@ -126,6 +133,28 @@ func list(path string, n int64) error {
 		}
 	}
 	return errors.Join(w.Flush(), f.Close())
+}
+
+func dump(path, out string) error {
+	s, err := digestset.Open(path)
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	for i := range s.Len() {
+		r, err := s.Record(i)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(r.Digest); err != nil {
+			return err
+		}
+	}
+	return errors.Join(w.Flush(), f.Close(), s.Close())
 }
 
 // probes are a million digests in no order, the first of each two there.
