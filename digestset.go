@@ -63,7 +63,7 @@ type SetCounts struct {
 	Blank     int64 `json:"blank,omitempty"`      // rows without anything: empty lines, comments, headings
 	Bad       int64 `json:"bad,omitempty"`        // rows left out, named with the reason in the quarantine file
 	Sizes     int64 `json:"sizes,omitempty"`      // digests whose rows state several sizes: none is kept
-	Texts     int64 `json:"texts,omitempty"`      // digests whose rows state several notes: that of the first is kept
+	Texts     int64 `json:"texts,omitempty"`      // digests whose rows state more notes than are kept
 	LostTexts bool  `json:"lost_texts,omitempty"` // there were more different notes than a set keeps
 }
 

@@ -192,8 +192,11 @@ func (e *env) sayImported(p *program, collection string, s semblance.DigestSet) 
 	e.say("%s: set %s of %s (%s): %s", collection, s.ID.Short(), printable(s.Name), s.Sources[0].Format, digestsOf(s))
 	e.say("  %s read; %s repeated, %s of nothing (empty file, all zeros) dropped, %s empty, %s left out",
 		count(c.Rows, "row", "rows"), thousands(c.Duplicate), thousands(c.Trivial), thousands(c.Blank), thousands(c.Bad))
-	if c.Sizes+c.Texts > 0 {
-		e.say("  CONTRADICTORY: the rows of %s state several sizes (none is kept), of %s several notes (the first is kept)", count(c.Sizes, "digest", "digests"), thousands(c.Texts))
+	if c.Sizes > 0 {
+		e.say("  CONTRADICTORY: the rows of %s state several sizes, of which none is kept", count(c.Sizes, "digest", "digests"))
+	}
+	if c.Texts > 0 {
+		e.say("  the rows of %s state more notes than are kept; a hit says so", count(c.Texts, "digest", "digests"))
 	}
 	if c.LostTexts {
 		e.say("  there are more different notes than a set keeps: of later ones only the %s is told", unit)

@@ -287,6 +287,14 @@ func TestCommandsThroughTheServer(t *testing.T) {
 	c.Stdin = strings.NewReader("87E1497FADDCA1B1B047F225B40F181C\n")
 	stdout, _ = s.finish(c, 0)
 	s.says(stdout, `"kind":"hit"`)
+	stdout, stderr = s.finish(in("lists", s.command("collection", "import", "known", "list.txt", "--set")), 3)
+	s.says(stdout, "of list.txt (plain): 1 md5")
+	s.says(stderr, "what was left out is in ")
+	c = s.command("lookup", "--against", "known", "--case", "C1", "--json")
+	c.Stdin = strings.NewReader("87E1497FADDCA1B1B047F225B40F181C\n")
+	stdout, _ = s.finish(c, 0) // the server holds the new set at once
+	s.says(stdout, `"entry":1,`, `"set":"`)
+	s.run(0, "collection", "sets", "remove", "known", "list.txt")
 	s.finish(in("lists", s.command("report", "C1", "--format", "jsonl", "-o", "c1.jsonl")), 0)
 	if _, err := os.Stat(filepath.Join(s.dir, "lists/c1.jsonl")); err != nil {
 		t.Error(err)

@@ -24,9 +24,6 @@ const (
 	// hopeless is after how many rows without a good one a source is refused: it is
 	// not of the format it is said to be.
 	hopeless = 1000
-	// lostText is the index of texts that are not kept.
-	lostText = maxTexts + 1
-	clipText = 512
 	// tick is how often somebody is told, in rows.
 	tick = 1 << 16
 )
@@ -46,25 +43,20 @@ type builder struct {
 	bad     *file
 	badBuf  *bufio.Writer
 	badLen  int64
-	index   map[string]uint64
-	texts   int // that the journal has
-	bytes   int // of all texts
+	texts   *texts
+	noted   int // texts that the journal has
 	held    int // memory of the sorters
 	keys    []uint64
 }
 
 // newBuilder begins a set in a folder, or goes on with what its journal says.
 func newBuilder(l *Library, dir string, p *progress, src semblance.DigestSource, tell func(semblance.SetProgress)) *builder {
-	b := &builder{progress: *p, o: &l.o, d: &l.disk, dir: dir, src: src, tell: tell, runsOf: map[hashing.Algorithm]*file{}, index: map[string]uint64{}}
+	b := &builder{progress: *p, o: &l.o, d: &l.disk, dir: dir, src: src, tell: tell, runsOf: map[hashing.Algorithm]*file{}}
 	if b.tell == nil {
 		b.tell = func(semblance.SetProgress) {}
 	}
 	_, b.end = src.Describe()
-	for i, t := range p.texts {
-		b.index[t] = uint64(i) + 1
-		b.bytes += len(t)
-	}
-	b.texts = len(p.texts)
+	b.texts, b.noted = newTexts(p.texts), len(p.texts)
 	return b
 }
 
@@ -251,7 +243,7 @@ func (b *builder) add(in *semblance.DigestRow) error {
 	if in.Row < 0 || in.Row > maxNumber || in.Size < 0 || in.Size > maxNumber {
 		return b.reject(&semblance.BadRow{Row: in.Row, Reason: fmt.Sprintf("a file of %d bytes cannot be", in.Size)})
 	}
-	r := row{row: uint64(in.Row), size: uint64(in.Size), text: b.text(in.Text)}
+	r := row{row: uint64(in.Row), size: uint64(in.Size), text: b.texts.add(in.Text)}
 	for i, value := range [3][]byte{in.MD5, in.SHA1, in.SHA256} {
 		if value == nil {
 			continue
@@ -266,28 +258,6 @@ func (b *builder) add(in *semblance.DigestRow) error {
 		s.add(value, r)
 	}
 	return nil
-}
-
-// text returns the index of a text.
-func (b *builder) text(t string) uint64 {
-	if t == "" {
-		return 0
-	}
-	if n, ok := b.index[t]; ok {
-		return n
-	}
-	kept := flat(t)
-	if n, ok := b.index[kept]; ok {
-		return n
-	}
-	if len(b.progress.texts) == maxTexts || b.bytes+len(kept) > maxTextBytes {
-		b.counts.LostTexts = true
-		return lostText
-	}
-	b.progress.texts = append(b.progress.texts, kept)
-	b.bytes += len(kept)
-	b.index[kept] = uint64(len(b.progress.texts))
-	return b.index[kept]
 }
 
 // sorter returns the sorter of an algorithm with room for a record.
@@ -335,7 +305,7 @@ func (b *builder) fits(s *sorter) bool {
 // checkpoint writes what is in memory, and says in the journal that this is all up to a
 // place in the source.
 func (b *builder) checkpoint(at semblance.SourcePosition, end bool) error {
-	c := checkpoint{At: at, Runs: map[hashing.Algorithm]run{}, Texts: b.progress.texts[b.texts:], Quarantine: b.badLen, End: end}
+	c := checkpoint{At: at, Runs: map[hashing.Algorithm]run{}, Quarantine: b.badLen, End: end}
 	for i, s := range b.sorters {
 		if s != nil && s.n > 0 {
 			if err := b.writeRun(digests()[i], s, c.Runs); err != nil {
@@ -343,6 +313,7 @@ func (b *builder) checkpoint(at semblance.SourcePosition, end bool) error {
 			}
 		}
 	}
+	c.Texts, b.counts.LostTexts = b.texts.list[b.noted:], b.texts.lost // sorting may have made new ones
 	c.Counts = b.counts
 	if err := b.badBuf.Flush(); err != nil {
 		return err
@@ -353,7 +324,7 @@ func (b *builder) checkpoint(at semblance.SourcePosition, end bool) error {
 	if err := b.note(c); err != nil {
 		return err
 	}
-	b.at, b.quarantine, b.progress.end, b.texts = c.At, c.Quarantine, c.End, len(b.progress.texts)
+	b.at, b.quarantine, b.progress.end, b.noted = c.At, c.Quarantine, c.End, len(b.texts.list)
 	for alg, r := range c.Runs {
 		b.runs[alg] = append(b.runs[alg], r)
 	}
@@ -385,7 +356,7 @@ func (b *builder) writeRun(alg hashing.Algorithm, s *sorter, runs map[hashing.Al
 	}
 	sum := &summed{w: f}
 	buf := bufio.NewWriterSize(sum, writeBuffer)
-	count, largest, keys, err := s.write(buf, b.keys)
+	count, largest, keys, err := s.write(buf, b.keys, b.texts)
 	if b.keys = keys; err == nil {
 		err = buf.Flush()
 	}
@@ -453,7 +424,7 @@ func (b *builder) finish(ctx context.Context, alg hashing.Algorithm) error {
 }
 
 func (b *builder) merge(ctx context.Context, alg hashing.Algorithm, runs []run, counts *semblance.SetCounts) (semblance.SetFile, error) {
-	about := meta{Sources: []semblance.SetSource{b.head.Set.Sources[0]}, Texts: b.progress.texts, TextsLost: b.counts.LostTexts}
+	about := meta{Sources: []semblance.SetSource{b.head.Set.Sources[0]}, TextsLost: b.texts.lost}
 	about.Sources[0].SHA256 = *b.source
 	var largest row
 	var total int64
@@ -462,14 +433,14 @@ func (b *builder) merge(ctx context.Context, alg hashing.Algorithm, runs []run, 
 		total += r.Count
 	}
 	largest.flags = flagSizes | flagTexts // merging makes them
+	if largest.text > 0 {
+		largest.text = lostText // and new texts
+	}
 	w, err := newWriter(b.d, filepath.Join(b.dir, string(alg)+fileExt), alg, uint64(total), largest)
 	if err != nil {
 		return semblance.SetFile{}, err
 	}
-	err = merge(ctx, b.runsOf[alg].File, runs, alg.Bits()/8, b.o.Memory/2, func(digest []byte, r row) error {
-		if r.text == lostText {
-			r.text = uint64(len(about.Texts)) + 1
-		}
+	err = merge(ctx, b.runsOf[alg].File, runs, alg.Bits()/8, b.o.Memory/2, b.texts, func(digest []byte, r row) error {
 		count(counts, r)
 		return w.add(digest, r)
 	}, func(read int64) {
@@ -479,6 +450,7 @@ func (b *builder) merge(ctx context.Context, alg hashing.Algorithm, runs []run, 
 		w.abandon()
 		return semblance.SetFile{}, err
 	}
+	about.Texts = b.texts.list
 	return w.finish(about)
 }
 

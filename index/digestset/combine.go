@@ -193,7 +193,7 @@ func (l *Library) combined(ctx context.Context, path string, op semblance.SetOpe
 	if len(list) == 0 || op != semblance.SetUnion && len(list) < sets {
 		return semblance.SetFile{}, semblance.Errorf(semblance.Internal, "not every set has digests of %s", string(alg)) // the Engine looked
 	}
-	about, largest := join(list)
+	about, all, largest := join(list)
 	var most uint64
 	for i, c := range list {
 		if op == semblance.SetUnion || i == 0 {
@@ -213,7 +213,7 @@ func (l *Library) combined(ctx context.Context, path string, op semblance.SetOpe
 		for _, other := range at[1:] {
 			o, oerr := other.moved()
 			err = errors.Join(err, oerr)
-			r.absorb(o)
+			r.absorb(o, all)
 		}
 		if err != nil {
 			return err
@@ -225,6 +225,7 @@ func (l *Library) combined(ctx context.Context, path string, op semblance.SetOpe
 		w.abandon()
 		return semblance.SetFile{}, combineError(list, err)
 	}
+	about.Texts, about.TextsLost = all.list, all.lost
 	f, err := w.finish(about)
 	return f, unwritten(err)
 }
@@ -242,55 +243,38 @@ func combineError(list []*cursor, err error) error {
 
 // join makes one list of the sources and texts of files, and tells each its places in
 // it. It returns the largest columns that there can be.
-func join(list []*cursor) (meta, row) {
+func join(list []*cursor) (meta, *texts, row) {
 	var about meta
-	index := map[string]uint64{}
-	bytes := 0
+	all := newTexts(nil)
+	largest := row{flags: flagSizes | flagTexts}
 	for _, c := range list {
 		c.source = uint64(len(about.Sources))
 		about.Sources = append(about.Sources, c.about.Sources...)
 		c.texts = []uint64{0}
 		for _, t := range c.about.Texts {
-			n, ok := index[t]
-			switch {
-			case ok:
-			case len(about.Texts) == maxTexts || bytes+len(t) > maxTextBytes:
-				n, about.TextsLost = lostText, true
-			default:
-				about.Texts = append(about.Texts, t)
-				bytes += len(t)
-				n = uint64(len(about.Texts))
-				index[t] = n
-			}
-			c.texts = append(c.texts, n)
+			c.texts = append(c.texts, all.add(t))
 		}
-		if c.about.TextsLost {
-			c.texts, about.TextsLost = append(c.texts, lostText), true
-		}
-	}
-	lost := uint64(len(about.Texts)) + 1
-	for _, c := range list {
-		for i, n := range c.texts {
-			if n == lostText {
-				c.texts[i] = lost
-			}
-		}
-	}
-	largest := row{source: uint64(len(about.Sources) - 1), text: lost, flags: flagSizes | flagTexts}
-	for _, c := range list {
+		all.lost = all.lost || c.about.TextsLost
 		largest.row = max(largest.row, 1<<(8*c.Widths[colRow])-1)
 		largest.size = max(largest.size, 1<<(8*c.Widths[colSize])-1)
 	}
-	return about, largest
+	largest.source = uint64(len(about.Sources) - 1)
+	if len(all.list) > 0 || all.lost {
+		largest.text = lostText
+	}
+	return about, all, largest
 }
 
 // moved is the cursor's row with the places of the result.
 func (c *cursor) moved() (row, error) {
 	r := c.row
-	if r.text >= uint64(len(c.texts)) || r.source >= uint64(len(c.about.Sources)) {
+	lost := c.about.TextsLost && r.text == lostText
+	if r.text >= uint64(len(c.texts)) && !lost || r.source >= uint64(len(c.about.Sources)) {
 		return r, fmt.Errorf("%w: a text or source that is not there", errDamaged)
 	}
-	r.text, r.source = c.texts[r.text], r.source+c.source
+	if r.source += c.source; !lost {
+		r.text = c.texts[r.text]
+	}
 	return r, nil
 }
 

@@ -205,7 +205,6 @@ func TestSetDamage(t *testing.T) {
 	dir := t.TempDir()
 	l := openLibrary(t, dir)
 	src := &listSource{name: "list", rows: someRows(rand.New(rand.NewPCG(3, 3)), 700, false)}
-	src.rows[3].Text = "a note"
 	s := build(t, l, src)
 	want := twinOf(src)
 	refused, unnoticed := 0, 0
@@ -302,5 +301,35 @@ func TestSetFilesAreClosedToOthers(t *testing.T) {
 		if info, err := os.Stat(p); err != nil || info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s: %v, %v", p, info.Mode(), err)
 		}
+	}
+}
+
+// An import that its person stops keeps what was read, and goes on there.
+func TestSetStopped(t *testing.T) {
+	t.Parallel()
+	l := openLibrary(t, t.TempDir())
+	src := &listSource{name: "new", rows: someRows(rand.New(rand.NewPCG(2, 2)), 70_000, false)}
+	ctx, cancel := context.WithCancel(t.Context())
+	var told []semblance.SetProgress
+	_, err := l.BuildSet(ctx, semblance.DigestSet{Collection: "c"}, src, func(p semblance.SetProgress) {
+		told = append(told, p)
+		cancel()
+	})
+	if !errors.Is(err, context.Canceled) || len(told) != 1 || told[0].Stage != "reading" || told[0].Done != told[0].Rows || told[0].Total != 70_000 {
+		t.Fatalf("%v, told %+v", err, told)
+	}
+	u, err := l.Unfinished("c")
+	if err != nil || u == nil || u.Rows != told[0].Rows {
+		t.Fatalf("%+v, %v, told %+v", u, err, told)
+	}
+	first := -1
+	src.at, src.stop = 0, func(at int) error {
+		if first < 0 {
+			first = at
+		}
+		return nil
+	}
+	if err := agree(l, twinOf(src), build(t, l, src)); err != nil || first != int(u.Rows) {
+		t.Errorf("%v; it went on at row %d, want %d", err, first, u.Rows)
 	}
 }

@@ -61,7 +61,7 @@ const (
 // The flags of a record.
 const (
 	flagSizes = 1 << iota // its rows state several sizes: none is kept
-	flagTexts             // its rows state several texts: that of the first is kept
+	flagTexts             // its rows state more texts than are kept
 )
 
 // A foot ends a file.

@@ -207,7 +207,7 @@ func (s *Set) known(h heldSet, r Record) semblance.SetRecord {
 		note = append(note, r.Text)
 	}
 	if r.Texts {
-		note = append(note, "(other rows of the same digest say otherwise)")
+		note = append(note, "(other rows of the same digest say more)")
 	}
 	if r.Sizes {
 		note = append(note, "(its rows state several sizes)")

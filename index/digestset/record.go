@@ -17,8 +17,9 @@ type Record struct {
 	Source int    // index in Sources
 	Row    uint64 // of the source, from 1; the first that has the digest
 	Size   int64  // bytes of the file, 0 when unknown or when the rows of the digest state several
-	Text   string // the source's note or category; "" none
-	// Sizes and Texts say that the rows of the digest state several.
+	Text   string // the source's notes or categories, the first row's first; "" none
+	// Sizes says that the rows of the digest state several, Texts that there are more
+	// than are kept.
 	Sizes, Texts bool
 }
 
@@ -73,7 +74,7 @@ func (s *Set) explain(r row, out *Record) error {
 	case r.text == 0:
 	case r.text <= uint64(len(s.about.Texts)):
 		out.Text = s.about.Texts[r.text-1]
-	case s.about.TextsLost && r.text == uint64(len(s.about.Texts))+1:
+	case s.about.TextsLost && r.text == lostText:
 		out.Text = textLost
 	default:
 		return errDamaged

@@ -92,9 +92,9 @@ func (q queue) down(i int) {
 	}
 }
 
-// merge goes through the records of runs in order, each digest once. memory is what
+// merge goes through the records of runs in order, each digest once. t are the texts of the rows, memory is what
 // the readers may use; progress is called with how many records were read.
-func merge(ctx context.Context, f *os.File, runs []run, digest, memory int, yield func(digest []byte, r row) error, progress func(read int64)) error {
+func merge(ctx context.Context, f *os.File, runs []run, digest, memory int, t *texts, yield func(digest []byte, r row) error, progress func(read int64)) error {
 	var q queue
 	buffer := max(16<<10, min(1<<20, memory/max(1, len(runs))))
 	for i, r := range runs {
@@ -121,7 +121,7 @@ func merge(ctx context.Context, f *os.File, runs []run, digest, memory int, yiel
 			copy(held, top.record)
 			r = other
 		case bytes.Equal(held, top.record[:digest]):
-			r.absorb(other)
+			r.absorb(other, t)
 		default:
 			if err := yield(held, r); err != nil {
 				return err

@@ -34,8 +34,8 @@ type Set struct {
 type meta struct {
 	Sources []semblance.SetSource `json:"sources"`
 	Texts   []string              `json:"texts,omitempty"` // of index 1 and up
-	// TextsLost says that there were more texts than a file holds: textLost then is said
-	// of a record whose own was not kept.
+	// TextsLost says that there were more texts than a file holds: lostText then is the index
+	// of a text that was not kept.
 	TextsLost bool `json:"texts_lost,omitempty"`
 }
 

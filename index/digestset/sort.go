@@ -13,8 +13,6 @@ const (
 	atRow, atSize, atText, atFlags = 0, 6, 12, 14
 	packedBytes                    = 15
 	maxNumber                      = 1<<48 - 1 // of a row, and bytes of a file
-	maxTexts                       = 1<<14 - 2
-	maxTextBytes                   = 1 << 20
 )
 
 func packRow(b []byte, r row) []byte {
@@ -28,14 +26,15 @@ func unpackRow(b []byte) row {
 	return row{row: number(b[atRow:atSize]), size: number(b[atSize:atText]), text: number(b[atText:atFlags]), flags: uint64(b[atFlags])}
 }
 
-// absorb makes one row of two with the same digest. The first wins, and what the
-// other says against it is marked: a size that is not sure is none, so that it can
-// neither hide a hit nor make a file known-good.
-func (r *row) absorb(other row) {
+// absorb makes one row of two with the same digest. The first wins. A size that is not
+// sure is none, so that it can neither hide a hit nor make a file known-good; texts are
+// said together, because what the other says may be the graver.
+func (r *row) absorb(other row, t *texts) {
 	if other.flags&flagSizes != 0 || r.size != 0 && other.size != 0 && r.size != other.size {
 		r.size, r.flags = 0, r.flags|flagSizes
 	}
-	if other.flags&flagTexts != 0 || other.text != 0 && r.text != other.text {
+	var all bool
+	if r.text, all = t.join(r.text, other.text); !all || other.flags&flagTexts != 0 {
 		r.flags |= flagTexts
 	}
 }
@@ -81,7 +80,7 @@ func (s *sorter) add(digest []byte, r row) {
 
 // write writes the records sorted, each digest once, and forgets them. It returns how
 // many it wrote and the largest columns. keys is memory that is used again.
-func (s *sorter) write(w io.Writer, keys []uint64) (count int, largest row, again []uint64, err error) {
+func (s *sorter) write(w io.Writer, keys []uint64, t *texts) (count int, largest row, again []uint64, err error) {
 	keys = slices.Grow(keys[:0], s.n)[:s.n]
 	for i := range keys {
 		keys[i] = binary.BigEndian.Uint64(s.at(i))&^(maxInRun-1) | uint64(i)
@@ -97,7 +96,7 @@ func (s *sorter) write(w io.Writer, keys []uint64) (count int, largest row, agai
 			if !bytes.Equal(first[:s.digest], other[:s.digest]) {
 				break
 			}
-			r.absorb(unpackRow(other[s.digest:]))
+			r.absorb(unpackRow(other[s.digest:]), t)
 		}
 		packRow(first[s.digest:s.digest], r)
 		largest.grow(r)
