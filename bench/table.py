@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every benchmark beside its peer, one after the other, and prints one table.
 
-    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [start] [group] [digests] [sheet]
+    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [start] [group] [digests] [photodna] [sheet]
 
 A part that cannot run says why in its row; nothing is taken over from an earlier run. What
 is compared on one core is pinned to one. Programs of bench/ may add rows of their
@@ -225,6 +225,20 @@ def start():
         row("a search on an existing data folder, from start to end", "below 1 s", f"{fastest(search, 5):.2f} s", "-")
 
 
+def photodna():
+    """Supplied values, ten million, on one core."""
+    program, peer = CACHE / "photodnabench", ROOT / "bench" / "photodna_peer.py"
+    run("go", "build", "-o", program, "./bench/photodnabench", CGO_ENABLED="0")
+    for kind, values in (("cells", "smooth fields"), ("noise", "every byte for itself")):
+        r = json.loads(run(sys.executable, peer, program, CACHE / "photodna", 10_000_000, kind))
+        row(f"PhotoDNA, 10 million values ({values}), distance 40,000, a query on one core", "below 0.3 s, complete",
+            f"{r['ours_ms']:.0f} ms (worst {r['ours_worst_ms']:.0f}), {r['ratio']:.0f}x; in a batch {r['batch_ms_a_query']:.0f} ms; {r['wrong']} of {r['queries']} answers differ",
+            f"{r['faiss_ms']:.0f} ms, FAISS {r['faiss']} IndexScalarQuantizer 8bit_direct, range search, in turns")
+        m = r["memory"]
+        row(f"the same, opened and first search, cold; 1,000 added, removed; memory own, mapped", "(stated)",
+            f"{r['open_cold_ms']:.0f} + {r['first_search_cold_ms']:.0f} ms; {r['add_1000_ms']:.0f}, {r['remove_1000_ms']:.0f} ms; {m['RssAnon_MiB']}, {m['RssFile_MiB']} MiB", "-")
+
+
 def group():
     import group as part  # bench/group.py
     part.measure(sys.modules[__name__])
@@ -245,7 +259,7 @@ def digests():
 
 
 def main(asked):
-    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "start": start, "group": group, "digests": digests, "sheet": lambda: sheet.measure(sys.modules[__name__])}
+    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "start": start, "group": group, "digests": digests, "photodna": photodna, "sheet": lambda: sheet.measure(sys.modules[__name__])}
     unknown = [a for a in asked if a not in parts]
     if unknown:
         sys.exit(f"bench: no part {unknown[0]!r}; there are {', '.join(parts)}")

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -228,7 +229,7 @@ func TestFaultsOfAProvider(t *testing.T) {
 		"is another":          {behavior: "another", code: semblance.Unavailable, want: `it says that it is "another" "9"`},
 		"floods":              {behavior: "flood", want: "a line of more than"},
 		"refuses":             {behavior: "refuse", want: "it says: the license has run out"},
-		"eats":                {behavior: "eat", want: "it ended (exit status 2)"},
+		"eats":                {behavior: "eat", want: "it ended (exit status "},
 		"garbage":             {behavior: "say", args: []string{"]{ garbage"}, want: "a line that is no answer"},
 		"two answers":         {behavior: "say", args: []string{`{"id":ID,"hash":"` + value + `"} {}`}, want: "a line with more than an answer"},
 		"unknown field":       {behavior: "say", args: []string{`{"id":ID,"hash":"` + value + `","confidence":1}`}, want: "a line that is no answer"},
@@ -426,4 +427,44 @@ func TestTry(t *testing.T) {
 	if s := fmt.Sprint(h.Set().All()); !strings.Contains(s, "pdna") {
 		t.Error(s)
 	}
+}
+
+// A program that hangs ends with whoever asked it, in whatever way that ends.
+func TestProgramsDieWithTheirParent(t *testing.T) {
+	t.Parallel()
+	needCage(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	install(t, dir, "pdna", "hang", func(m line) { m["seconds"] = 600 })
+	parent := exec.Command(self, "parent", dir)
+	out, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Fscan(out, &pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(syscall.Kill(pid, 0), parent.Process.Kill()); err != nil {
+		t.Fatal(err)
+	}
+	_ = parent.Wait() // it was killed
+	for deadline := time.Now().Add(30 * time.Second); syscall.Kill(pid, 0) == nil && !zombie(pid); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the program outlives its parent")
+		}
+	}
+}
+
+// zombie reports whether a process has ended and nobody has asked for its status.
+func zombie(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := strings.Cut(string(b), ") ")
+	return err != nil || strings.HasPrefix(rest, "Z")
 }

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -21,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"semblance"
 	"semblance/provider"
 	"semblance/worker/cage"
 )
@@ -35,7 +37,39 @@ func TestMain(m *testing.M) {
 		act(os.Args[2], os.Args[3:])
 		os.Exit(0)
 	}
+	if len(os.Args) == 3 && os.Args[1] == "parent" {
+		doomedParent(os.Args[2])
+	}
 	os.Exit(m.Run())
+}
+
+// doomedParent asks a program that hangs, says which process it is, and waits to be killed.
+func doomedParent(dir string) {
+	self, err := os.Executable()
+	if err != nil {
+		os.Exit(1)
+	}
+	h, err := provider.Open(provider.Options{Dir: dir, Stub: []string{self, "caged"}})
+	if err != nil {
+		os.Exit(1)
+	}
+	go h.Analyzer(&fakeWorkers{analysis: twoFrames(0)}).Analyze(context.Background(), nil, semblance.AnalyzeRequest{Providers: []semblance.ProviderName{"pdna"}})
+	for { // the stub has become the program when its arguments are the program's
+		children, _ := filepath.Glob("/proc/[0-9]*/stat")
+		for _, path := range children {
+			b, _ := os.ReadFile(path)
+			_, rest, _ := strings.Cut(string(b), ") ")
+			var state string
+			var ppid, pid int
+			fmt.Sscan(rest, &state, &ppid)
+			fmt.Sscan(string(b), &pid)
+			if line, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline")); ppid == os.Getpid() && strings.Contains(string(line), "\x00hang") {
+				fmt.Println(pid)
+				select {}
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 func caged(launch string) int {
@@ -43,12 +77,8 @@ func caged(launch string) int {
 	if err := json.Unmarshal([]byte(launch), &l); err != nil {
 		return 1
 	}
-	held := cage.Apply(cage.Policy{Read: l.Read, ReadDirs: l.ReadDirs, Exec: l.Exec, Memory: l.Memory, Space: l.Space})
-	if held.Landlock == 0 || !held.Seccomp || !held.Limits || !held.Capabilities {
-		fmt.Fprintln(os.Stderr, provider.CageRefused, held)
-		return 1
-	}
-	err := syscall.Exec(l.Program, append([]string{l.Program}, l.Arguments...), l.Env)
+	policy := cage.Policy{Read: l.Read, ReadDirs: l.ReadDirs, Exec: l.Exec, Memory: l.Memory, Space: l.Space}
+	err := cage.Become(policy, l.Parent, l.Program, append([]string{l.Program}, l.Arguments...), l.Env)
 	fmt.Fprintln(os.Stderr, provider.CageRefused, err)
 	return 1
 }

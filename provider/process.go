@@ -20,6 +20,7 @@ import (
 // A Launch is all that whoever closes the cage is told, as JSON in its last argument: what
 // to run afterwards, in its place, and what that may read.
 type Launch struct {
+	Parent    int      `json:"parent"`  // process that the program ends with
 	Program   string   `json:"program"` // absolute
 	Arguments []string `json:"arguments,omitempty"`
 	Env       []string `json:"env,omitempty"`
@@ -34,6 +35,7 @@ type Launch struct {
 func (b *bundle) launch() Launch {
 	memory := int64(b.manifest.MemoryMB) << 20
 	return Launch{
+		Parent:  os.Getpid(),
 		Program: b.program(), Arguments: b.manifest.Arguments,
 		Env: []string{"LANG=C.UTF-8", "TZ=", "HOME=/nonexistent", "PATH=/nonexistent", "MALLOC_ARENA_MAX=2", "OMP_NUM_THREADS=1", "PYTHONDONTWRITEBYTECODE=1"},
 		// What dynamic programs and interpreters look at before their first line. All of it

@@ -13,6 +13,7 @@ import (
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/worker"
 )
 
 // A fakePicture gives frames and then an error, if it has one.
@@ -104,6 +105,38 @@ func TestAnalysisHashesAsStoredAndLooksForFacesUpright(t *testing.T) {
 	}
 	if c, err := jpeg.DecodeConfig(bytes.NewReader(set.Faces[0].Crop)); err != nil || c.Width != 12 || c.Height != 12 {
 		t.Errorf("crop %+v, %v", c, err)
+	}
+}
+
+// Frames are given back as stored, whatever the orientation, and smaller where they are
+// larger than was asked for; what does not fit an answer is told.
+func TestFramesForProviders(t *testing.T) {
+	t.Parallel()
+	req := request()
+	req.Pictures = 40
+	small, large := frame(0, 40, 20), frame(3, 80, 60)
+	a, err := newAnalysis(req, nil).of(&fakePicture{frames: []*semblance.Frame{small, large}, orientation: 6})
+	if err != nil || len(a.Pictures) != 2 {
+		t.Fatal(len(a.Pictures), err)
+	}
+	if p := a.Pictures[0]; p.Index != 0 || p.Width != 40 || p.Height != 20 || !bytes.Equal(p.RGB, small.RGB) || &p.RGB[0] == &small.RGB[0] {
+		t.Errorf("a frame that fits is %d by %d, and its pixels are its decoder's or others", p.Width, p.Height)
+	}
+	sum := 0
+	for _, at := range []int{0, 3, 3 * 80, 3*80 + 3} {
+		sum += int(large.RGB[at])
+	}
+	if p := a.Pictures[1]; p.Index != 3 || p.Width != 40 || p.Height != 30 || int(p.RGB[0]) != (sum+2)/4 {
+		t.Errorf("frame %d is %d by %d and begins with %d, not the mean %d", p.Index, p.Width, p.Height, p.RGB[0], (sum+2)/4)
+	}
+	if a, err := newAnalysis(request(), nil).of(&fakePicture{frames: []*semblance.Frame{small}}); err != nil || a.Pictures != nil {
+		t.Error("pixels that nobody asked for", err)
+	}
+	many := newAnalysis(req, nil)
+	many.pixels = worker.MaxPictureBytes - 3*40*20
+	b, err := many.of(&fakePicture{frames: []*semblance.Frame{small, large}})
+	if err != nil || len(b.Pictures) != 1 || len(b.Warnings) != 1 || len(b.Hashes) != 2 {
+		t.Errorf("%d pictures, warnings %q, %v", len(b.Pictures), b.Warnings, err)
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"strings"
-	"syscall"
 
 	"semblance/provider"
 	"semblance/worker/cage"
@@ -25,10 +23,6 @@ func caged(launch string) int {
 	if err := json.Unmarshal([]byte(launch), &l); err != nil || l.Program == "" || l.Memory <= 0 {
 		return fail("this command is run by semblance itself, for providers")
 	}
-	held := cage.Apply(cage.Policy{Read: l.Read, ReadDirs: l.ReadDirs, Exec: l.Exec, Memory: l.Memory, Space: l.Space})
-	if held.Landlock == 0 || !held.Seccomp || !held.Limits || !held.Capabilities {
-		return fail("%s", strings.Join([]string{held.LandlockWhy, held.SeccompWhy, held.LimitsWhy, held.CapsWhy}, " "))
-	}
-	err := syscall.Exec(l.Program, append([]string{l.Program}, l.Arguments...), l.Env)
-	return fail("the program cannot be run: %v", err)
+	policy := cage.Policy{Read: l.Read, ReadDirs: l.ReadDirs, Exec: l.Exec, Memory: l.Memory, Space: l.Space}
+	return fail("%v", cage.Become(policy, l.Parent, l.Program, append([]string{l.Program}, l.Arguments...), l.Env))
 }

@@ -7,7 +7,8 @@
 // Landlock (file system, TCP, abstract Unix sockets, signals), seccomp (an
 // allow list of system calls, on every thread), resource limits and
 // capabilities. A kernel that lacks one still gets the others, and [Applied] says
-// which are there; nothing is claimed that was not done. Both functions act on
+// which are there; nothing is claimed that was not done. [Become] closes all of it, or
+// does nothing, and then is another program. These functions act on
 // the whole process and are called by one goroutine. Outside of Linux nothing
 // can be applied, and the answer says so.
 package cage
