@@ -18,12 +18,20 @@ type Limits struct {
 	Deadline time.Duration `json:"deadline"` // wall clock for one file, enforced by the parent
 	CPU      time.Duration `json:"cpu"`      // CPU time for one file
 	Faces    int           `json:"faces"`    // faces kept of one frame, highest scores first; more is recorded, not an error
+	// Of a video, instead of Bytes, Frames, Deadline and CPU: a video is read as it is
+	// decoded, and takes longer. A worker that comes near Video CPU or deadline ends
+	// the decoding, and what it has is a part and says so.
+	VideoBytes    int64         `json:"video_bytes"`
+	VideoFrames   int           `json:"video_frames"` // frames that are hashed
+	VideoDeadline time.Duration `json:"video_deadline"`
+	VideoCPU      time.Duration `json:"video_cpu"`
 }
 
 // DefaultLimits are those of a scan that names none: pictures up to 200
 // megapixels (a 16-bit scan of a poster) decode within 2 GiB.
 func DefaultLimits() Limits {
-	return Limits{Bytes: 4 << 30, Pixels: 200e6, Frames: 8, Memory: 3 << 30, Deadline: 60 * time.Second, CPU: 45 * time.Second, Faces: 500}
+	return Limits{Bytes: 4 << 30, Pixels: 200e6, Frames: 8, Memory: 3 << 30, Deadline: 60 * time.Second, CPU: 45 * time.Second, Faces: 500,
+		VideoBytes: 1 << 40, VideoFrames: 100_000, VideoDeadline: time.Hour, VideoCPU: 45 * time.Minute}
 }
 
 // WithDefaults fills zero fields from DefaultLimits.
@@ -50,6 +58,18 @@ func (l Limits) WithDefaults() Limits {
 	if l.Faces == 0 {
 		l.Faces = d.Faces
 	}
+	if l.VideoBytes == 0 {
+		l.VideoBytes = d.VideoBytes
+	}
+	if l.VideoFrames == 0 {
+		l.VideoFrames = d.VideoFrames
+	}
+	if l.VideoDeadline == 0 {
+		l.VideoDeadline = d.VideoDeadline
+	}
+	if l.VideoCPU == 0 {
+		l.VideoCPU = d.VideoCPU
+	}
 	return l
 }
 
@@ -57,6 +77,7 @@ func (l Limits) WithDefaults() Limits {
 // decode.
 type AnalyzeRequest struct {
 	Hashes    []hashing.Algorithm `json:"hashes,omitempty"`    // perceptual ones; of the pixels as stored
+	Videos    []hashing.Algorithm `json:"videos,omitempty"`    // of videos, instead of all else; empty: videos are not examined
 	Engine    EngineName          `json:"engine,omitempty"`    // empty: no faces are looked for
 	Engines   []EngineName        `json:"engines,omitempty"`   // further engines, where collections of one plan differ
 	NoEmbed   bool                `json:"no_embed,omitempty"`  // detect only
@@ -79,7 +100,9 @@ type Analysis struct {
 	Warnings    []string      `json:"warnings,omitempty"`    // of the decoder, and limits that were met
 	Decoder     string        `json:"decoder"`               // name and version, such as "libjpeg-turbo 2.1.2"
 	Metadata    Metadata      `json:"metadata"`
+	Video       *Video        `json:"video,omitempty"` // nil for a picture
 	Hashes      []FrameHashes `json:"hashes,omitempty"`
+	Signals     []VideoSignal `json:"signals,omitempty"`   // of a video
 	FaceSets    []FaceSet     `json:"face_sets,omitempty"` // one for each engine that ran, "no face" included
 	Thumbnail   []byte        `json:"thumbnail,omitempty"` // JPEG
 	Providers   []ProviderRun `json:"providers,omitempty"` // one for each provider that was asked, by name

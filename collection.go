@@ -254,6 +254,8 @@ type EntryStore interface {
 	// EachEntry calls f for every entry of a collection in the order of Seq, beginning
 	// after the given one, until f returns an error.
 	EachEntry(ctx context.Context, c CollectionID, after int64, f func(HashEntry) error) error
+	// EachEntryOf is EachEntry for the entries of one algorithm.
+	EachEntryOf(ctx context.Context, c CollectionID, alg hashing.Algorithm, f func(HashEntry) error) error
 }
 
 // ObjectStore keeps originals by SHA-256.

@@ -91,6 +91,9 @@ func (e *Engine) compareSignals(ctx context.Context, p *Plan, a *Analysis, out *
 		return err
 	}
 	out.NearMatches = near
+	if a.IsVideo() {
+		return nil // faces are not looked for, and the analysis says so
+	}
 	for _, spec := range p.Engines {
 		set, ran := a.Faces(spec.Name)
 		if !ran {
@@ -121,7 +124,18 @@ func (e *Engine) nearMatches(ctx context.Context, p *Plan, a *Analysis, hits []H
 		return nil, nil
 	}
 	var all []NearMatch
+	if a.IsVideo() {
+		var err error
+		if all, err = e.nearVideo(ctx, cols, a); err != nil {
+			return nil, err
+		}
+	}
 	for i := range a.Hashes {
+		frames, err := e.nearFrames(ctx, cols, a, &a.Hashes[i])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, frames...)
 		for _, alg := range a.Hashes[i].algorithms() {
 			got, err := e.nearFrame(ctx, cols, a, &a.Hashes[i], alg)
 			if err != nil {
@@ -187,7 +201,7 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 func mergeNear(all []NearMatch, hits []Hit) []NearMatch {
 	slices.SortStableFunc(all, func(a, b NearMatch) int {
 		return cmp.Or(strings.Compare(a.Collection, b.Collection), strings.Compare(a.recordKey(), b.recordKey()),
-			-boolCompare(a.Algorithm == hashing.AlgorithmPDQ, b.Algorithm == hashing.AlgorithmPDQ), strings.Compare(string(a.Algorithm), string(b.Algorithm)),
+			cmp.Compare(telling(a.Algorithm), telling(b.Algorithm)), strings.Compare(string(a.Algorithm), string(b.Algorithm)),
 			cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Frame, b.Frame), cmp.Compare(a.Entry, b.Entry))
 	})
 	var out []NearMatch
@@ -198,6 +212,9 @@ func mergeNear(all []NearMatch, hits []Hit) []NearMatch {
 			continue
 		}
 		if k := len(out) - 1; k >= 0 && out[k].Collection == n.Collection && out[k].recordKey() == n.recordKey() {
+			if v := out[k].Video; v != nil && n.Video != nil && n.Video.TMK != nil {
+				v.TMK = n.Video.TMK
+			}
 			if n.Algorithm != out[k].Algorithm && !slices.Contains(out[k].Agree, n.Algorithm) {
 				out[k].Agree = append(out[k].Agree, n.Algorithm)
 			}
@@ -219,14 +236,20 @@ func (n *NearMatch) recordKey() string {
 	return n.Source + "\x00" + n.Record
 }
 
-func boolCompare(a, b bool) int {
-	switch {
-	case a == b:
+// telling orders algorithms by how much a near match by them says: which seconds are
+// which before a picture, PDQ before the 64-bit hashes, and a whole video last.
+func telling(a hashing.Algorithm) int {
+	switch a {
+	case hashing.AlgorithmVPDQ:
 		return 0
-	case a:
+	case hashing.AlgorithmVPDQKeyframes:
 		return 1
+	case hashing.AlgorithmPDQ:
+		return 2
+	case hashing.AlgorithmTMK:
+		return 4
 	}
-	return -1
+	return 3
 }
 
 // contradict adds a contradiction for every known-good collection and other

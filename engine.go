@@ -37,6 +37,9 @@ type Parts struct {
 	// Supplied finds supplied values, such as PhotoDNA. Nil: lookups of such values are
 	// Unavailable.
 	Supplied HashIndex
+	// Frames holds the frames of video entries, for this Engine alone; it begins empty.
+	// Nil: videos are not compared with videos.
+	Frames HashIndex
 	// Sets, SetFiles and SetRecords look digests up in digest sets, make their files and
 	// know which there are. Nil: a collection that has some is Unavailable.
 	Sets       SetIndex
@@ -79,6 +82,7 @@ type Engine struct {
 	grouping  sync.Mutex   // held while faces are grouped
 	lookback  sync.Mutex   // held while old exhibits are looked back at
 	bands     bands
+	videos    *videoIndex // over Frames; nil without
 }
 
 // New returns an Engine of parts.
@@ -90,7 +94,11 @@ func New(p Parts) *Engine {
 		p.CheckEngine = func(context.Context, EngineName) error { return nil }
 	}
 	p.Limits = p.Limits.WithDefaults()
-	return &Engine{Parts: p}
+	e := &Engine{Parts: p}
+	if p.Frames != nil {
+		e.videos = newVideoIndex(p.Frames)
+	}
+	return e
 }
 
 // NewID returns a random identifier of 128 bits.

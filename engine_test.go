@@ -38,6 +38,7 @@ type picture struct {
 	Taken   string      `json:"taken,omitempty"`
 	Fail    string      `json:"fail,omitempty"`
 	Salt    string      `json:"salt,omitempty"`
+	Film    []string    `json:"film,omitempty"` // PDQ of a video, a second apart; Poor are frames of little quality
 }
 
 func (p picture) bytes(t *testing.T) []byte {
@@ -78,6 +79,12 @@ func (f *fakeAnalyzer) Analyze(_ context.Context, file *os.File, req semblance.A
 	}
 	if p.Fail != "" {
 		return semblance.Analysis{}, semblance.Errorf(semblance.Code(p.Fail), "it fails")
+	}
+	if len(p.Film) > 0 {
+		if len(req.Videos) == 0 {
+			return semblance.Analysis{}, semblance.Errorf(semblance.MediaUnsupported, "this is a video (video/test)")
+		}
+		return p.film(req.Videos), nil
 	}
 	a := semblance.Analysis{Type: "image/test", Width: 100, Height: 100, Frames: 1, Decoder: "test 1", Metadata: semblance.Metadata{Taken: p.Taken}}
 	if len(req.Hashes) > 0 {
@@ -167,7 +174,7 @@ func newRig(t *testing.T) *rig {
 	}
 	r := &rig{t: t, store: s, analyzer: &fakeAnalyzer{}, missing: map[semblance.EngineName]bool{}}
 	r.Engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Staging: s, Entries: s, Media: s, Requests: s, Categories: s, Audit: s, Calibrations: s, Objects: folder,
-		Vectors: index.NewFlat(), Hashes: index.NewHashes(), Analyzer: r.analyzer,
+		Vectors: index.NewFlat(), Hashes: index.NewHashes(), Frames: index.NewHashes(), Analyzer: r.analyzer,
 		CheckEngine: func(_ context.Context, n semblance.EngineName) error {
 			if r.missing[n] {
 				return semblance.Errorf(semblance.Unavailable, "the weights are missing").WithHint("Pull them.")

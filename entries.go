@@ -1,22 +1,48 @@
 package semblance
 
-import "context"
+import (
+	"context"
+
+	"semblance/hashing"
+)
 
 // entriesBehind is how many entries are read from the store before an index gets them.
 const entriesBehind = 1 << 17
 
-// An entryIndex holds entries of the one or of the other kind.
+// An entryIndex holds entries of one kind.
 type entryIndex struct {
 	HashIndex
-	supplied bool
+	kind entryKind
+}
+
+// An entryKind says which index an entry is held by.
+type entryKind int
+
+const (
+	plainEntry entryKind = iota
+	suppliedEntry
+	videoEntry
+)
+
+func kindOfEntry(a hashing.Algorithm) entryKind {
+	switch {
+	case a.IsSupplied():
+		return suppliedEntry
+	case a.IsVideo():
+		return videoEntry
+	}
+	return plainEntry
 }
 
 // entryIndexes returns the indexes that hold the entries of collections, together all of
 // them.
 func (e *Engine) entryIndexes() []entryIndex {
-	out := []entryIndex{{e.Hashes, false}}
+	out := []entryIndex{{e.Hashes, plainEntry}}
 	if e.Supplied != nil {
-		out = append(out, entryIndex{e.Supplied, true})
+		out = append(out, entryIndex{e.Supplied, suppliedEntry})
+	}
+	if e.videos != nil {
+		out = append(out, entryIndex{e.videos, videoEntry})
 	}
 	return out
 }
@@ -105,16 +131,20 @@ func (e *Engine) fillEntries(ctx context.Context, c Collection, x entryIndex) er
 }
 
 // eachEntry calls f for the entries of a collection that an index holds, beginning after
-// one. A collection without supplied values is not read for them.
+// one. A collection without supplied values is not read for them, and of one with videos
+// only those are.
 func (e *Engine) eachEntry(ctx context.Context, c Collection, x entryIndex, after int64, f func(HashEntry) error) error {
-	if x.supplied {
+	switch x.kind {
+	case suppliedEntry:
 		algorithms, err := e.Entries.Algorithms(ctx, c.ID)
 		if err != nil || !anySupplied(algorithms) {
 			return err
 		}
+	case videoEntry:
+		return e.eachVideo(ctx, c, after, f)
 	}
 	return e.Entries.EachEntry(ctx, c.ID, after, func(h HashEntry) error {
-		if h.Algorithm.IsSupplied() != x.supplied {
+		if kindOfEntry(h.Algorithm) != x.kind {
 			return nil
 		}
 		return f(h)

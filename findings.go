@@ -58,6 +58,13 @@ type NearMatch struct {
 	ProviderVersion string              `json:"provider_version,omitempty"`
 	Decoder         string              `json:"decoder,omitempty"`       // of the item
 	EntryDecoder    string              `json:"entry_decoder,omitempty"` // of the entry, when it was made here
+	// Of videos, the item or the entry. Of two videos there are no values, the qualities
+	// are -1, and the distance is that of the nearest two frames; of TMK, thousandths that
+	// level 2 is short of 1.
+	Frames      int        `json:"frames,omitempty"`       // of a video that are near the other's picture; this one is the nearest
+	Second      *float64   `json:"second,omitempty"`       // when the frame of the item is shown: seconds from its first frame on
+	EntrySecond *float64   `json:"entry_second,omitempty"` // the same of the entry
+	Video       *VideoNear `json:"video,omitempty"`        // of two videos: which seconds are which
 }
 
 // A Candidate is one ranked answer to a face search. It is never an

@@ -17,7 +17,8 @@ import (
 
 // AddMedia hashes a file into a hashes or known-good collection: its three
 // digests, and for hashes PDQ and the further algorithms asked for of every frame
-// looked at. A file that is no picture gives its digests; warning says so.
+// looked at of a picture, vPDQ and the further ones of a video. A file that is neither
+// gives its digests; warning says so.
 func (e *Engine) AddMedia(ctx context.Context, who Actor, collection, source string, f *os.File, extra ...hashing.Algorithm) (added int, warning string, err error) {
 	c, err := e.Collections.Collection(ctx, collection)
 	if err != nil {
@@ -54,9 +55,10 @@ func (e *Engine) AddMedia(ctx context.Context, who Actor, collection, source str
 	return added, warning, err
 }
 
-// perceptual makes the entries of a picture's perceptual hashes.
+// perceptual makes the entries of a picture's perceptual hashes, or of a video's.
 func (e *Engine) perceptual(ctx context.Context, f *os.File, entry func(hashing.Algorithm, []byte) HashEntry, extra []hashing.Algorithm) ([]HashEntry, string, error) {
-	req := AnalyzeRequest{Hashes: append([]hashing.Algorithm{hashing.AlgorithmPDQ}, extra...)}
+	var req AnalyzeRequest
+	req.Hashes, req.Videos = videoSignals(extra)
 	providers, err := e.providers(ctx)
 	if err != nil {
 		return nil, "", err
@@ -73,6 +75,9 @@ func (e *Engine) perceptual(ctx context.Context, f *os.File, entry func(hashing.
 		return nil, "digests only, no perceptual hash: " + err.Error(), nil
 	default:
 		return nil, "", err
+	}
+	if a.IsVideo() {
+		return videoEntries(&a, entry)
 	}
 	var out []HashEntry
 	add := func(fr *FrameHashes, alg hashing.Algorithm, value []byte) {

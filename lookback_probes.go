@@ -1,10 +1,6 @@
 package semblance
 
-import (
-	"slices"
-
-	"semblance/hashing"
-)
+import "semblance/hashing"
 
 // probes are the values that are looked for of a frame in one algorithm, a PDQ's by
 // transform, supplied ones as their givers.
@@ -15,12 +11,7 @@ func (f *FrameHashes) probes(alg hashing.Algorithm) (values [][]byte) {
 			values = append(values, h.Value)
 		}
 	case alg == hashing.AlgorithmPDQ:
-		for t, h := range f.PDQ.Turned {
-			if t == int(hashing.Original) {
-				h = f.PDQ.Hash
-			}
-			values = append(values, slices.Clone(h[:]))
-		}
+		values = turnedValues(f.PDQ)
 	default:
 		values = [][]byte{f.hash64(alg).Bytes()}
 	}

@@ -37,8 +37,10 @@ type LookupResult struct {
 	Category   *EntryCategory    `json:"category,omitempty"` // what the exporting agency says of the entry
 	Source     string            `json:"source,omitempty"`
 	Record     string            `json:"record,omitempty"`
-	Set        SetID             `json:"set,omitempty"`  // the digest set whose record it is, when it is not an entry
-	Size       int64             `json:"size,omitempty"` // of the file, as the digest set has it; 0 unknown
+	Set        SetID             `json:"set,omitempty"`          // the digest set whose record it is, when it is not an entry
+	Size       int64             `json:"size,omitempty"`         // of the file, as the digest set has it; 0 unknown
+	Second     *float64          `json:"entry_second,omitempty"` // of an entry that is a video: when its frame is shown
+	Frames     int               `json:"frames,omitempty"`       // of that video that are near
 	Error      string            `json:"error,omitempty"`
 }
 
@@ -216,6 +218,9 @@ func (e *Engine) lookupAlg(ctx context.Context, cols []Collection, alg hashing.A
 			}
 			l.answers = append(l.answers, a)
 		}
+	}
+	if alg == hashing.AlgorithmPDQ && e.videos != nil {
+		return e.lookupFrames(ctx, cols, q, which, batch)
 	}
 	return nil
 }

@@ -20,7 +20,8 @@ type Plan struct {
 	Collections []Collection // by name
 	Engines     []EngineSpec // of the faces collections
 	Hashes      []hashing.Algorithm
-	Providers   []ProviderSpec // that are asked about every picture
+	Providers   []ProviderSpec      // that are asked about every picture
+	Videos      []hashing.Algorithm // signals that are made of videos; none: videos are not examined
 	Thumbnail   int
 	Crops       bool
 	Top         int // candidates kept of a face
@@ -36,7 +37,32 @@ type PlanOptions struct {
 	Top         int // candidates kept of a face; 0 is 20
 	Crops       bool
 	Thumbnail   int
+	Video       VideoMode
 	Detection
+}
+
+// A VideoMode says what a plan makes of videos, besides the signals that a collection
+// asks for by having entries of them.
+type VideoMode string
+
+// The modes. The zero value is VideoSeconds.
+const (
+	VideoSeconds   VideoMode = "seconds"   // a frame a second is compared: every frame is decoded
+	VideoKeyframes VideoMode = "keyframes" // only keyframes: many times faster, and clips between two are missed
+	VideoNone      VideoMode = "none"      // videos are hashed as files and counted as unsupported
+)
+
+// signals returns what a mode makes.
+func (m VideoMode) signals() ([]hashing.Algorithm, error) {
+	switch m {
+	case "", VideoSeconds:
+		return []hashing.Algorithm{hashing.AlgorithmVPDQ}, nil
+	case VideoKeyframes:
+		return []hashing.Algorithm{hashing.AlgorithmVPDQKeyframes}, nil
+	case VideoNone:
+		return nil, nil
+	}
+	return nil, Errorf(Invalid, "videos are examined by %q, %q or %q, not by %q", VideoSeconds, VideoKeyframes, VideoNone, string(m))
 }
 
 // DefaultTop is how many candidates a face search lists.
@@ -64,6 +90,9 @@ func (e *Engine) Plan(ctx context.Context, caseNumber string, o PlanOptions) (*P
 	p := &Plan{Case: c, Collections: cols, Warnings: append(notes, leftOutOf(cols)...), Thumbnail: o.Thumbnail, Crops: o.Crops, Top: o.Top, Detection: o.Detection, Limits: e.Limits}
 	if p.Top <= 0 {
 		p.Top = DefaultTop
+	}
+	if p.Videos, err = o.Video.signals(); err != nil {
+		return nil, err
 	}
 	if err := e.planSignals(ctx, p); err != nil {
 		return nil, err
@@ -96,6 +125,9 @@ func (e *Engine) planSignals(ctx context.Context, p *Plan) error {
 				return err
 			}
 			for _, a := range algs {
+				if a == hashing.AlgorithmTMK && len(p.Videos) > 0 && !slices.Contains(p.Videos, a) {
+					p.Videos = append(p.Videos, a)
+				}
 				if a.IsPerceptual() && !slices.Contains(p.Hashes, a) {
 					p.Hashes = append(p.Hashes, a)
 				}
@@ -132,7 +164,8 @@ func (p *Plan) fingerprint() string {
 		F int            `json:",omitempty"` // left out as the default, so that older plans are still the same
 		S float32        `json:",omitempty"`
 		P []ProviderSpec `json:",omitempty"`
-	}{cols, p.Engines, p.Hashes, p.Top, p.Case.Number, p.MinFace, p.MinScore, p.Providers})
+		V []hashing.Algorithm
+	}{cols, p.Engines, p.Hashes, p.Top, p.Case.Number, p.MinFace, p.MinScore, p.Providers, p.Videos})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
 }
@@ -140,7 +173,7 @@ func (p *Plan) fingerprint() string {
 // request is what the plan wants made of one file. What an earlier analysis
 // already had is asked for again, so that storing the new one loses nothing.
 func (p *Plan) request(prior *Media) AnalyzeRequest {
-	req := AnalyzeRequest{Hashes: slices.Clone(p.Hashes), Crops: p.Crops, Thumbnail: p.Thumbnail, Detection: p.Detection, Limits: p.Limits}
+	req := AnalyzeRequest{Hashes: slices.Clone(p.Hashes), Videos: slices.Clone(p.Videos), Crops: p.Crops, Thumbnail: p.Thumbnail, Detection: p.Detection, Limits: p.Limits}
 	for _, s := range p.Engines {
 		req.Engines = append(req.Engines, s.Name)
 	}
@@ -156,6 +189,11 @@ func (p *Plan) request(prior *Media) AnalyzeRequest {
 		}
 		if !slices.Contains(req.Engines, s.Engine) && len(p.Engines) > 0 {
 			req.Engines = append(req.Engines, s.Engine)
+		}
+	}
+	for _, s := range prior.Analysis.Signals {
+		if !slices.Contains(req.Videos, s.Algorithm) {
+			req.Videos = append(req.Videos, s.Algorithm)
 		}
 	}
 	for _, f := range prior.Analysis.Hashes {
@@ -209,7 +247,10 @@ func (p *Plan) satisfied(m *Media) bool {
 		return false
 	}
 	switch m.Code {
-	case MediaUnsupported, MediaDamaged, MediaTooLarge:
+	case MediaUnsupported:
+		// Versions before this one did not examine videos, and a plan can leave them out.
+		return len(p.Videos) == 0 || !strings.HasPrefix(m.Reason, "this is a video (")
+	case MediaDamaged, MediaTooLarge:
 		return true
 	case "":
 	default:
@@ -217,6 +258,9 @@ func (p *Plan) satisfied(m *Media) bool {
 	}
 	if m.Analysis == nil {
 		return false
+	}
+	if m.Analysis.IsVideo() {
+		return !slices.ContainsFunc(p.Videos, func(a hashing.Algorithm) bool { return m.Analysis.Signal(a) == nil })
 	}
 	for _, s := range p.Engines {
 		if set, ran := m.Analysis.Faces(s.Name); !ran || set.Version != s.Version || !set.Detection.Covers(p.Detection) {

@@ -21,6 +21,9 @@ func anySupplied(algorithms []hashing.Algorithm) bool {
 // made again from the store, and searched once more.
 func (e *Engine) within(ctx context.Context, cols []Collection, q HashQuery) ([][]HashNeighbor, error) {
 	index := e.Hashes
+	if q.Algorithm.IsVPDQ() {
+		index = e.videos
+	}
 	if q.Algorithm.IsSupplied() {
 		if index = e.Supplied; index == nil {
 			return nil, Errorf(Unavailable, "there is no index of supplied values such as %s here", string(q.Algorithm))
@@ -39,7 +42,7 @@ func (e *Engine) within(ctx context.Context, cols []Collection, q HashQuery) ([]
 // threshold returns the largest distance of a near match in a collection, inclusive.
 func (e *Engine) threshold(c Collection, alg hashing.Algorithm) int {
 	switch {
-	case alg == hashing.AlgorithmPDQ:
+	case alg == hashing.AlgorithmPDQ, alg.IsVPDQ():
 		return c.PDQDistance
 	case alg == hashing.AlgorithmPhotoDNA:
 		return c.PhotoDNADistance

@@ -190,13 +190,14 @@ func (s *Server) showMedia(ctx context.Context, in *mediaInput) (*mediaOutput, e
 	return &mediaOutput{b}, s.viewed(ctx, c, map[string]any{"media": sum.String()})
 }
 
-// bare is an analysis without what may not leave by the way: embeddings and pixels.
+// bare is an analysis without what may not leave by the way, embeddings and pixels, and
+// without the signals of videos, which are megabytes.
 func bare(a *semblance.Analysis) *semblance.Analysis {
 	if a == nil {
 		return nil
 	}
 	out := *a
-	out.Thumbnail, out.FaceSets, out.Hashes = nil, nil, nil
+	out.Thumbnail, out.FaceSets, out.Hashes, out.Signals = nil, nil, nil, nil
 	for _, set := range a.FaceSets {
 		faces := make([]semblance.Face, len(set.Faces))
 		for i, f := range set.Faces {

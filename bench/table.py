@@ -27,6 +27,8 @@ CACHE = ROOT / ".cache" / "bench"
 MODELS = pathlib.Path(os.environ.get("SEMBLANCE_MODELS_DIR") or ROOT / ".cache" / "models")
 os.environ["SEMBLANCE_MODELS_DIR"] = str(MODELS)
 ONE_CORE = ["taskset", "-c", "0"]
+# How a worker's allocator is set (worker/child.go); the peer in the same process has it too.
+AS_WORKER = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=134217728"}
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 # Pictures whose name is not one person; see the note in docs/benchmarks.md.
 SEVERAL_PERSONS = {"jimin", "yujin", "pristin"}
@@ -127,7 +129,7 @@ def worker_bench(pattern, times):
     run("go", "test", "-tags", "native", "-c", "-o", binary, "./cmd/semblance-worker", CGO_ENABLED="1", CXX=str(ROOT / "scripts" / "cxx"))
     command = [*ONE_CORE, binary, "-test.run", "^$", "-test.cpu", "1", "-test.bench", pattern, "-test.benchtime", times]
     return subprocess.run([str(c) for c in command], cwd=ROOT / "cmd" / "semblance-worker", text=True, capture_output=True, check=True,
-                          env={**os.environ, **ONE_THREAD, "SEMBLANCE_MODELS_DIR": str(MODELS)}).stdout
+                          env={**os.environ, **ONE_THREAD, **AS_WORKER, "SEMBLANCE_MODELS_DIR": str(MODELS)}).stdout
 
 
 def faces():

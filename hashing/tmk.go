@@ -184,13 +184,25 @@ func (t *TMK) Compare(o *TMK) TMKComparison {
 	return c
 }
 
-// Level1 is the cheap comparison, for many: the cosine of the mean frames.
-func (t *TMK) Level1(o *TMK) float64 {
-	a, b := float64(t.average.dot(&t.average)), float64(o.average.dot(&o.average))
+// A TMKMean is the mean frame of a TMK, for the cheap comparison with many.
+type TMKMean struct{ feature tmkFeature }
+
+// Mean returns the mean frame.
+func (t *TMK) Mean() TMKMean { return TMKMean{t.average} }
+
+// Level1 is that of TMK.Compare.
+func (m *TMKMean) Level1(o *TMKMean) float64 {
+	a, b := float64(m.feature.dot(&m.feature)), float64(o.feature.dot(&o.feature))
 	if a == 0 || b == 0 {
 		return 0
 	}
-	return float64(t.average.dot(&o.average)) / (math.Sqrt(a) * math.Sqrt(b))
+	return float64(m.feature.dot(&o.feature)) / (math.Sqrt(a) * math.Sqrt(b))
+}
+
+// Level1 is that of Compare alone.
+func (t *TMK) Level1(o *TMK) float64 {
+	a, b := t.Mean(), o.Mean()
+	return a.Level1(&b)
 }
 
 // bestOffset evaluates the kernel at every offset of a period.

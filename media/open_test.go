@@ -442,7 +442,7 @@ func TestNotAPicture(t *testing.T) {
 		{nil, semblance.MediaDamaged, "the file is empty"},
 		{[]byte("holiday pictures"), semblance.MediaUnsupported, "text/plain"},
 		{[]byte("%PDF-1.4 ..."), semblance.MediaUnsupported, "application/pdf"},
-		{[]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"), semblance.MediaUnsupported, "video files are not examined"},
+		{[]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"), semblance.MediaUnsupported, "only pictures are looked at here"},
 		{[]byte{0, 1, 2, 3, 4, 5}, semblance.MediaUnsupported, "no known type"},
 		{[]byte("8BPS\x00\x01"), semblance.MediaUnsupported, "image/vnd.adobe.photoshop"},
 		{[]byte{0xff, 0xd8, 0xff}, semblance.MediaDamaged, "JPEG"},

@@ -45,6 +45,7 @@ func magics() []magic {
 		{0, "8BPS", "image/vnd.adobe.photoshop"}, {0, "\x00\x00\x01\x00", "image/x-icon"},
 		{0, "\x1aE\xdf\xa3", "video/x-matroska"}, {0, "\x00\x00\x01\xba", "video/mpeg"}, {0, "\x00\x00\x01\xb3", "video/mpeg"},
 		{0, "FLV\x01", "video/x-flv"}, {0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video/x-ms-asf"}, {0, "OggS", "application/ogg"},
+		{0, ".RMF", "application/vnd.rn-realmedia"}, {0, "\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02", "application/mxf"},
 		{4, "moov", "video/quicktime"}, {4, "mdat", "video/quicktime"}, {4, "wide", "video/quicktime"},
 		{0, "%PDF-", "application/pdf"}, {0, "PK\x03\x04", "application/zip"}, {0, "PK\x05\x06", "application/zip"},
 		{0, "Rar!\x1a\x07", "application/vnd.rar"}, {0, "7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"},
@@ -70,6 +71,8 @@ func Sniff(head []byte) string {
 		return sniffRIFF(string(head[8:12]))
 	case has(head, 4, "ftyp"):
 		return sniffBrands(head)
+	case isTransport(head, 0, 188) || isTransport(head, 4, 192):
+		return "video/mp2t"
 	}
 	for _, m := range magics() {
 		if has(head, m.offset, m.bytes) {
@@ -77,6 +80,28 @@ func Sniff(head []byte) string {
 		}
 	}
 	return sniffText(head)
+}
+
+// isTransport looks for the sync bytes of an MPEG transport stream, as recorders write
+// them: packets of 188 bytes, or with four in front.
+func isTransport(head []byte, first, step int) bool {
+	n := 0
+	for i := first; i < len(head); i += step {
+		if head[i] != 0x47 {
+			return false
+		}
+		n++
+	}
+	return n >= 3 || n >= 2 && step == 192
+}
+
+// IsVideo reports whether a type that Sniff tells is of containers that hold videos.
+func IsVideo(mediaType string) bool {
+	switch mediaType {
+	case "application/ogg", "application/mxf", "application/vnd.rn-realmedia":
+		return true
+	}
+	return strings.HasPrefix(mediaType, "video/")
 }
 
 func has(head []byte, offset int, s string) bool {
@@ -171,8 +196,8 @@ func refuse(mediaType string) error {
 	case mediaType == unknownType:
 		return unsupported("this is not a picture of a format that is read (its first bytes are of no known type)")
 	case major == "video":
-		return unsupported("this is a video (%s), and video files are not examined by this version", mediaType).
-			WithHint("Extract single frames as PNG or JPEG to have them examined.")
+		return unsupported("this is a video (%s), and only pictures are looked at here", mediaType).
+			WithHint("Extract single frames as PNG or JPEG to have them looked at; scan and hash examine videos as they are.")
 	case major == "image":
 		return unsupported("pictures of type %s are not read by this version", mediaType)
 	case major == "text":

@@ -298,6 +298,12 @@ func (z *analyzer) Analyze(ctx context.Context, f *os.File, req semblance.Analyz
 	if err != nil {
 		return a, err
 	}
+	if a.IsVideo() {
+		if len(asked) > 0 {
+			a.Warnings = append(a.Warnings, "providers are not asked about videos by this version")
+		}
+		return a, nil
+	}
 	pictures := a.Pictures
 	a.Pictures = nil
 	for _, b := range asked {

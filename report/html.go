@@ -93,7 +93,7 @@ func writeHTML(w io.Writer, s Source) error {
 			p.Limits = append(p.Limits, l)
 		}
 	}
-	t, err := template.New("report").Funcs(template.FuncMap{"upper": strings.ToUpper, "name": shortName, "age": semblance.DeclaredAge}).Parse(pageText)
+	t, err := template.New("report").Funcs(template.FuncMap{"upper": strings.ToUpper, "name": shortName, "seconds": secondsOf, "age": semblance.DeclaredAge}).Parse(pageText)
 	if err != nil {
 		return err
 	}
@@ -230,4 +230,35 @@ func capped[T any](list []T, v T) []T {
 		return list
 	}
 	return append(list, v)
+}
+
+// secondsOf says which seconds of a video are which seconds of the entry, and how many
+// frames that is: shares of frames, not of anything else.
+func secondsOf(n semblance.NearMatch) string {
+	switch v := n.Video; {
+	case v != nil:
+		var b strings.Builder
+		for _, s := range v.Segments {
+			fmt.Fprintf(&b, "%.1f to %.1f s is %.1f to %.1f s of the entry", s.ProbeFrom, s.ProbeTo, s.ReferenceFrom, s.ReferenceTo)
+			if s.Static {
+				b.WriteString(" (uncertain: the picture hardly changes)")
+			}
+			b.WriteString("; ")
+		}
+		if v.MoreSegments > 0 {
+			fmt.Fprintf(&b, "and %d more; ", v.MoreSegments)
+		}
+		if v.ProbeFrames > 0 {
+			fmt.Fprintf(&b, "%d of its %d compared frames are near one of the entry's, %d of the entry's %d near one of it", v.ProbeNear, v.ProbeFrames, v.ReferenceNear, v.ReferenceFrames)
+		}
+		if v.TMK != nil {
+			fmt.Fprintf(&b, " TMK+PDQF levels %.4f and %.4f", v.TMK.Level1, v.TMK.Level2)
+		}
+		return b.String()
+	case n.Second != nil:
+		return fmt.Sprintf("at %.1f s of this video ", *n.Second)
+	case n.EntrySecond != nil:
+		return fmt.Sprintf("at %.1f s of the entry, a video ", *n.EntrySecond)
+	}
+	return ""
 }

@@ -134,7 +134,7 @@ func (c *commit) media(m *semblance.Media) error {
 	var analysis any // NULL
 	if a != nil {
 		bare := *a
-		bare.Hashes, bare.FaceSets, bare.Thumbnail, bare.Pictures = nil, nil, nil, nil
+		bare.Hashes, bare.Signals, bare.FaceSets, bare.Thumbnail, bare.Pictures = nil, nil, nil, nil, nil
 		text, err := json.Marshal(bare)
 		if err != nil {
 			return err
@@ -156,6 +156,9 @@ func (c *commit) media(m *semblance.Media) error {
 		return err
 	}
 	if err := c.signals(d.SHA256[:], a); err != nil {
+		return err
+	}
+	if err := c.videoSignals(d.SHA256[:], a); err != nil {
 		return err
 	}
 	for i := range a.FaceSets {
@@ -205,6 +208,19 @@ func (c *commit) signals(sum []byte, a *semblance.Analysis) error {
 			if err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// videoSignals replaces the signals of the algorithms that a has. One of a whole video
+// is one row: it is used as a whole.
+func (c *commit) videoSignals(sum []byte, a *semblance.Analysis) error {
+	for _, s := range a.Signals {
+		err := c.run(`INSERT INTO signals (media, algorithm, frame, value, quality, turned, decoder) VALUES (?, ?, 0, ?, -1, NULL, ?)
+			ON CONFLICT (media, algorithm, frame) DO UPDATE SET value = excluded.value, decoder = excluded.decoder`, sum, s.Algorithm, s.Value, a.Decoder)
+		if err != nil {
+			return err
 		}
 	}
 	return nil

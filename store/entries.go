@@ -71,6 +71,10 @@ func insertEntries(ctx context.Context, tx *sql.Tx, key int64, entries []semblan
 
 func checkEntry(e *semblance.HashEntry) error {
 	switch bits := e.Algorithm.Bits(); {
+	case e.Algorithm.IsVideo():
+		if err := e.Algorithm.CheckValue(e.Value); err != nil {
+			return semblance.Errorf(semblance.Invalid, "%v", err)
+		}
 	case bits == 0:
 		return semblance.Errorf(semblance.Invalid, "no algorithm is called %q", string(e.Algorithm)).
 			WithHint("Known are %v.", hashing.Algorithms())
@@ -143,6 +147,27 @@ func (s *Store) EachEntry(ctx context.Context, c semblance.CollectionID, after i
 			return err
 		}
 		rows, err := tx.QueryContext(ctx, selectEntry+`WHERE h.collection_key = ? AND h.id > ? ORDER BY h.id`, key, after)
+		if err != nil {
+			return err
+		}
+		return each(rows, func(scan scanner) error {
+			e, err := scanEntry(scan)
+			if err != nil {
+				return err
+			}
+			return calledBack(f(e))
+		})
+	})
+}
+
+// EachEntryOf is EachEntry for the entries of one algorithm.
+func (s *Store) EachEntryOf(ctx context.Context, c semblance.CollectionID, alg hashing.Algorithm, f func(semblance.HashEntry) error) error {
+	return s.read(ctx, "read the entries", func(tx *sql.Tx) error {
+		key, err := collectionKey(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, selectEntry+`WHERE h.collection_key = ? AND h.algorithm = ? ORDER BY h.id`, key, alg)
 		if err != nil {
 			return err
 		}

@@ -146,6 +146,13 @@ func (l *mediaLoader) signalRow(scan scanner) error {
 		return err
 	}
 	a := l.analysis(sum)
+	if algorithm.IsVideo() {
+		if err := algorithm.CheckValue(value); err != nil {
+			return err
+		}
+		a.Signals = append(a.Signals, semblance.VideoSignal{Algorithm: algorithm, Value: value})
+		return nil
+	}
 	if n := len(a.Hashes); n == 0 || a.Hashes[n-1].Frame != frame {
 		a.Hashes = append(a.Hashes, semblance.FrameHashes{Frame: frame})
 	}

@@ -311,10 +311,18 @@ function hitView(title, h) {
     facts([['by', h.algorithm], ['value', mono(h.value)], ['agree', (h.agree || []).join(', ')], ['note', h.note], ['source', [h.source, h.record].filter(Boolean).join(', ')]]));
 }
 
+// secondsOf says which seconds of a video are which seconds of the entry.
+function secondsOf(n) {
+  const at = (s) => `${Number(s).toFixed(1)} s`;
+  if (n.video) return (n.video.segments || []).map((s) => `${at(s.probe_from)} to ${at(s.probe_to)} is ${at(s.reference_from)} to ${at(s.reference_to)} of the entry${s.uncertain ? ' (uncertain: the picture hardly changes)' : ''}`).join('; ');
+  if (n.second !== undefined) return `at ${at(n.second)} of this video`;
+  return n.entry_second !== undefined ? `at ${at(n.entry_second)} of the entry, a video` : '';
+}
+
 function nearView(n) {
   return el('div', { className: 'finding' }, el('strong', {}, `Near match in ${n.collection}`), ` (${n.owner}) `, el('span', { className: 'tag warn' }, 'unverified: a person has to look'),
-    facts([['by', n.algorithm], ['distance', `${n.distance} ${!n.metric || n.metric === 'hamming' ? 'bits' : n.metric}, threshold ${n.threshold}`], ['transform', n.transform], ['quality', `${n.quality} of this, ${n.entry_quality < 0 ? 'unknown' : n.entry_quality} of the entry`],
-      ['this', mono(n.value)], ['entry', mono(n.entry_value)], ['agree', (n.agree || []).join(', ')], ['note', n.note], ['source', [n.source, n.record].filter(Boolean).join(', ')]]));
+    facts([['by', n.algorithm], ['distance', `${n.distance} ${!n.metric || n.metric === 'hamming' ? 'bits' : n.metric}, threshold ${n.threshold}`], ['seconds', secondsOf(n)], ['frames', n.video && n.video.probe_frames ? `${n.video.probe_near_percent}% of this one's are near one of the entry's, ${n.video.reference_near_percent}% of the entry's near one of this` : ''], ['transform', n.transform], ['quality', n.video ? '' : `${n.quality} of this, ${n.entry_quality < 0 ? 'unknown' : n.entry_quality} of the entry`],
+      ['this', n.value && mono(n.value)], ['entry', n.entry_value && mono(n.entry_value)],  ['agree', (n.agree || []).join(', ')], ['note', n.note], ['source', [n.source, n.record].filter(Boolean).join(', ')]]));
 }
 
 function facesView(m, set, pictures) {

@@ -60,6 +60,12 @@ func checkAnalysis(a *semblance.Analysis, req *semblance.AnalyzeRequest, o *Opti
 	if err := checkJPEG(a.Thumbnail, maxPicture, req.Thumbnail); err != nil {
 		return err
 	}
+	if a.IsVideo() {
+		return checkVideo(a, req)
+	}
+	if len(a.Signals) > 0 {
+		return violate("signals of a video for a picture")
+	}
 	if err := checkHashes(a.Hashes, req); err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func environment(o *Options) []string {
 		"GOTRACEBACK=single",
 		"MALLOC_ARENA_MAX=2", // one arena a thread is 64 MiB of address space each
 		// The kernel clears what is given back and asked for again, and does it in pages of
-		// 4 KiB: a twenty-fifth of a photograph's time.
+		// 4 KiB: a twenty-fifth of a photograph's time. bench/table.py has the same.
 		"GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=134217728",
 		fmt.Sprintf("OMP_NUM_THREADS=%d", o.Threads),
 		fmt.Sprintf("OPENBLAS_NUM_THREADS=%d", o.Threads),
@@ -291,10 +291,17 @@ func (c *child) analyze(ctx context.Context, f *os.File, req *semblance.AnalyzeR
 	c.files++
 	t := terms{deadline: req.Limits.Deadline, cpu: req.Limits.CPU, threads: o.Threads + 2, budget: replyBudget(req)}
 	r, err := c.ask(ctx, request{Analyze: req}, f, t)
+	long := err == nil && r.Video && len(req.Videos) > 0
+	if long {
+		t.deadline, t.cpu = req.Limits.VideoDeadline, req.Limits.VideoCPU
+		r, err = c.ask(ctx, request{Analyze: req, Long: true}, f, t)
+	}
 	if err != nil {
 		return semblance.Analysis{}, err
 	}
 	switch {
+	case r.Analysis != nil && r.Analysis.IsVideo() != long:
+		err = violate("a video for a picture, or the other way round")
 	case r.Error != nil:
 		err = checkRemote(r.Error)
 	case r.Analysis == nil:

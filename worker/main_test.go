@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(code)
 	case how == "serve":
-		if err := worker.Serve(worker.Program{Facts: worker.Facts{Program: "test"}, Analyze: obey, Check: checkEngine}); err != nil {
+		if err := worker.Serve(worker.Program{Facts: worker.Facts{Program: "test"}, Analyze: obey, Check: checkEngine, IsVideo: isVideo, AnalyzeVideo: obeyVideo}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -51,6 +51,57 @@ func checkEngine(e semblance.EngineName) (map[string]string, error) {
 		return map[string]string{}, nil
 	}
 	return nil, semblance.Errorf(semblance.Unavailable, "the weights of %s are missing", e).WithHint("Run semblance models pull.")
+}
+
+// isVideo and obeyVideo make a video of an order that begins with the word.
+func isVideo(f *os.File) bool {
+	b := make([]byte, 6)
+	_, _ = f.ReadAt(b, 0)
+	return string(b) == "video "
+}
+
+func obeyVideo(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) {
+	b, err := io.ReadAll(io.NewSectionReader(f, 6, 1<<20))
+	if err != nil {
+		return semblance.Analysis{}, err
+	}
+	a := semblance.Analysis{Type: "video/test", Width: 40, Height: 30, Frames: 9, Decoder: "test 1", Video: &semblance.Video{Codec: "test", Seen: time.Second}}
+	frames := hashing.VPDQ{{Quality: 90, Hash: hashing.PDQ{1}}, {Frame: 25, Time: time.Second, Quality: 90, Hash: hashing.PDQ{2}}}
+	for _, alg := range req.Videos {
+		value, _ := frames.MarshalBinary()
+		if alg == hashing.AlgorithmTMK {
+			value, _ = hashing.NewTMKMaker().Finish().MarshalBinary()
+		}
+		a.Signals = append(a.Signals, semblance.VideoSignal{Algorithm: alg, Value: value})
+	}
+	switch how := strings.TrimSpace(string(b)); how {
+	case "ok":
+	case "slow":
+		time.Sleep(300 * time.Millisecond)
+	case "hang":
+		select {}
+	case "picture":
+		a.Video, a.Signals = nil, nil
+	case "missing":
+		a.Signals = a.Signals[1:]
+	case "cut":
+		a.Signals[0].Value = a.Signals[0].Value[:30]
+	case "hashes":
+		a.Hashes = []semblance.FrameHashes{{}}
+	case "time":
+		a.Video.Seen = -1
+	case "turned":
+		a.Video.Rotation = 45
+	case "frames":
+		var many hashing.VPDQ
+		for i := range req.Limits.VideoFrames + 9 {
+			many = append(many, hashing.VPDQFrame{Frame: i})
+		}
+		a.Signals[0].Value, _ = many.MarshalBinary()
+	default:
+		panic(how)
+	}
+	return a, nil
 }
 
 // obey reads an order from the file and carries it out.
@@ -85,6 +136,8 @@ func obey(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) 
 		eat(4 << 20)
 	case "reserve":
 		reserve()
+	case "sneak": // a picture that says it is a video
+		a.Video = &semblance.Video{}
 	case "print":
 		for range 64 {
 			os.Stderr.Write(bytes.Repeat([]byte("noise "), 1<<18)) // 96 MiB in all

@@ -120,7 +120,7 @@ func (p *Pool) Analyze(ctx context.Context, f *os.File, req semblance.AnalyzeReq
 	if err := checkRequest(&req, p.opts.known); err != nil {
 		return semblance.Analysis{}, err
 	}
-	if err := checkFile(f, req.Limits.Bytes); err != nil {
+	if err := checkFile(f, mostBytes(&req)); err != nil {
 		return semblance.Analysis{}, err
 	}
 	own, err := reopenReadOnly(f)

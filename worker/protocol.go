@@ -2,12 +2,13 @@ package worker
 
 import (
 	"semblance"
+	"semblance/hashing"
 	"semblance/worker/cage"
 )
 
 // protocolVersion is raised with every change, so that programs of two releases
 // refuse each other instead of misunderstanding.
-const protocolVersion = 3
+const protocolVersion = 4
 
 // The parent writes a request, the child answers with one reply; then the next.
 // Each is a frame: four bytes of length, big endian, and that many bytes of
@@ -15,6 +16,7 @@ const protocolVersion = 3
 type request struct {
 	Hello   *Hello                    `json:"hello,omitempty"`
 	Analyze *semblance.AnalyzeRequest `json:"analyze,omitempty"`
+	Long    bool                      `json:"long,omitempty"` // with Analyze: the file is a video, and gets a video's time
 	Check   semblance.EngineName      `json:"check,omitempty"`
 	Probe   *cage.Targets             `json:"probe,omitempty"`
 }
@@ -34,6 +36,9 @@ type reply struct {
 	Engine   *EngineCheck        `json:"engine,omitempty"`
 	Findings []cage.Finding      `json:"findings,omitempty"`
 	Error    *remoteError        `json:"error,omitempty"`
+	// Video answers a request to analyze a file that turns out to be a video: the parent
+	// asks again with Long, on a video's terms. So a picture can never take a video's time.
+	Video bool `json:"video,omitempty"`
 }
 
 // Facts are what a child says of itself when it starts.
@@ -80,6 +85,15 @@ func replyBudget(req *semblance.AnalyzeRequest) budget {
 	b.objects += faces * 16          // a face, its box, its points
 	b.values += faces * (1024 + 128) // the longest embedding, and the rest of a face
 	b.bytes += faces * (16 << 10)
+	for _, a := range req.Videos {
+		b.objects++
+		b.values += 4
+		if a.IsVPDQ() {
+			b.bytes += base64Size(64 + 48*req.Limits.VideoFrames)
+		} else {
+			b.bytes += base64Size(hashing.TMKSize)
+		}
+	}
 	if req.Crops {
 		b.bytes += faces * base64Size(maxCrop)
 	}

@@ -21,7 +21,11 @@ type Report struct {
 	Resident int64          `json:"resident"` // bytes of a child that has done nothing yet
 	Cage     []cage.Finding `json:"cage"`     // the layers, then what was tried against them
 	Engines  []EngineReport `json:"engines"`
+	Video    EngineReport   `json:"video"` // whether videos can be decoded
 }
+
+// VideoCheck is the name by which a child is asked to load what decodes videos.
+const VideoCheck semblance.EngineName = "ffmpeg"
 
 // An EngineReport says whether an engine works, and why it does not.
 type EngineReport struct {
@@ -73,7 +77,8 @@ func (p *Pool) Report(ctx context.Context) (Report, error) {
 		}
 		r.Engines = append(r.Engines, e)
 	}
-	return r, nil
+	r.Video, err = p.checkEngine(ctx, VideoCheck)
+	return r, err
 }
 
 // layers says what holds, by the kernel's word where it has one.

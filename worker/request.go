@@ -25,6 +25,12 @@ func (p *Pool) limits(l semblance.Limits) semblance.Limits {
 	if l.Faces == 0 {
 		l.Faces = d.Faces
 	}
+	fill(&l.VideoBytes, d.VideoBytes)
+	fill((*int64)(&l.VideoDeadline), int64(d.VideoDeadline))
+	fill((*int64)(&l.VideoCPU), int64(d.VideoCPU))
+	if l.VideoFrames == 0 {
+		l.VideoFrames = d.VideoFrames
+	}
 	l.Memory = min(l.Memory, d.Memory)
 	return l
 }
@@ -34,13 +40,19 @@ const (
 	mostFrames = 1024
 	mostFaces  = 10000
 
-	maxPictureSide = 2048
+	maxPictureSide  = 2048
+	mostVideoFrames = 600_000 // a week at a frame a second; 48 bytes each
 )
 
 func checkRequest(r *semblance.AnalyzeRequest, known semblance.EngineSet) error {
 	for _, a := range r.Hashes {
 		if !a.IsPerceptual() {
 			return semblance.Errorf(semblance.Invalid, "%q is not a perceptual hash", string(a))
+		}
+	}
+	for _, a := range r.Videos {
+		if !a.IsVideo() {
+			return semblance.Errorf(semblance.Invalid, "%q is not a signal of videos", string(a))
 		}
 	}
 	for _, e := range Engines(r) {
@@ -63,12 +75,22 @@ func checkRequest(r *semblance.AnalyzeRequest, known semblance.EngineSet) error 
 		return semblance.Errorf(semblance.Invalid, "a limit of %d frames cannot be kept; it is 1 to %d", l.Frames, mostFrames)
 	case l.Faces < 1 || l.Faces > mostFaces:
 		return semblance.Errorf(semblance.Invalid, "a limit of %d faces cannot be kept; it is 1 to %d", l.Faces, mostFaces)
-	case l.Bytes < 0 || l.Pixels < 0 || l.Deadline < 0 || l.CPU < 0:
+	case l.VideoFrames < 1 || l.VideoFrames > mostVideoFrames:
+		return semblance.Errorf(semblance.Invalid, "a limit of %d frames of a video cannot be kept; it is 1 to %d", l.VideoFrames, mostVideoFrames)
+	case l.Bytes < 0 || l.Pixels < 0 || l.Deadline < 0 || l.CPU < 0 || l.VideoBytes < 0 || l.VideoDeadline < 0 || l.VideoCPU < 0:
 		return semblance.Errorf(semblance.Invalid, "a limit cannot be negative")
 	case l.Memory < minMemory:
 		return semblance.Errorf(semblance.Invalid, "%d bytes of memory are not enough for a worker; it needs %d", l.Memory, int64(minMemory))
 	}
 	return nil
+}
+
+// mostBytes is how large a file may be, before it is known what it is.
+func mostBytes(r *semblance.AnalyzeRequest) int64 {
+	if len(r.Videos) > 0 {
+		return max(r.Limits.Bytes, r.Limits.VideoBytes)
+	}
+	return r.Limits.Bytes
 }
 
 // checkFile refuses before any child is asked what no child can answer.

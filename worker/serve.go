@@ -29,6 +29,10 @@ type Program struct {
 	// Analyze is the child's side of semblance.Analyzer. It reads f with pread only;
 	// Serve closes it.
 	Analyze func(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error)
+	// IsVideo reports whether a file is a video by its first bytes, and AnalyzeVideo is
+	// Analyze for those. IsVideo may be nil: then nothing is a video.
+	IsVideo      func(f *os.File) bool
+	AnalyzeVideo func(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error)
 	// Check opens an engine, runs it once and returns the sha256 of its models.
 	Check func(engine semblance.EngineName) (models map[string]string, err error)
 }
@@ -138,7 +142,14 @@ func (p *Program) answer(in arrival) *reply {
 	}
 	switch {
 	case in.Analyze != nil && in.file != nil:
-		a, err := p.Analyze(in.file, *in.Analyze)
+		analyze := p.Analyze
+		if len(in.Analyze.Videos) > 0 && p.IsVideo != nil && p.IsVideo(in.file) {
+			if !in.Long {
+				return &reply{Video: true}
+			}
+			analyze = p.AnalyzeVideo
+		}
+		a, err := analyze(in.file, *in.Analyze)
 		if err != nil {
 			return &reply{Error: remote(err)}
 		}

@@ -10,6 +10,9 @@ func tidy(a *semblance.Analysis) {
 		*s = clean(*s, maxText)
 	}
 	a.Warnings = tidyTexts(a.Warnings)
+	if a.Video != nil {
+		a.Video.Format, a.Video.Codec = clean(a.Video.Format, maxText), clean(a.Video.Codec, maxText)
+	}
 	if m := &a.Metadata; checkMetadata(m) != nil {
 		m.Latitude, m.Longitude = nil, nil
 	}

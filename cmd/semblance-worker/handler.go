@@ -37,8 +37,10 @@ func program() worker.Program {
 			}
 			return nil
 		},
-		Analyze: h.analyze,
-		Check:   h.check,
+		Analyze:      h.analyze,
+		IsVideo:      isVideo,
+		AnalyzeVideo: h.analyzeVideo,
+		Check:        h.check,
 	}
 }
 
@@ -99,6 +101,10 @@ func (h *handler) finders(req *semblance.AnalyzeRequest) ([]semblance.FaceFinder
 // check opens an engine and lets it look at a plain gray frame, in which there
 // must be no face; networks also give their known answers.
 func (h *handler) check(name semblance.EngineName) (map[string]string, error) {
+	if name == worker.VideoCheck {
+		_, err := media.VideoDecoder()
+		return nil, err
+	}
 	e, err := h.finder(name)
 	if err != nil {
 		return nil, err

@@ -82,7 +82,7 @@ Into a hashes or known-good collection: each PATH is a media file or a folder of
 	f.StringVar(&csv, "details", "", "CSV file with more about each picture")
 	f.BoolVar(&a.stated.Force, "force", false, "enroll what the enrollment gate refuses as well; audited")
 	f.StringVar(&a.stated.Why, "force-reason", "", "why; needed with --force")
-	f.StringSliceVar(&extra, "hashes", nil, "further hashes of media files: phash, dhash, ahash (PDQ is always made)")
+	f.StringSliceVar(&extra, "hashes", nil, "further hashes: phash, dhash, ahash of pictures (PDQ is always made); vpdq-keyframes, tmk of videos (vPDQ is always made)")
 	return cmd
 }
 
@@ -90,8 +90,8 @@ Into a hashes or known-good collection: each PATH is a media file or a folder of
 func perceptual(names []string) (out []hashing.Algorithm, err error) {
 	for _, n := range list(names) {
 		alg, err := hashing.ParseAlgorithm(n)
-		if err != nil || !alg.IsPerceptual() {
-			return nil, semblance.Errorf(semblance.Invalid, "--hashes takes phash, dhash and ahash, not %q", n)
+		if err != nil || !alg.IsPerceptual() && !alg.IsVideo() {
+			return nil, semblance.Errorf(semblance.Invalid, "--hashes takes phash, dhash, ahash, vpdq-keyframes and tmk, not %q", n)
 		}
 		out = append(out, alg)
 	}

@@ -35,13 +35,16 @@ NSRL (RDSv3 as a database, minimal or full; NSRLFile.txt, with application types
 NSRLProd.txt is beside it), HashKeeper, EnCase .hash, The Sleuth Kit's .idx and Autopsy's
 .kdb are told from their content. These, and plain lists of digests over 8 MiB, become
 digest sets: files of their own that take no memory. --set and --entries say it for a plain list.
-An import of a set that was stopped goes on where it was when the command is run again.`,
+An import of a set that was stopped goes on where it was when the command is run again.
+
+--format vpdq (frame,quality,hash,seconds a line), vpdq-json (as the Python package
+threatexchange writes it) and tmk (263,344 bytes) read the signal of one video instead.`,
 		Args: exactly(2, "the collection's name and a file"), RunE: func(cmd *cobra.Command, args []string) error {
 			o.collection, o.path = args[0], args[1]
 			return e.importFile(cmd.Context(), o)
 		}}
 	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "", "plain, md5, sha1, sha256, pdq, phash, dhash, ahash, photodna; nsrl, hashkeeper, encase, tsk-idx, kdb")
+	f.StringVar(&o.format, "format", "", "plain, md5, sha1, sha256, pdq, phash, dhash, ahash, photodna; nsrl, hashkeeper, encase, tsk-idx, kdb; vpdq, vpdq-json, tmk for one video")
 	f.BoolVar(&o.set, "set", false, "make a digest set of a plain list, however small it is")
 	f.BoolVar(&o.entries, "entries", false, "keep the lines of a plain list as entries, however large it is")
 	return cmd
@@ -52,6 +55,9 @@ An import of a set that was stopped goes on where it was when the command is run
 const setBytes = 8 << 20
 
 func (e *env) importFile(ctx context.Context, o importOrder) error {
+	if slices.Contains(videoForms, semblance.VideoForm(o.format)) {
+		return e.stored(ctx, func(p *program) error { return e.importVideo(ctx, p, o) })
+	}
 	format, def, err := o.formats()
 	if err != nil {
 		return err
@@ -79,7 +85,7 @@ func (o importOrder) formats() (exchange.Format, hashing.Algorithm, error) {
 	def, err := hashing.ParseAlgorithm(o.format)
 	if err != nil {
 		return "", "", semblance.Errorf(semblance.Invalid, "%q is no format of a list of hashes", o.format).
-			WithHint("Formats are plain lists (md5, sha1, sha256, pdq, phash, dhash, ahash, photodna), and nsrl, hashkeeper, encase, tsk-idx, kdb.")
+			WithHint("Formats are plain lists (md5, sha1, sha256, pdq, phash, dhash, ahash, photodna), nsrl, hashkeeper, encase, tsk-idx, kdb, and vpdq, vpdq-json and tmk of one video.")
 	}
 	return exchange.Plain, def, nil
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"semblance"
+	"semblance/hashing"
 )
 
 func newCollectionShow(e *env) *cobra.Command {
@@ -82,11 +84,25 @@ func (e *env) showCollection(ctx context.Context, p *program, name string, all b
 		if h.Quality >= 0 {
 			q = fmt.Sprint(h.Quality)
 		}
-		t.row(h.Algorithm, h.Algorithm.Text(h.Value), q, h.Category, h.Source, h.Note)
+		t.row(h.Algorithm, valueOf(h), q, h.Category, h.Source, h.Note)
 		return nil
 	})
 	t.print(e.out)
 	return e.more(err, c.Entries)
+}
+
+// valueOf is the value of an entry as a person reads it.
+func valueOf(h semblance.HashEntry) string {
+	if !h.Algorithm.IsVideo() {
+		return h.Algorithm.Text(h.Value)
+	}
+	if v, err := hashing.ParseVPDQBinary(h.Value); err == nil && len(v) > 0 {
+		return fmt.Sprintf("%s over %s", count(int64(len(v)), "frame", "frames"), v[len(v)-1].Time.Round(time.Second))
+	}
+	if t, err := hashing.ParseTMK(h.Value); err == nil {
+		return fmt.Sprintf("of %s", (time.Duration(t.Frames) * time.Second / hashing.TMKFramesPerSecond).Round(time.Second))
+	}
+	return size(int64(len(h.Value)))
 }
 
 func (e *env) showFaces(ctx context.Context, p *program, c semblance.Collection, moving *semblance.Reenrollment, all bool) error {

@@ -67,6 +67,10 @@ func settings() []setting {
 		{key: "limits.memory", env: "SEMBLANCE_LIMIT_MEMORY", def: l.Memory, help: "bytes of memory of a worker"},
 		{key: "limits.deadline", env: "SEMBLANCE_LIMIT_DEADLINE", def: l.Deadline.String(), help: "time for one file, such as 60s"},
 		{key: "limits.cpu", env: "SEMBLANCE_LIMIT_CPU", def: l.CPU.String(), help: "CPU time for one file"},
+		{key: "limits.video_bytes", env: "SEMBLANCE_LIMIT_VIDEO_BYTES", def: l.VideoBytes, help: "bytes of a video file"},
+		{key: "limits.video_frames", env: "SEMBLANCE_LIMIT_VIDEO_FRAMES", def: l.VideoFrames, help: "frames of a video that are hashed"},
+		{key: "limits.video_deadline", env: "SEMBLANCE_LIMIT_VIDEO_DEADLINE", def: l.VideoDeadline.String(), help: "time for one video, such as 1h"},
+		{key: "limits.video_cpu", env: "SEMBLANCE_LIMIT_VIDEO_CPU", def: l.VideoCPU.String(), help: "CPU time for one video"},
 	}
 }
 
@@ -202,7 +206,8 @@ func (c *config) fill(cwd string) []error {
 		errs = append(errs, fmt.Errorf("index.faces (from %s) is %q; flat or qdrant://host:6334/prefix is needed", c.origin["index.faces"], c.Index))
 	}
 	c.Limits = semblance.Limits{Bytes: number("limits.bytes", 1), Pixels: number("limits.pixels", 1), Frames: int(number("limits.frames", 1)),
-		Memory: number("limits.memory", 256<<20), Deadline: span("limits.deadline"), CPU: span("limits.cpu")}
+		Memory: number("limits.memory", 256<<20), Deadline: span("limits.deadline"), CPU: span("limits.cpu"),
+		VideoBytes: number("limits.video_bytes", 1), VideoFrames: int(number("limits.video_frames", 1)), VideoDeadline: span("limits.video_deadline"), VideoCPU: span("limits.video_cpu")}
 	return errs
 }
 

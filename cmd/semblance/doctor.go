@@ -118,7 +118,11 @@ func (e *env) diagnoseWorker(ctx context.Context) []diagnosis {
 	for _, x := range r.Engines {
 		out = append(out, diagnoseEngine(x))
 	}
-	return out
+	video := diagnosis{Area: "video", Name: string(r.Video.Name), OK: r.Video.Works, Says: r.Video.Why, Mend: r.Video.Hint}
+	if r.Video.Works {
+		video.Says = fmt.Sprintf("FFmpeg's libraries load in the cage, in %.0f ms, %s resident", r.Video.Check.Millis, size(r.Video.Resident))
+	}
+	return append(out, video)
 }
 
 func diagnoseEngine(x worker.EngineReport) diagnosis {

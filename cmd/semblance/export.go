@@ -51,11 +51,15 @@ func (e *env) exportList(ctx context.Context, p *program, name, path string, onl
 	if err := p.store.Append(ctx, ev); err != nil {
 		return err
 	}
-	n := 0
+	n, left := 0, 0
 	err = e.writeFile(path, func(w io.Writer) error {
 		out := bufio.NewWriter(w)
 		err := p.engine.Entries.EachEntry(ctx, c.ID, 0, func(h semblance.HashEntry) error {
 			if only != "" && h.Algorithm != only {
+				return nil
+			}
+			if h.Algorithm.IsVideo() {
+				left++
 				return nil
 			}
 			n++
@@ -71,6 +75,9 @@ func (e *env) exportList(ctx context.Context, p *program, name, path string, onl
 		}
 		return errors.Join(err, out.Flush())
 	})
+	if err == nil && left > 0 {
+		e.warn("%s of videos left out: a signal of a video is no line of a list", count(int64(left), "entry", "entries"))
+	}
 	if err == nil {
 		e.note("%s: %s exported", c.Name, count(int64(n), "entry", "entries"))
 	}

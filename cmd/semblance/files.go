@@ -36,32 +36,42 @@ func (e *env) local(f func(*semblance.Engine) error) error {
 
 // A hashLine is what `semblance hash` says of one file.
 type hashLine struct {
-	Path    string         `json:"path"`
-	Size    int64          `json:"size"`
-	Type    string         `json:"media_type,omitempty"`
-	Width   int            `json:"width,omitempty"`
-	Height  int            `json:"height,omitempty"`
-	MD5     string         `json:"md5,omitempty"`
-	SHA1    string         `json:"sha1,omitempty"`
-	SHA256  string         `json:"sha256,omitempty"`
-	PDQ     string         `json:"pdq,omitempty"`
-	Quality *int           `json:"pdq_quality,omitempty"`
-	PHash   string         `json:"phash,omitempty"`
-	DHash   string         `json:"dhash,omitempty"`
-	AHash   string         `json:"ahash,omitempty"`
-	Decoder string         `json:"decoder,omitempty"`
-	Partial string         `json:"partial,omitempty"`
-	Error   string         `json:"error,omitempty"`
-	Code    semblance.Code `json:"code,omitempty"`
+	Path    string `json:"path"`
+	Size    int64  `json:"size"`
+	Type    string `json:"media_type,omitempty"`
+	Width   int    `json:"width,omitempty"`
+	Height  int    `json:"height,omitempty"`
+	MD5     string `json:"md5,omitempty"`
+	SHA1    string `json:"sha1,omitempty"`
+	SHA256  string `json:"sha256,omitempty"`
+	PDQ     string `json:"pdq,omitempty"`
+	Quality *int   `json:"pdq_quality,omitempty"`
+	PHash   string `json:"phash,omitempty"`
+	DHash   string `json:"dhash,omitempty"`
+	AHash   string `json:"ahash,omitempty"`
+	Decoder string `json:"decoder,omitempty"`
+	Partial string `json:"partial,omitempty"`
+	videoLine
+	Error string         `json:"error,omitempty"`
+	Code  semblance.Code `json:"code,omitempty"`
 }
 
 func newHash(e *env) *cobra.Command {
-	return &cobra.Command{Use: "hash FILE...", Short: "Print digests and perceptual hashes of files", Args: atLeast(1, "at least one file"),
+	var videos []string
+	cmd := &cobra.Command{Use: "hash FILE...", Short: "Print digests and perceptual hashes of files", Args: atLeast(1, "at least one file"),
+		Long: `Of a video, vPDQ and what --video names; frames and TMK+PDQF are printed with --json.
+Documented in docs/hashing.md.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			algs, err := videoNames(videos)
+			if err != nil {
+				return err
+			}
 			return e.local(func(eng *semblance.Engine) error {
-				return e.eachFile(args, func(path string, f *os.File) error { return e.hash(cmd.Context(), eng, path, f) })
+				return e.eachFile(args, func(path string, f *os.File) error { return e.hash(cmd.Context(), eng, path, f, algs) })
 			})
 		}}
+	cmd.Flags().StringSliceVar(&videos, "video", []string{"vpdq"}, "signals of videos: vpdq, vpdq-keyframes, tmk; none leaves videos out")
+	return cmd
 }
 
 // A fileError is what a file that failed gives.
@@ -117,8 +127,8 @@ func (e *env) eachFile(paths []string, f func(path string, file *os.File) error)
 	return nil
 }
 
-func (e *env) hash(ctx context.Context, eng *semblance.Engine, path string, f *os.File) error {
-	d, a, err := eng.Signals(ctx, f, semblance.AnalyzeRequest{Hashes: []hashing.Algorithm{hashing.AlgorithmPDQ, hashing.AlgorithmPHash, hashing.AlgorithmDHash, hashing.AlgorithmAHash}})
+func (e *env) hash(ctx context.Context, eng *semblance.Engine, path string, f *os.File, videos []hashing.Algorithm) error {
+	d, a, err := eng.Signals(ctx, f, semblance.AnalyzeRequest{Videos: videos, Hashes: []hashing.Algorithm{hashing.AlgorithmPDQ, hashing.AlgorithmPHash, hashing.AlgorithmDHash, hashing.AlgorithmAHash}})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -131,6 +141,9 @@ func (e *env) hash(ctx context.Context, eng *semblance.Engine, path string, f *o
 			h := a.Hashes[0]
 			l.PDQ, l.Quality, l.PHash, l.DHash, l.AHash = h.PDQ.Hash.String(), &h.PDQ.Quality, h.PHash.String(), h.DHash.String(), h.AHash.String()
 		}
+	}
+	if err == nil {
+		err = l.videoLine.fill(&a)
 	}
 	if e.json {
 		if jerr := e.emit(l); jerr != nil {
@@ -149,6 +162,7 @@ func (e *env) hash(ctx context.Context, eng *semblance.Engine, path string, f *o
 	if l.PDQ != "" {
 		e.say("  pdq    %s quality %d\n  phash  %s  dhash %s  ahash %s", l.PDQ, *l.Quality, l.PHash, l.DHash, l.AHash)
 	}
+	e.sayVideo(&l.videoLine)
 	if l.Partial != "" {
 		e.say("  only a part: %s", l.Partial)
 	}

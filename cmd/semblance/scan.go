@@ -22,17 +22,18 @@ func newScan(e *env) *cobra.Command {
 	var o scan.Options
 	var top int
 	var look semblance.Detection
+	var video string
 	cmd := &cobra.Command{Use: "scan PATH --case N --exhibit LABEL [--against NAME,...]", Short: "Scan a folder as an exhibit and compare it with collections; running it again resumes",
 		Long: `Every file is hashed and looked up; pictures are decoded once, in caged workers, for
-perceptual hashes and, when a faces collection is compared with, faces. Nothing is
-written to PATH. Running the same scan again skips what is recorded and unchanged.
+perceptual hashes and, when a faces collection is compared with, faces; of videos the
+frames are hashed and compared. Nothing is written to PATH. Running the same scan again skips what is recorded and unchanged.
 
 With --json each line is an event: item, hit, near-match, candidate, contradiction,
 error, and at the end summary.`,
 		Args: exactly(1, "the path to scan"), RunE: func(cmd *cobra.Command, args []string) error {
 			o.Root = e.path(args[0])
 			return e.stored(cmd.Context(), func(p *program) error {
-				return e.scan(cmd.Context(), p, number, semblance.PlanOptions{Collections: list(against), Top: top, Crops: true, Thumbnail: 256, Detection: look}, o)
+				return e.scan(cmd.Context(), p, number, semblance.PlanOptions{Collections: list(against), Top: top, Crops: true, Thumbnail: 256, Detection: look, Video: semblance.VideoMode(video)}, o)
 			})
 		}}
 	f := cmd.Flags()
@@ -43,6 +44,7 @@ error, and at the end summary.`,
 	f.StringSliceVar(&against, "against", nil, "collections to compare with; all of them when none is named")
 	f.DurationVar(&o.First, "first", 0, "stop taking new files after this time, such as 10m; run again to go on")
 	f.IntVar(&top, "top", semblance.DefaultTop, "candidates kept of a face")
+	f.StringVar(&video, "video", string(semblance.VideoSeconds), "what of videos is compared: seconds (a frame a second), keyframes (many times faster, misses clips between two) or none")
 	detectionFlags(cmd, &look)
 	f.IntVar(&o.Lanes, "lanes", 0, "files examined at once; 0 is the number of workers")
 	return cmd
@@ -224,7 +226,7 @@ func (v *scanView) print(s scan.Summary) {
 			}
 			shown[n.Collection][n.Entry] = true
 		}
-		t.row(x.Path, n.Collection, fmt.Sprintf("%d of %d (%s)", n.Distance, n.Threshold, shortName(string(n.Algorithm))), n.Transform, fmt.Sprintf("%d/%d", n.Quality, n.EntryQuality), categorized(n.Category, note(n.Note, n.Source)))
+		t.row(x.Path, n.Collection, fmt.Sprintf("%d of %d (%s)", n.Distance, n.Threshold, shortName(string(n.Algorithm))), n.Transform, qualities(n), where(n)+categorized(n.Category, note(n.Note, n.Source)))
 	})
 	if len(s.Floods) > 0 {
 		e.say("\nFloods: of each entry only the first near match is listed here, the report has all")
@@ -326,4 +328,32 @@ func reasons(m map[string]int) string {
 	}
 	sort.Strings(out)
 	return strings.Join(out, ", ")
+}
+
+func qualities(n *semblance.NearMatch) string {
+	if n.Video != nil {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d", n.Quality, n.EntryQuality)
+}
+
+// where says which seconds of a video are near, in front of what they are near to.
+func where(n *semblance.NearMatch) string {
+	at := func(s float64) string {
+		return (time.Duration(s*1000) * time.Millisecond).Round(100 * time.Millisecond).String()
+	}
+	switch {
+	case n.Video != nil && len(n.Video.Segments) > 0:
+		s := n.Video.Segments[0]
+		text := fmt.Sprintf("%s to %s is %s to %s of", at(s.ProbeFrom), at(s.ProbeTo), at(s.ReferenceFrom), at(s.ReferenceTo))
+		if more := len(n.Video.Segments) - 1 + n.Video.MoreSegments; more > 0 {
+			text += fmt.Sprintf(" (and %d more)", more)
+		}
+		return text + " "
+	case n.Second != nil:
+		return fmt.Sprintf("at %s, ", at(*n.Second))
+	case n.EntrySecond != nil:
+		return fmt.Sprintf("%s into ", at(*n.EntrySecond))
+	}
+	return ""
 }

@@ -1,0 +1,246 @@
+//go:build cgo && native
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"semblance"
+	"semblance/hashing"
+	"semblance/media"
+	"semblance/worker"
+)
+
+// isVideo looks at the first bytes of a file.
+func isVideo(f *os.File) bool {
+	head := make([]byte, media.SniffLen)
+	n, _ := f.ReadAt(head, 0)
+	return media.IsVideo(media.Sniff(head[:n]))
+}
+
+// A videoAnalysis makes signals of a video while it is decoded, holding one frame.
+type videoAnalysis struct {
+	limits semblance.Limits
+	frames hashing.VPDQ
+	tmk    *hashing.TMKMaker
+	small  hashing.Pixels // copy of the frame that was last given to tmk
+	sample media.Sampler
+	budget budget
+	why    string // why it was stopped, "" when the video ended
+}
+
+// analyzeVideo makes the signals that are asked for: in one decode those of all frames,
+// in another the one of keyframes, which is the same whatever else is asked for.
+func (h *handler) analyzeVideo(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) {
+	req.Limits = req.Limits.WithDefaults()
+	limits := req.Limits
+	limits.Memory = h.memory.left(limits.Memory)
+	b := newBudget(limits)
+	values := map[hashing.Algorithm][]byte{}
+	var out semblance.Analysis
+	for _, keyframes := range []bool{false, true} {
+		wanted := func(a hashing.Algorithm) bool {
+			return slices.Contains(req.Videos, a) && (a == hashing.AlgorithmVPDQKeyframes) == keyframes
+		}
+		if !slices.ContainsFunc(req.Videos, wanted) {
+			continue
+		}
+		a := &videoAnalysis{limits: limits, budget: b}
+		if wanted(hashing.AlgorithmTMK) {
+			a.tmk = hashing.NewTMKMaker()
+		}
+		got, err := a.decode(f, h.threads, keyframes, wanted(hashing.AlgorithmVPDQ) || keyframes)
+		if err != nil {
+			return out, err
+		}
+		if out.Video == nil {
+			out = got
+		} else if out.Partial == "" {
+			out.Partial = got.Partial
+		}
+		if err := a.values(values, keyframes); err != nil {
+			return out, err
+		}
+	}
+	for _, alg := range req.Videos {
+		out.Signals = append(out.Signals, semblance.VideoSignal{Algorithm: alg, Value: values[alg]})
+	}
+	if len(worker.Engines(&req)) > 0 {
+		out.Warnings = append(out.Warnings, "faces are not looked for in videos by this version")
+	}
+	return out, nil
+}
+
+// values puts what was made into binary form.
+func (a *videoAnalysis) values(values map[hashing.Algorithm][]byte, keyframes bool) (err error) {
+	alg := hashing.AlgorithmVPDQ
+	if keyframes {
+		alg = hashing.AlgorithmVPDQKeyframes
+	}
+	if values[alg], err = a.frames.MarshalBinary(); err == nil && a.tmk != nil {
+		values[hashing.AlgorithmTMK], err = a.tmk.Finish().MarshalBinary()
+	}
+	return err
+}
+
+// decode goes through the video once. A failure after the first frame leaves what the
+// frames before it gave, and Partial says so.
+func (a *videoAnalysis) decode(f *os.File, threads int, keyframes, vpdq bool) (semblance.Analysis, error) {
+	v, err := media.OpenVideo(f, a.limits, threads, keyframes)
+	if err != nil {
+		return semblance.Analysis{}, err
+	}
+	defer v.Close()
+	a.sample = v.Sampler()
+	if keyframes {
+		a.sample = media.Sampler{} // all of them
+	}
+	pacer := v.Pacer()
+	for {
+		frame, ok, err := v.Next()
+		if err == nil && ok && vpdq && a.sample.Take(frame) {
+			err = a.hash(v, frame)
+		}
+		if err == nil && ok && a.tmk != nil {
+			err = a.pace(v, pacer, frame)
+		}
+		out := v.Describe
+		switch {
+		case err != nil && (frame.Index == 0 && !ok || isOurs(err) || len(a.frames) == 0 && a.tmk == nil):
+			return semblance.Analysis{}, err
+		case err != nil:
+			return partial(out(), err.Error()), nil
+		case !ok && out().Frames == 0:
+			return semblance.Analysis{}, nothing(out())
+		case !ok:
+			return out(), a.repeat(pacer.End())
+		}
+		if why := a.spent(frame.Index); why != "" {
+			d := out()
+			return partial(d, fmt.Sprintf("stopped at %s of %s: %s", frame.Time.Round(time.Second), length(d.Video), why)), nil
+		}
+	}
+}
+
+func length(v *semblance.Video) string {
+	if v.Duration == 0 {
+		return "unknown length"
+	}
+	return v.Duration.Round(time.Second).String()
+}
+
+func partial(a semblance.Analysis, why string) semblance.Analysis {
+	if a.Partial == "" {
+		a.Partial = why
+	}
+	return a
+}
+
+// nothing is the error of a video without a frame.
+func nothing(a semblance.Analysis) error {
+	if a.Partial != "" {
+		return semblance.Errorf(semblance.MediaDamaged, "no frame of the video (%s, %s) could be decoded: %s", a.Type, a.Video.Codec, a.Partial)
+	}
+	return semblance.Errorf(semblance.MediaDamaged, "the video (%s, %s) has no frame: its length is zero, or nothing of it decodes", a.Type, a.Video.Codec)
+}
+
+// hash adds the PDQ of a frame.
+func (a *videoAnalysis) hash(v *media.Video, f media.VideoFrame) error {
+	p, err := v.Pixels(f)
+	if err != nil {
+		return err
+	}
+	r, err := hashing.Compute(p, hashing.Options{PDQ: true})
+	if err != nil {
+		return semblance.Errorf(semblance.MediaTooLarge, "a frame of the video cannot be hashed: %v", err)
+	}
+	a.frames = append(a.frames, hashing.VPDQFrame{Frame: f.Index, Time: f.Time, Quality: r.PDQ.Quality, Hash: r.PDQ.Hash})
+	return nil
+}
+
+// pace gives the TMK the frames of a constant rate.
+func (a *videoAnalysis) pace(v *media.Video, pacer *media.Pacer, f media.VideoFrame) error {
+	times, before := pacer.Frames(f)
+	if times == 0 {
+		return nil
+	}
+	if a.small.Pix == nil {
+		before = 0
+	}
+	if err := a.repeat(before); err != nil {
+		return err
+	}
+	p, err := v.Small()
+	if err != nil {
+		return err
+	}
+	for range times - before {
+		if err := a.tmk.Add(p); err != nil {
+			return err
+		}
+	}
+	p.Pix = append(a.small.Pix[:0], p.Pix...)
+	a.small = p
+	return nil
+}
+
+// repeat gives the TMK the last frame again.
+func (a *videoAnalysis) repeat(times int) error {
+	if a.tmk == nil || a.small.Pix == nil {
+		return nil
+	}
+	for range times {
+		if err := a.tmk.Add(a.small); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spent says which limit was met. Time is looked at now and then: a look is a system
+// call.
+func (a *videoAnalysis) spent(frame int) string {
+	if len(a.frames) >= a.limits.VideoFrames {
+		return fmt.Sprintf("%d frames are hashed, the limit of a video", len(a.frames))
+	}
+	if frame%16 != 0 {
+		return ""
+	}
+	return a.budget.spent()
+}
+
+// A budget is the time that a video may take in a worker. It ends before the parent's
+// does, so that what was decoded is kept.
+type budget struct {
+	start    time.Time
+	cpu      time.Duration // used by this process at the start
+	limits   semblance.Limits
+	fraction float64
+}
+
+func newBudget(l semblance.Limits) budget {
+	return budget{start: time.Now(), cpu: cpuUsed(), limits: l, fraction: 0.9}
+}
+
+func (b budget) spent() string {
+	share := func(d time.Duration) time.Duration { return time.Duration(b.fraction * float64(d)) }
+	switch {
+	case cpuUsed()-b.cpu > share(b.limits.VideoCPU):
+		return fmt.Sprintf("the limit on the processor time of a video is %s", b.limits.VideoCPU)
+	case time.Since(b.start) > share(b.limits.VideoDeadline):
+		return fmt.Sprintf("the limit on the time of a video is %s", b.limits.VideoDeadline)
+	}
+	return ""
+}
+
+func cpuUsed() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -1,0 +1,318 @@
+//go:build cgo && native
+
+package media
+
+/*
+#cgo LDFLAGS: -ldl
+#include <stdlib.h>
+#include "videolib.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+	"unsafe"
+
+	"semblance"
+	"semblance/hashing"
+)
+
+// A Video is an opened video of which frames are decoded one after the other, in the
+// order of showing. It belongs to one goroutine.
+type Video struct {
+	// Interval is how far apart frames are to be sampled.
+	Interval  time.Duration
+	a         semblance.Analysis
+	info      C.sem_video_info
+	v         *C.sem_video
+	limits    semblance.Limits
+	clock     videoClock
+	frames    int
+	damaged   int
+	ended     bool
+	keyframes bool
+	rgb       []byte
+}
+
+// A VideoFrame is one decoded frame.
+type VideoFrame struct {
+	Index         int           // among the frames that were decoded
+	Time          time.Duration // from the first frame on; never runs back
+	Shown         time.Duration // as the container says, from its start on, for Paced
+	Length        time.Duration // that it is shown, 0 unknown
+	Key           bool          // decodes without another
+	Width, Height int
+}
+
+// OpenVideo reads a video's headers and opens its decoder. The file is read with pread
+// until Close. keyframes skips every frame that needs another.
+//
+// The error has code MediaUnsupported (no video stream, or one of a codec that is not
+// known), MediaTooLarge, MediaDamaged, Internal (the file cannot be read) or
+// Unavailable (FFmpeg's libraries are not installed).
+func OpenVideo(f *os.File, limits semblance.Limits, threads int, keyframes bool) (*Video, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, semblance.Errorf(semblance.Internal, "the size of the file cannot be read").WithCause(err)
+	}
+	head := make([]byte, min(info.Size(), SniffLen))
+	if err := readFull(f, head); err != nil {
+		return nil, err
+	}
+	version, err := VideoDecoder()
+	if err != nil {
+		return nil, err
+	}
+	v := &Video{limits: limits.WithDefaults(), a: semblance.Analysis{Type: Sniff(head), Decoder: version}, keyframes: keyframes}
+	if err := v.open(f, info.Size(), threads, keyframes); err != nil {
+		v.Close()
+		return nil, err
+	}
+	return v, nil
+}
+
+// VideoDecoder loads FFmpeg's libraries and returns their versions.
+func VideoDecoder() (string, error) {
+	text := (*C.char)(C.calloc(1, textSize))
+	defer C.free(unsafe.Pointer(text))
+	if C.sem_video_load(text, textSize) != C.SEM_VIDEO_OK {
+		return "", semblance.Errorf(semblance.Unavailable, "videos cannot be decoded here: FFmpeg's libraries are not installed (%s)", C.GoString(text)).
+			WithHint("Install the package ffmpeg (on Debian 12: libavformat59, libavcodec59 and libswscale6), or leave videos out with --video none.")
+	}
+	return C.GoString(text), nil
+}
+
+const textSize = 256
+
+func (v *Video) open(f *os.File, size int64, threads int, keyframes bool) error {
+	why := (*C.char)(C.calloc(1, textSize))
+	defer C.free(unsafe.Pointer(why))
+	code := C.sem_video_open(C.int(f.Fd()), C.int64_t(size), C.int64_t(v.limits.Pixels), &v.v, &v.info, why, textSize)
+	if code == C.SEM_VIDEO_OK {
+		if err := v.describe(threads); err != nil {
+			return err
+		}
+		code = C.sem_video_start(v.v, C.int(max(threads, 1)), cbool(keyframes), why, textSize)
+	}
+	return v.failure(code, C.GoString(why))
+}
+
+func cbool(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// failure puts a code into words.
+func (v *Video) failure(code C.int, why string) error {
+	switch code {
+	case C.SEM_VIDEO_OK:
+		return nil
+	case C.SEM_VIDEO_NO_VIDEO:
+		what := "it has sound or other streams only"
+		if v.info.covers > 0 {
+			what = "it has sound and a cover picture"
+		}
+		if v.info.streams == 0 {
+			what = "it has no stream at all"
+		}
+		return semblance.Errorf(semblance.MediaUnsupported, "there is no video in this file (%s): %s", v.a.Type, what)
+	case C.SEM_VIDEO_NO_DECODER:
+		return semblance.Errorf(semblance.MediaUnsupported, "the video is coded as %s, for which there is no decoder here", C.GoString(&v.info.codec[0]))
+	case C.SEM_VIDEO_NO_MEMORY:
+		return semblance.Errorf(semblance.MediaTooLarge, "decoding the video needs more memory than the limit of a worker, %d MiB", v.limits.Memory>>20)
+	case C.SEM_VIDEO_UNREADABLE:
+		return semblance.Errorf(semblance.Internal, "the file cannot be read from its medium").WithCause(errors.New(why))
+	}
+	if why == "" {
+		why = "its frames do not decode"
+	}
+	return damaged("the video (%s) does not open: %s", v.a.Type, strings.TrimSpace(why))
+}
+
+// describe fills in what the headers say, and refuses what is too large.
+func (v *Video) describe(threads int) error {
+	i := &v.info
+	v.a.Width, v.a.Height = int(i.width), int(i.height)
+	length := time.Duration(i.duration)
+	v.Interval = interval(length)
+	v.a.Video = &semblance.Video{Format: C.GoString(&i.format[0]), Codec: C.GoString(&i.codec[0]), Duration: length, Rotation: int(i.rotation)}
+	if i.rate_num > 0 {
+		v.a.Video.Rate = float64(i.rate_num) / float64(i.rate_den)
+		v.clock.step = time.Duration(float64(time.Second) / v.a.Video.Rate)
+	} else {
+		v.clock.step = time.Second / 25
+	}
+	if i.videos > 1 {
+		v.warn("the first of %d video streams is examined", i.videos)
+	}
+	if v.a.Width == 0 || v.a.Height == 0 {
+		return damaged("the header of the video gives a size of %d by %d pixels", v.a.Width, v.a.Height)
+	}
+	pixels := int64(v.a.Width) * int64(v.a.Height)
+	if pixels > v.limits.Pixels || max(v.a.Width, v.a.Height) > hashing.MaxSide {
+		return semblance.Errorf(semblance.MediaTooLarge, "the video is %d by %d pixels, and the limit is %d pixels", v.a.Width, v.a.Height, v.limits.Pixels).
+			WithHint("Raise the limit on pixels if the video is wanted and the worker has the memory.")
+	}
+	// A decoder keeps up to 17 frames of one and a half to three bytes a pixel, and one
+	// for each thread.
+	if need := pixels * 3 / 2 * int64(18+threads); need > v.limits.Memory {
+		return semblance.Errorf(semblance.MediaTooLarge, "decoding the video of %d by %d pixels takes about %d MiB, and the limit of a worker is %d MiB",
+			v.a.Width, v.a.Height, need>>20, v.limits.Memory>>20).WithHint("Raise the limit on memory if the video is wanted.")
+	}
+	return nil
+}
+
+func (v *Video) warn(format string, args ...any) {
+	if len(v.a.Warnings) < maxWarnings {
+		v.a.Warnings = append(v.a.Warnings, fmt.Sprintf(format, args...))
+	}
+}
+
+// Next decodes the next frame. ok is false at the end, of which Describe then tells
+// whether it was the video's. The error is MediaTooLarge or MediaDamaged.
+func (v *Video) Next() (frame VideoFrame, ok bool, err error) {
+	var f C.sem_video_frame
+	for {
+		switch code := C.sem_video_next(v.v, &f); code {
+		case C.SEM_VIDEO_OK:
+		case C.SEM_VIDEO_END:
+			v.ended = true
+			return frame, false, nil
+		default:
+			return frame, false, v.failure(code, "")
+		}
+		if f.width > 0 && f.height > 0 {
+			break
+		}
+	}
+	if f.damaged != 0 {
+		v.damaged++
+	}
+	frame = VideoFrame{Index: v.frames, Time: v.clock.at(int64(f.pts), f.has_pts != 0), Length: time.Duration(f.duration), Key: f.key != 0,
+		Width: int(f.width), Height: int(f.height)}
+	frame.Shown = frame.Time
+	if f.has_pts != 0 && v.info.has_start != 0 {
+		frame.Shown = time.Duration(f.pts - v.info.start)
+	}
+	v.frames++
+	return frame, true, nil
+}
+
+// Pixels returns the present frame at its own size, as it is stored, valid until the
+// next call of Pixels or Small.
+func (v *Video) Pixels(f VideoFrame) (hashing.Pixels, error) {
+	return v.convert(f.Width, f.Height, 0)
+}
+
+// Small returns the present frame as 64 by 64 pixels, upright, as the reference of TMK
+// gets it from ffmpeg. Turning the small picture is turning the large one: it is square.
+func (v *Video) Small() (hashing.Pixels, error) {
+	p, err := v.convert(hashing.TMKSide, hashing.TMKSide, 1)
+	if err == nil && v.info.rotation != 0 {
+		turnSquare(p, int(v.info.rotation))
+	}
+	return p, err
+}
+
+func (v *Video) convert(width, height int, smooth C.int) (hashing.Pixels, error) {
+	if int64(width)*int64(height) > v.limits.Pixels || max(width, height) > hashing.MaxSide {
+		return hashing.Pixels{}, semblance.Errorf(semblance.MediaTooLarge, "a frame of the video is %d by %d pixels, and the limit is %d pixels", width, height, v.limits.Pixels)
+	}
+	const room = 64
+	p := hashing.Pixels{Width: width, Height: height, Stride: (3*width+room-1)/room*room + room, Channels: 3}
+	if need := p.Stride*height + room; cap(v.rgb) < need {
+		v.rgb = make([]byte, need)
+	}
+	p.Pix = v.rgb[:p.Stride*height]
+	code := C.sem_video_rgb(v.v, (*C.uint8_t)(unsafe.SliceData(v.rgb)), C.int(p.Stride), C.int(width), C.int(height), smooth)
+	if code == C.SEM_VIDEO_DAMAGED {
+		return p, damaged("a frame of the video cannot be converted to RGB")
+	}
+	return p, v.failure(code, "")
+}
+
+// Sampler returns what chooses the frames of a vPDQ.
+func (v *Video) Sampler() Sampler { return Sampler{sampler{every: v.Interval}} }
+
+// A Sampler chooses frames by the time they are shown: the first, and one in each
+// interval. The zero value takes every frame.
+type Sampler struct{ sampler }
+
+// Take reports whether a frame is to be taken.
+func (s *Sampler) Take(f VideoFrame) bool { return s.every == 0 || s.take(f.Time) }
+
+// Pacer returns what chooses the frames of a TMK.
+func (v *Video) Pacer() *Pacer {
+	p := &Pacer{pacer{rate: hashing.TMKFramesPerSecond, length: 1}}
+	if v.a.Video.Rate > 0 {
+		p.length = hashing.TMKFramesPerSecond / v.a.Video.Rate
+	}
+	return p
+}
+
+// A Pacer chooses frames of a constant rate as ffmpeg does.
+type Pacer struct{ pacer }
+
+// Frames tells how often a frame is taken, and how many of these are the frame taken
+// before it instead.
+func (p *Pacer) Frames(f VideoFrame) (times, before int) { return p.frames(f.Shown, f.Length) }
+
+// End tells how often the last frame is taken once more at the end.
+func (p *Pacer) End() int { return p.end() }
+
+// Describe returns what is known so far; after the last frame, whether it was all.
+func (v *Video) Describe() semblance.Analysis {
+	a := v.a
+	video := *v.a.Video
+	a.Video, a.Warnings, a.Frames = &video, append([]string(nil), v.a.Warnings...), v.frames
+	video.Seen = v.clock.last
+	if v.clock.missing > 0 {
+		a.Warnings = append(a.Warnings, fmt.Sprintf("%d frames have no time; theirs is reckoned from the frame rate", v.clock.missing))
+	}
+	if v.clock.jumps > 0 {
+		a.Warnings = append(a.Warnings, fmt.Sprintf("the times of frames run back or away in %d places; they are reckoned on from there", v.clock.jumps))
+	}
+	if v.ended {
+		v.judge(&a)
+	}
+	return a
+}
+
+// judge says whether the end that was reached is the video's.
+func (v *Video) judge(a *semblance.Analysis) {
+	var bad C.int64_t
+	var readError, short, beyond C.int
+	C.sem_video_counts(v.v, &bad, &readError, &short, &beyond)
+	seen, length := v.clock.last+v.clock.step, a.Video.Duration
+	missing := length > 0 && v.clock.jumps == 0 && !v.keyframes && seen+max(2*time.Second, length/50) < length
+	switch {
+	case readError != 0:
+		a.Partial = fmt.Sprintf("the file cannot be read from its medium after %s of the video", brief(seen))
+	case short != 0:
+		a.Partial = fmt.Sprintf("the file became shorter while it was read, after %s of the video", brief(seen))
+	case beyond != 0:
+		a.Partial = fmt.Sprintf("truncated: what the index puts behind %s lies behind the end of the file", brief(seen))
+	case missing && v.info.own_duration != 0:
+		a.Partial = fmt.Sprintf("%s after %s of %s", cut(bad == 0), brief(seen), brief(length))
+	case bad > 0 || v.damaged > 0:
+		a.Partial = fmt.Sprintf("damaged: %d of %d frames have errors, and %d packets did not decode", v.damaged, v.frames, int64(bad))
+	case missing:
+		a.Partial = fmt.Sprintf("the video ends after %s, and the file lasts %s by its header: it is cut, or its sound is longer", brief(seen), brief(length))
+	}
+}
+
+// brief writes a time for a reader.
+func brief(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
+
+// Close frees the decoder.
+func (v *Video) Close() error {
+	C.sem_video_close(v.v)
+	v.v = nil
+	return nil
+}

@@ -1,0 +1,133 @@
+package media
+
+import (
+	"math"
+	"time"
+)
+
+// A videoClock makes times that grow of what a container says of its frames: seconds
+// from the first frame on.
+type videoClock struct {
+	step    time.Duration // of a frame, by the frame rate
+	started bool
+	first   int64         // nanoseconds, as written
+	shift   time.Duration // what jumps back have added
+	last    time.Duration
+	missing int // frames without a time
+	jumps   int // times that ran back, or away
+}
+
+// farthest is how long one frame may be shown before its time is taken for nonsense.
+const farthest = 12 * time.Hour
+
+// at returns the time of the next frame. One without a time comes a step after the one
+// in front, and so does one whose time runs back, as where recordings were put one
+// behind the other: the times after it go on from there.
+func (c *videoClock) at(pts int64, known bool) time.Duration {
+	switch {
+	case !known && !c.started:
+		c.started, c.missing = true, c.missing+1
+		return 0
+	case !known:
+		c.missing++
+		c.last += c.step
+		return c.last
+	case !c.started:
+		c.started, c.first = true, pts
+		return 0
+	}
+	t := time.Duration(math.MaxInt64)
+	// Hostile times may not overflow.
+	if d := float64(pts) - float64(c.first) + float64(c.shift); math.Abs(d) < 1<<62 {
+		t = time.Duration(pts - c.first + int64(c.shift))
+	}
+	if t < c.last || t > c.last+farthest {
+		c.jumps++
+		c.first, c.shift = pts, c.last+c.step
+		t = c.shift
+	}
+	c.last = t
+	return t
+}
+
+// A sampler takes frames of a video: the first, and then one in each interval.
+type sampler struct {
+	every, next time.Duration
+}
+
+// take reports whether the frame shown at t is one to take. A container that counts
+// milliseconds may put a frame just short of its second.
+func (s *sampler) take(t time.Duration) bool {
+	const rounding = time.Millisecond
+	if t += rounding; t < s.next {
+		return false
+	}
+	s.next = (t/s.every + 1) * s.every
+	return true
+}
+
+// The intervals of samples. A short video is sampled more densely, so that a clip of a
+// few seconds has frames next to the samples of the video it was cut from.
+const (
+	usualInterval = time.Second
+	denseInterval = time.Second / 2
+	shortVideo    = time.Minute
+)
+
+// interval follows from the length in the header, so that it is known before the first
+// frame, and equal for every decoding.
+func interval(length time.Duration) time.Duration {
+	if length > 0 && length < shortVideo {
+		return denseInterval
+	}
+	return usualInterval
+}
+
+// A pacer makes frames of a constant rate of those of a video, as ffmpeg does for a
+// format without times (-r with rawvideo: CFR): the TMK reference is made of what that
+// gives, its oddities in the first frames included.
+type pacer struct {
+	rate   float64 // frames a second wanted
+	length float64 // of a frame by the frame rate, in frames wanted
+	made   int64   // frames so far
+	before [3]int  // of the last three frames
+}
+
+// frames tells how often the frame shown at t is to be taken, and how many of these are
+// the frame before it. length is the frame's own, 0 when unknown.
+func (p *pacer) frames(t, length time.Duration) (times, before int) {
+	at := t.Seconds() * p.rate
+	at += math.Copysign(1.0/(1<<17), at)
+	frame := min(p.length, 1)
+	if n := math.RoundToEven(length.Seconds() * p.rate); n > 0 {
+		frame = n
+	}
+	drift := at - float64(p.made)
+	ahead := drift + frame
+	if drift < 0 && ahead > 0 {
+		drift = 0
+	}
+	times = 1
+	switch {
+	case ahead < -1.1:
+		times = 0
+	case ahead > 1.1:
+		times = int(math.RoundToEven(min(ahead, maxRepeats)))
+		if drift > 1.1 {
+			before = int(math.RoundToEven(drift - 0.6))
+		}
+	}
+	p.made += int64(times)
+	before = min(before, times)
+	p.before = [3]int{before, p.before[0], p.before[1]}
+	return times, before
+}
+
+// end tells how often the last frame is repeated at the end.
+func (p *pacer) end() int {
+	b := p.before
+	return max(min(b[0], b[1]), min(max(b[0], b[1]), b[2]))
+}
+
+// maxRepeats bounds what one frame that is shown for long costs: ten minutes' worth.
+const maxRepeats = 15 * 600

@@ -1,0 +1,343 @@
+//go:build cgo && native
+
+#include "videolib.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/avutil.h>
+#include <libavutil/display.h>
+#include <libswscale/swscale.h>
+
+// Every function that is called, by library. A header gives its type.
+#define AVUTIL(X)                                                                                          \
+  X(av_frame_alloc) X(av_frame_free) X(av_malloc) X(av_freep) X(av_strerror) X(av_dict_set) X(av_dict_get) X(av_dict_free) \
+  X(av_rescale_q) X(av_log_set_level) X(av_display_rotation_get) X(avutil_version)
+#define AVCODEC(X)                                                                                       \
+  X(avcodec_find_decoder) X(avcodec_alloc_context3) X(avcodec_parameters_to_context) X(avcodec_open2)    \
+  X(avcodec_send_packet) X(avcodec_receive_frame) X(avcodec_free_context) X(av_packet_alloc)             \
+  X(av_packet_free) X(av_packet_unref) X(avcodec_get_name) X(avcodec_version)
+#define AVFORMAT(X)                                                                                  \
+  X(avformat_alloc_context) X(avformat_free_context) X(avio_alloc_context) X(avio_context_free)      \
+  X(avformat_open_input) X(avformat_find_stream_info) X(av_read_frame) X(avformat_close_input)       \
+  X(av_guess_frame_rate) X(av_stream_get_side_data) X(avformat_version)
+#define SWSCALE(X) X(sws_getCachedContext) X(sws_scale) X(sws_freeContext) X(swscale_version)
+
+static struct {
+#define FIELD(f) __typeof__(&f) f;
+  AVUTIL(FIELD) AVCODEC(FIELD) AVFORMAT(FIELD) SWSCALE(FIELD)
+#undef FIELD
+  int loaded;
+} av;
+
+struct sem_video {
+  int fd;
+  int64_t size, at;
+  int read_error, short_read, beyond;
+  AVIOContext *io;
+  AVFormatContext *format;
+  AVCodecContext *codec;
+  AVStream *stream;
+  AVPacket *packet;
+  AVFrame *frame;
+  struct SwsContext *area, *smooth;
+  int keyframes, draining, failed_drains;
+  int64_t bad_packets;
+};
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+#define SONAME(name, major) "lib" name ".so." TEXT(major)
+
+static void *library(const char *name, char *why, size_t size) {
+  void *h = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
+  if (h == NULL) snprintf(why, size, "%s", dlerror());
+  return h;
+}
+
+int sem_video_load(char *version, size_t size) {
+  if (!av.loaded) {
+    void *h;
+#define LOAD(f)                                             \
+  if ((av.f = (__typeof__(&f))dlsym(h, #f)) == NULL) {      \
+    snprintf(version, size, "there is no " #f);             \
+    return SEM_VIDEO_NO_LIBRARY;                            \
+  }
+    if ((h = library(SONAME("avutil", LIBAVUTIL_VERSION_MAJOR), version, size)) == NULL) return SEM_VIDEO_NO_LIBRARY;
+    AVUTIL(LOAD)
+    if ((h = library(SONAME("avcodec", LIBAVCODEC_VERSION_MAJOR), version, size)) == NULL) return SEM_VIDEO_NO_LIBRARY;
+    AVCODEC(LOAD)
+    if ((h = library(SONAME("avformat", LIBAVFORMAT_VERSION_MAJOR), version, size)) == NULL) return SEM_VIDEO_NO_LIBRARY;
+    AVFORMAT(LOAD)
+    if ((h = library(SONAME("swscale", LIBSWSCALE_VERSION_MAJOR), version, size)) == NULL) return SEM_VIDEO_NO_LIBRARY;
+    SWSCALE(LOAD)
+#undef LOAD
+    av.av_log_set_level(AV_LOG_QUIET);
+    av.loaded = 1;
+  }
+  unsigned f = av.avformat_version(), c = av.avcodec_version(), s = av.swscale_version();
+  snprintf(version, size, "libavcodec %u.%u.%u, libavformat %u.%u.%u, libswscale %u.%u.%u", c >> 16, c >> 8 & 255, c & 255, f >> 16, f >> 8 & 255,
+           f & 255, s >> 16, s >> 8 & 255, s & 255);
+  return SEM_VIDEO_OK;
+}
+
+static int read_at(void *opaque, uint8_t *buf, int n) {
+  sem_video *v = opaque;
+  if (v->at > v->size) v->beyond = 1;
+  if (v->at >= v->size) return AVERROR_EOF;
+  ssize_t got;
+  do got = pread(v->fd, buf, n, v->at);
+  while (got < 0 && errno == EINTR);
+  if (got < 0) {
+    v->read_error = errno;
+    return AVERROR(EIO);
+  }
+  if (got == 0) {
+    v->short_read = 1;
+    return AVERROR_EOF;
+  }
+  v->at += got;
+  return (int)got;
+}
+
+static int64_t seek_to(void *opaque, int64_t offset, int whence) {
+  sem_video *v = opaque;
+  switch (whence & ~AVSEEK_FORCE) {
+    case AVSEEK_SIZE: return v->size;
+    case SEEK_SET: break;
+    case SEEK_CUR: offset += v->at; break;
+    case SEEK_END: offset += v->size; break;
+    default: return AVERROR(EINVAL);
+  }
+  if (offset < 0) return AVERROR(EINVAL);
+  return v->at = offset;
+}
+
+// A container may name other files. None is opened, whatever the cage says.
+static int open_none(struct AVFormatContext *s, AVIOContext **pb, const char *url, int flags, AVDictionary **options) {
+  (void)s, (void)pb, (void)url, (void)flags, (void)options;
+  return AVERROR(EACCES);
+}
+
+static void explain(int code, char *why, size_t size) {
+  if (av.av_strerror(code, why, size) < 0) snprintf(why, size, "error %d", code);
+}
+
+static int open_code(const sem_video *v, int code) {
+  if (v->read_error) return SEM_VIDEO_UNREADABLE;
+  if (code == AVERROR(ENOMEM)) return SEM_VIDEO_NO_MEMORY;
+  return SEM_VIDEO_NOT_OPEN;
+}
+
+static int64_t nanoseconds(int64_t ts, AVRational base) { return av.av_rescale_q(ts, base, (AVRational){1, 1000000000}); }
+
+static int open_format(sem_video *v, char *why, size_t size) {
+  const int buffer = 256 << 10;
+  uint8_t *mem = av.av_malloc(buffer);
+  v->format = av.avformat_alloc_context();
+  v->io = mem == NULL ? NULL : av.avio_alloc_context(mem, buffer, 0, v, read_at, NULL, seek_to);
+  if (v->format == NULL || v->io == NULL) {
+    if (v->io == NULL) av.av_freep(&mem);
+    return SEM_VIDEO_NO_MEMORY;
+  }
+  v->format->pb = v->io;
+  v->format->flags |= AVFMT_FLAG_CUSTOM_IO;
+  v->format->io_open = open_none;
+  AVDictionary *options = NULL;
+  // What holds seized videos; nothing that is a list of other files.
+  av.av_dict_set(&options, "format_whitelist", "mov,matroska,avi,mpeg,mpegvideo,mpegts,flv,asf,ogg,rm,mxf,wtv,ivf", 0);
+  int code = av.avformat_open_input(&v->format, NULL, NULL, &options);  // frees format when it fails
+  av.av_dict_free(&options);
+  if (code == 0) code = av.avformat_find_stream_info(v->format, NULL);
+  if (code < 0) {
+    explain(code, why, size);
+    return open_code(v, code);
+  }
+  return SEM_VIDEO_OK;
+}
+
+// choose takes the first video stream that is no cover picture.
+static void choose(sem_video *v, sem_video_info *info) {
+  for (unsigned i = 0; i < v->format->nb_streams; i++) {
+    AVStream *s = v->format->streams[i];
+    s->discard = AVDISCARD_ALL;
+    info->streams++;
+    if (s->codecpar->codec_type != AVMEDIA_TYPE_VIDEO) continue;
+    if (s->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS)) {
+      info->covers++;
+      continue;
+    }
+    if (info->videos++ == 0) v->stream = s;
+  }
+}
+
+static int turned(const sem_video *v) {
+  size_t size = 0;
+  const uint8_t *m = av.av_stream_get_side_data(v->stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+  if (m == NULL || size < 9 * sizeof(int32_t)) return 0;
+  double d = -av.av_display_rotation_get((const int32_t *)m);
+  if (!(d > -1000 && d < 1000)) return 0;
+  int n = (int)(d < 0 ? d / 90 - 0.5 : d / 90 + 0.5);
+  return ((n % 4 + 4) % 4) * 90;
+}
+
+// tagged_duration is what the usual muxers of Matroska write of each stream.
+static int64_t tagged_duration(AVStream *s) {
+  AVDictionaryEntry *e = av.av_dict_get(s->metadata, "DURATION", NULL, 0);
+  unsigned hours, minutes;
+  double seconds;
+  if (e == NULL || sscanf(e->value, "%5u:%2u:%lf", &hours, &minutes, &seconds) != 3 || minutes > 59 || !(seconds >= 0 && seconds < 60)) return 0;
+  return (int64_t)((hours * 3600.0 + minutes * 60.0 + seconds) * 1e9);
+}
+
+static void describe(sem_video *v, sem_video_info *info) {
+  AVStream *s = v->stream;
+  snprintf(info->format, sizeof info->format, "%s", v->format->iformat->name);
+  snprintf(info->codec, sizeof info->codec, "%s", av.avcodec_get_name(s->codecpar->codec_id));
+  info->width = s->codecpar->width;
+  info->height = s->codecpar->height;
+  info->rotation = turned(v);
+  AVRational r = av.av_guess_frame_rate(v->format, s, NULL);
+  if (r.num > 0 && r.den > 0) info->rate_num = r.num, info->rate_den = r.den;
+  if (s->duration != AV_NOPTS_VALUE && s->duration > 0)
+    info->duration = nanoseconds(s->duration, s->time_base), info->own_duration = 1;
+  else if ((info->duration = tagged_duration(s)) > 0)
+    info->own_duration = 1;
+  else if (v->format->duration != AV_NOPTS_VALUE && v->format->duration > 0)
+    info->duration = nanoseconds(v->format->duration, AV_TIME_BASE_Q);
+  if (info->duration < 0) info->duration = 0;
+  if (v->format->start_time != AV_NOPTS_VALUE) {
+    info->start = nanoseconds(v->format->start_time, AV_TIME_BASE_Q);
+    info->has_start = 1;
+  }
+}
+
+int sem_video_open(int fd, int64_t size, int64_t max_pixels, sem_video **out, sem_video_info *info, char *why, size_t why_size) {
+  memset(info, 0, sizeof *info);
+  sem_video *v = *out = calloc(1, sizeof *v);
+  if (v == NULL) return SEM_VIDEO_NO_MEMORY;
+  v->fd = fd;
+  v->size = size;
+  int code = open_format(v, why, why_size);
+  if (code != SEM_VIDEO_OK) return code;
+  choose(v, info);
+  if (v->stream == NULL) return SEM_VIDEO_NO_VIDEO;
+  v->stream->discard = AVDISCARD_DEFAULT;
+  describe(v, info);
+  const AVCodec *c = av.avcodec_find_decoder(v->stream->codecpar->codec_id);
+  if (c == NULL) return SEM_VIDEO_NO_DECODER;
+  v->codec = av.avcodec_alloc_context3(c);
+  v->packet = av.av_packet_alloc();
+  v->frame = av.av_frame_alloc();
+  if (v->codec == NULL || v->packet == NULL || v->frame == NULL) return SEM_VIDEO_NO_MEMORY;
+  v->codec->max_pixels = max_pixels;
+  return SEM_VIDEO_OK;
+}
+
+int sem_video_start(sem_video *v, int threads, int keyframes, char *why, size_t why_size) {
+  int code = av.avcodec_parameters_to_context(v->codec, v->stream->codecpar);
+  v->codec->pkt_timebase = v->stream->time_base;
+  v->codec->thread_count = threads;
+  v->keyframes = keyframes;
+  // Not in the demuxer: that of MP4 then mixes up the times of frames that are left.
+  if (keyframes) v->codec->skip_frame = AVDISCARD_NONKEY;
+  if (code == 0) code = av.avcodec_open2(v->codec, NULL, NULL);
+  if (code == 0) return SEM_VIDEO_OK;
+  explain(code, why, why_size);
+  return code == AVERROR(ENOMEM) ? SEM_VIDEO_NO_MEMORY : SEM_VIDEO_DAMAGED;
+}
+
+// feed gives the decoder one more packet, or tells it that there are none. What it
+// refuses is counted: the next packet may be good.
+static int feed(sem_video *v) {
+  for (;;) {
+    int code = av.av_read_frame(v->format, v->packet);
+    if (code == AVERROR(ENOMEM)) return SEM_VIDEO_NO_MEMORY;
+    if (code < 0) { // the end, or nothing behind can be read
+      if (code != AVERROR_EOF) v->bad_packets++;
+      v->draining = 1;
+      av.avcodec_send_packet(v->codec, NULL);
+      return SEM_VIDEO_OK;
+    }
+    int other = v->packet->stream_index != v->stream->index;
+    if (other || (v->keyframes && !(v->packet->flags & AV_PKT_FLAG_KEY))) {
+      av.av_packet_unref(v->packet);
+      continue;
+    }
+    code = av.avcodec_send_packet(v->codec, v->packet);
+    av.av_packet_unref(v->packet);
+    if (code == AVERROR(ENOMEM)) return SEM_VIDEO_NO_MEMORY;
+    if (code < 0) v->bad_packets++;
+    return SEM_VIDEO_OK;
+  }
+}
+
+int sem_video_next(sem_video *v, sem_video_frame *out) {
+  for (;;) {
+    int code = av.avcodec_receive_frame(v->codec, v->frame);
+    if (code == 0) break;
+    if (code == AVERROR(ENOMEM)) return SEM_VIDEO_NO_MEMORY;
+    if (code == AVERROR_EOF) return SEM_VIDEO_END;
+    if (code != AVERROR(EAGAIN)) v->bad_packets++;
+    if (v->draining) { // one that is held back may be damaged, and the next one good
+      if (code == AVERROR(EAGAIN) || ++v->failed_drains > 64) return SEM_VIDEO_END;
+      continue;
+    }
+    if ((code = feed(v)) != SEM_VIDEO_OK) return code;
+  }
+  AVFrame *f = v->frame;
+  memset(out, 0, sizeof *out);
+  // FFmpeg's guess mends pts by dts, which mean nothing where frames are skipped.
+  int64_t ts = v->keyframes && f->pts != AV_NOPTS_VALUE ? f->pts : f->best_effort_timestamp;
+  out->has_pts = ts != AV_NOPTS_VALUE;
+  if (out->has_pts) out->pts = nanoseconds(ts, v->stream->time_base);
+  if (out->pts == INT64_MIN) out->has_pts = 0; // too large for nanoseconds: nobody's time
+  if (f->pkt_duration > 0) out->duration = nanoseconds(f->pkt_duration, v->stream->time_base);
+  out->key = f->key_frame;
+  out->damaged = f->decode_error_flags != 0 || (f->flags & AV_FRAME_FLAG_CORRUPT) != 0;
+  out->width = f->width;
+  out->height = f->height;
+  return SEM_VIDEO_OK;
+}
+
+int sem_video_rgb(sem_video *v, uint8_t *rgb, int stride, int width, int height, int smooth) {
+  AVFrame *f = v->frame;
+  struct SwsContext **s = smooth ? &v->smooth : &v->area;
+  // The reference of vPDQ averages areas; that of TMK calls ffmpeg, which is bicubic.
+  *s = av.sws_getCachedContext(*s, f->width, f->height, f->format, width, height, AV_PIX_FMT_RGB24, smooth ? SWS_BICUBIC : SWS_AREA, NULL, NULL, NULL);
+  if (*s == NULL) return SEM_VIDEO_NO_MEMORY;
+  uint8_t *planes[4] = {rgb};
+  int strides[4] = {stride};
+  int rows = av.sws_scale(*s, (const uint8_t *const *)f->data, f->linesize, 0, f->height, planes, strides);
+  return rows == height ? SEM_VIDEO_OK : SEM_VIDEO_DAMAGED;
+}
+
+void sem_video_counts(const sem_video *v, int64_t *bad_packets, int *read_error, int *short_read, int *beyond) {
+  *bad_packets = v->bad_packets;
+  *read_error = v->read_error;
+  *short_read = v->short_read;
+  *beyond = v->beyond;
+}
+
+void sem_video_close(sem_video *v) {
+  if (v == NULL) return;
+  if (av.loaded) {
+    av.sws_freeContext(v->area);
+    av.sws_freeContext(v->smooth);
+    av.av_frame_free(&v->frame);
+    av.av_packet_free(&v->packet);
+    av.avcodec_free_context(&v->codec);
+    if (v->format != NULL) av.avformat_close_input(&v->format);
+    if (v->io != NULL) {
+      av.av_freep(&v->io->buffer);
+      av.avio_context_free(&v->io);
+    }
+  }
+  free(v);
+}

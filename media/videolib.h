@@ -1,0 +1,69 @@
+// The part of FFmpeg's libraries that is used, loaded when the first video comes and
+// not before: with them a process loads some 130 shared objects.
+#ifndef SEM_VIDEOLIB_H
+#define SEM_VIDEOLIB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct sem_video sem_video;
+
+// What is known of a video from its headers.
+typedef struct {
+  char format[64], codec[64];
+  int width, height;
+  int rotation;            // degrees clockwise that the picture is turned to be shown: 0, 90, 180, 270
+  int rate_num, rate_den;  // frames a second, guessed as ffmpeg does; 0 unknown
+  int64_t duration;        // nanoseconds; 0 unknown
+  int own_duration;        // of the stream; else of the container, whose sound may be longer
+  int64_t start;           // of the container, nanoseconds
+  int has_start;
+  int videos;              // video streams, cover pictures not counted
+  int covers;
+  int streams;
+} sem_video_info;
+
+// A decoded frame.
+typedef struct {
+  int64_t pts;       // nanoseconds as written
+  int64_t duration;  // nanoseconds; 0 unknown
+  int has_pts, key, damaged, width, height;
+} sem_video_frame;
+
+enum {
+  SEM_VIDEO_OK = 0,
+  SEM_VIDEO_END = 1,
+  SEM_VIDEO_NO_LIBRARY = -1,
+  SEM_VIDEO_NOT_OPEN = -2,   // no demuxer, or a header that does not parse
+  SEM_VIDEO_NO_VIDEO = -3,
+  SEM_VIDEO_NO_DECODER = -4,
+  SEM_VIDEO_NO_MEMORY = -5,
+  SEM_VIDEO_DAMAGED = -6,
+  SEM_VIDEO_UNREADABLE = -7, // the medium, not the video
+};
+
+// sem_video_load loads the libraries, once, and fills version with theirs.
+int sem_video_load(char *version, size_t size);
+
+// sem_video_open reads headers. fd is read with pread and not closed. A failure fills
+// why. max_pixels bounds every frame.
+int sem_video_open(int fd, int64_t size, int64_t max_pixels, sem_video **out, sem_video_info *info, char *why, size_t why_size);
+
+// sem_video_start opens the decoder.
+int sem_video_start(sem_video *v, int threads, int keyframes, char *why, size_t why_size);
+
+// sem_video_next decodes the next frame in the order of showing.
+int sem_video_next(sem_video *v, sem_video_frame *out);
+
+// sem_video_rgb writes the present frame as RGB of a size: averaging areas, or, smooth,
+// as ffmpeg's own scaling does by default. Rows and buffer need 64 bytes of room behind
+// their end, which vector code may write.
+int sem_video_rgb(sem_video *v, uint8_t *rgb, int stride, int width, int height, int smooth);
+
+// sem_video_counts tells how many packets did not decode, and of the reading: whether
+// it failed, ended before the size that the file had, or was sent behind its end.
+void sem_video_counts(const sem_video *v, int64_t *bad_packets, int *read_error, int *short_read, int *beyond);
+
+void sem_video_close(sem_video *v);
+
+#endif

@@ -1,0 +1,164 @@
+package worker_test
+
+import (
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"os"
+	"semblance"
+	"semblance/hashing"
+	"semblance/worker"
+)
+
+func videoRequest() semblance.AnalyzeRequest {
+	return semblance.AnalyzeRequest{Hashes: []hashing.Algorithm{hashing.AlgorithmPDQ}, Videos: hashing.VideoAlgorithms()}
+}
+
+// TestAVideoHasItsOwnTime gives pictures no time at all, and a video enough.
+func TestAVideoHasItsOwnTime(t *testing.T) {
+	t.Parallel()
+	limits := semblance.Limits{Deadline: 200 * time.Millisecond, VideoDeadline: time.Minute, VideoFrames: 5}
+	p := open(t, func(o *worker.Options) { o.Limits = limits.WithDefaults() })
+	a, err := analyze(t, p, "video slow", videoRequest())
+	if err != nil || !a.IsVideo() || len(a.Signals) != 3 || a.Signal(hashing.AlgorithmTMK) == nil || len(a.Hashes) != 0 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if _, err := analyze(t, p, "hang", videoRequest()); !errors.Is(err, semblance.Timeout) || !strings.Contains(err.Error(), "200ms") {
+		t.Errorf("a picture took a video's time: %v", err)
+	}
+	req := videoRequest()
+	req.Limits = semblance.Limits{VideoDeadline: 300 * time.Millisecond}
+	if _, err := analyze(t, p, "video hang", req); !errors.Is(err, semblance.Timeout) || !strings.Contains(err.Error(), "300ms") {
+		t.Errorf("%v", err)
+	}
+	// Who does not ask for videos gets what the picture's side says.
+	if _, err := analyze(t, open(t), "video ok", semblance.AnalyzeRequest{}); err == nil {
+		t.Error("nobody asked for a video")
+	}
+}
+
+func TestVideoAnswersThatNoHonestChildGives(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"video picture", "video missing", "video cut", "video hashes", "video time", "video turned", "video frames", "sneak"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			req := videoRequest()
+			req.Limits.VideoFrames = 5
+			if _, err := analyze(t, open(t), how, req); !errors.Is(err, semblance.Internal) || !strings.Contains(err.Error(), "not a valid one") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+func TestVideoRequestsThatCannotBeMeant(t *testing.T) {
+	t.Parallel()
+	p := open(t)
+	for _, req := range []semblance.AnalyzeRequest{
+		{Videos: []hashing.Algorithm{hashing.AlgorithmPDQ}},
+		{Hashes: []hashing.Algorithm{hashing.AlgorithmVPDQ}},
+		{Limits: semblance.Limits{VideoFrames: -1}},
+		{Limits: semblance.Limits{VideoFrames: 1 << 30}},
+		{Limits: semblance.Limits{VideoCPU: -1}},
+	} {
+		if _, err := analyze(t, p, "ok", req); !errors.Is(err, semblance.Invalid) {
+			t.Errorf("%+v: %v", req, err)
+		}
+	}
+	if s := p.Stats(); s.Started != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// film makes a video with ffmpeg.
+func film(t *testing.T, name string, args ...string) *os.File {
+	t.Helper()
+	program, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		t.Skip("ffmpeg is not installed: no videos can be made to test with")
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if out, err := exec.Command(program, append(append([]string{"-nostdin", "-loglevel", "error"}, args...), path)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func TestRealWorkerHashesAVideoInItsCage(t *testing.T) {
+	t.Parallel()
+	p := real(t)
+	f := film(t, "v.mkv", "-f", "lavfi", "-i", "testsrc2=r=10:d=90:s=160x120", "-c:v", "libx264", "-g", "50")
+	a, err := p.Analyze(t.Context(), f, videoRequest())
+	if err != nil {
+		t.Fatalf("%v, cause %v", err, errors.Unwrap(err))
+	}
+	v, err := hashing.ParseVPDQBinary(a.Signal(hashing.AlgorithmVPDQ).Value)
+	if err != nil || len(v) != 90 || v[7].Time.Round(time.Millisecond) != 7*time.Second || v[7].Frame != 70 || v[7].Quality == 0 {
+		t.Errorf("%d frames, %+v, %v", len(v), v[min(7, len(v)-1)], err)
+	}
+	k, err := hashing.ParseVPDQBinary(a.Signal(hashing.AlgorithmVPDQKeyframes).Value)
+	if err != nil || len(k) < 18 {
+		t.Errorf("%d keyframes, %v", len(k), err)
+	}
+	tmk, err := hashing.ParseTMK(a.Signal(hashing.AlgorithmTMK).Value)
+	if err != nil || tmk.Frames < 1349 || tmk.Frames > 1351 {
+		t.Errorf("TMK of %d frames, %v", tmk.Frames, err)
+	}
+	if a.Type != "video/x-matroska" || a.Partial != "" || a.Frames != 900 || a.Video.Codec != "h264" || a.Width != 160 {
+		t.Errorf("%+v, %+v", a, a.Video)
+	}
+}
+
+// TestRealWorkerSaysWhatItLeftOut meets each limit of a video.
+func TestRealWorkerSaysWhatItLeftOut(t *testing.T) {
+	t.Parallel()
+	p := real(t)
+	f := film(t, "v.mp4", "-f", "lavfi", "-i", "testsrc2=r=10:d=100:s=320x240", "-c:v", "mpeg4")
+	for _, tt := range []struct {
+		name   string
+		limits semblance.Limits
+		want   string // of Partial
+		code   semblance.Code
+	}{
+		{"frames", semblance.Limits{VideoFrames: 7}, "7 frames are hashed", ""},
+		{"processor time", semblance.Limits{VideoCPU: time.Nanosecond * 10, VideoDeadline: time.Minute}, "", semblance.Timeout},
+		{"time", semblance.Limits{VideoDeadline: time.Minute, VideoCPU: 130 * time.Millisecond}, "limit on the processor time", ""},
+		{"bytes", semblance.Limits{Bytes: 100, VideoBytes: 1000}, "", semblance.MediaTooLarge},
+		{"pixels", semblance.Limits{Pixels: 1000}, "", semblance.MediaTooLarge},
+	} {
+		req := semblance.AnalyzeRequest{Videos: []hashing.Algorithm{hashing.AlgorithmVPDQ}, Limits: tt.limits}
+		a, err := p.Analyze(t.Context(), f, req)
+		if tt.name == "processor time" || tt.name == "time" {
+			// Which side ends it depends on the machine; that something is said does not.
+			if err == nil && !strings.Contains(a.Partial, "processor time") || err != nil && semblance.CodeOf(err) != semblance.Timeout {
+				t.Errorf("%s: %q, %v", tt.name, a.Partial, err)
+			}
+			continue
+		}
+		if semblance.CodeOf(err) != tt.code || !strings.Contains(a.Partial, tt.want) || tt.want != "" && a.Partial == "" {
+			t.Errorf("%s: %q, %v", tt.name, a.Partial, err)
+		}
+	}
+}
+
+func TestRealWorkerRefusesWhatIsNoVideo(t *testing.T) {
+	t.Parallel()
+	p := real(t)
+	f := film(t, "sound.mp4", "-f", "lavfi", "-i", "sine=d=1")
+	if _, err := p.Analyze(t.Context(), f, videoRequest()); !errors.Is(err, semblance.MediaUnsupported) || !strings.Contains(err.Error(), "no video in this file") {
+		t.Errorf("%v", err)
+	}
+	r, err := p.Report(t.Context())
+	if err != nil || !r.Video.Works {
+		t.Errorf("%+v, %v", r.Video, err)
+	}
+}
