@@ -244,9 +244,6 @@ type EntryStore interface {
 	// AddEntries stores new entries and raises the collection's version. A value
 	// that is there already is left as it is; the count is of new ones.
 	AddEntries(ctx context.Context, c CollectionID, entries []HashEntry, ev AuditEvent) (int, error)
-	// RemoveEntries removes entries, raises the collection's version and returns which they
-	// were. NotFound, and nothing removed, when one is not there.
-	RemoveEntries(ctx context.Context, c CollectionID, r EntryRemoval, ev AuditEvent) ([]EntryID, error)
 	// Entries returns the entries of ids, in order; a missing one is an error (NotFound).
 	Entries(ctx context.Context, ids ...EntryID) ([]HashEntry, error)
 	// Algorithms lists the algorithms a collection has values of.

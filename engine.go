@@ -48,6 +48,7 @@ type Parts struct {
 	Analyzer   Analyzer
 	// Lookbacks, Notices and Kept are what looking back at old exhibits needs.
 	Lookbacks LookbackStore
+	Removals  EntryRemover
 	Notices   NoticeStore
 	Kept      KeptIndex
 	// Engines are the face engines there are. The zero value is those built in.

@@ -40,7 +40,7 @@ func newLookbackRig(t *testing.T, seed uint64) *lookbackRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Kept, r.Lookbacks, r.Notices = index, r.store, r.store
+	r.Kept, r.Lookbacks, r.Removals, r.Notices = index, r.store, r.store, r.store
 	if _, err := r.CreateCase(t.Context(), tester, semblance.Case{Number: "C2", Agency: "B", Country: "nl", Purpose: "p2", Basis: "b2"}); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,13 @@ type EntryRemoval struct {
 	Source string
 }
 
+// An EntryRemover removes the content of hashes and known-good collections.
+type EntryRemover interface {
+	// RemoveEntries removes entries, raises the collection's version and returns which they
+	// were. NotFound, and nothing removed, when one is not there.
+	RemoveEntries(ctx context.Context, c CollectionID, r EntryRemoval, ev AuditEvent) ([]EntryID, error)
+}
+
 // RemoveEntries removes entries of a hashes or known-good collection and returns how many.
 // What rests on them in cases is withdrawn by a look-back.
 func (e *Engine) RemoveEntries(ctx context.Context, who Actor, collection string, r EntryRemoval) (int, error) {
@@ -30,7 +37,7 @@ func (e *Engine) RemoveEntries(ctx context.Context, who Actor, collection string
 	} else {
 		ev.Detail["entries"] = r.IDs
 	}
-	gone, err := e.Entries.RemoveEntries(ctx, c.ID, r, ev)
+	gone, err := e.Removals.RemoveEntries(ctx, c.ID, r, ev)
 	if err != nil {
 		return 0, err
 	}

@@ -7,7 +7,7 @@ import (
 	"semblance"
 )
 
-// RemoveEntries implements [semblance.EntryStore]. What was removed is overwritten in the
+// RemoveEntries implements [semblance.EntryRemover]. What was removed is overwritten in the
 // data file. The count is part of the audit event.
 func (s *Store) RemoveEntries(ctx context.Context, c semblance.CollectionID, r semblance.EntryRemoval, ev semblance.AuditEvent) (gone []semblance.EntryID, err error) {
 	err = s.write(ctx, "remove the entries", &ev, func(tx *sql.Tx) error {
