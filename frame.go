@@ -9,7 +9,7 @@ type Frame struct {
 	Index  int    `json:"index"` // position among the file's frames
 	Width  int    `json:"width"`
 	Height int    `json:"height"`
-	RGB    []byte `json:"rgb"` // 3*Width*Height bytes
+	RGB    []byte `json:"-"` // 3*Width*Height bytes
 }
 
 // A Picture is an opened file whose frames have not been decoded yet. Everything

@@ -85,7 +85,7 @@ func environment(o *Options) []string {
 // hello makes the child close its cage and takes its facts.
 func (c *child) hello(ctx context.Context, o *Options) error {
 	req := request{Hello: &Hello{Version: protocolVersion, Models: o.Models, Engines: o.Engines, Threads: o.Threads, Memory: o.Limits.Memory}}
-	r, err := c.ask(ctx, req, nil, terms{deadline: o.StartTimeout, budget: budget{64 << 10, 256, 4096}})
+	r, err := c.ask(ctx, req, nil, terms{deadline: o.StartTimeout, budget: budget{bytes: 64 << 10, objects: 256, values: 4096}})
 	switch {
 	case err != nil:
 		return err
@@ -154,7 +154,11 @@ func (c *child) exchange(frame []byte, f *os.File, b budget) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseReply(answer, b)
+	r, err := parseReply(answer, b)
+	if err == nil && r.Analysis != nil {
+		err = readPixels(c.conn, r.Analysis.Pictures, b)
+	}
+	return r, err
 }
 
 // watchCPU kills the child when it uses more processor time than t allows, until

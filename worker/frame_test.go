@@ -66,7 +66,7 @@ func TestFrameRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := parseReply(frame, budget{maxReply, 100, 100})
+	got, err := parseReply(frame, budget{bytes: maxReply, objects: 100, values: 100})
 	if err != nil || *got.Error != *want.Error {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -8,11 +8,11 @@ import (
 
 // protocolVersion is raised with every change, so that programs of two releases
 // refuse each other instead of misunderstanding.
-const protocolVersion = 4
+const protocolVersion = 5
 
 // The parent writes a request, the child answers with one reply; then the next.
 // Each is a frame: four bytes of length, big endian, and that many bytes of
-// JSON. A request to analyze carries a descriptor with its first byte.
+// JSON. The pixels of an analysis follow its frame. A request to analyze carries a descriptor with its first byte.
 type request struct {
 	Hello   *Hello                    `json:"hello,omitempty"`
 	Analyze *semblance.AnalyzeRequest `json:"analyze,omitempty"`
@@ -78,9 +78,6 @@ func replyBudget(req *semblance.AnalyzeRequest) budget {
 	if req.Thumbnail > 0 {
 		b.bytes += base64Size(maxPicture)
 	}
-	if req.Pictures > 0 {
-		b.bytes += base64Size(min(MaxPictureBytes, 3*req.Pictures*req.Pictures*req.Limits.Frames))
-	}
 	faces := req.Limits.Faces * req.Limits.Frames * len(Engines(req))
 	b.objects += faces * 16          // a face, its box, its points
 	b.values += faces * (1024 + 128) // the longest embedding, and the rest of a face
@@ -97,13 +94,11 @@ func replyBudget(req *semblance.AnalyzeRequest) budget {
 	if req.Crops {
 		b.bytes += faces * base64Size(maxCrop)
 	}
+	b.objects += req.Limits.Frames // pictures
 	b.bytes = min(b.bytes, maxReply)
+	b.side, b.frames = req.Pictures, req.Limits.Frames
 	return b
 }
-
-// MaxPictureBytes is how many bytes of pixels an answer has at most, over all frames: they
-// fit the largest reply beside everything else.
-const MaxPictureBytes = 36 << 20
 
 func base64Size(n int) int { return n/3*4 + 4 }
 
@@ -113,4 +108,6 @@ type budget struct {
 	bytes   int
 	objects int // opening braces and brackets
 	values  int // commas
+	side    int // longest side of frames that are given back as pixels
+	frames  int // that are given back
 }

@@ -22,10 +22,10 @@ import (
 func rawChild(how string) {
 	conn := os.NewFile(3, "parent")
 	readRaw(conn)
-	facts := `{"facts":{"version":4,"program":"raw","cpu":"","cage":{"landlock":0,"seccomp":false,"limits":false,"capabilities":false}}}`
+	facts := `{"facts":{"version":5,"program":"raw","cpu":"","cage":{"landlock":0,"seccomp":false,"limits":false,"capabilities":false}}}`
 	switch how {
 	case "hello-version":
-		facts = strings.Replace(facts, `"version":4`, `"version":5`, 1)
+		facts = strings.Replace(facts, `"version":5`, `"version":6`, 1)
 	case "hello-empty":
 		facts = `{}`
 	}
@@ -36,6 +36,19 @@ func rawChild(how string) {
 	case "good":
 		writeRaw(conn, good)
 		readRaw(conn)
+	case "pixels-large":
+		writeRaw(conn, strings.Replace(good, `"metadata"`, `"pictures":[{"index":0,"width":65,"height":1}],"metadata"`, 1))
+		readRaw(conn)
+	case "pixels-none":
+		writeRaw(conn, strings.Replace(good, `"metadata"`, `"pictures":[{"index":0,"width":0,"height":1}],"metadata"`, 1))
+		readRaw(conn)
+	case "pixels-in-json":
+		writeRaw(conn, strings.Replace(good, `"metadata"`, `"pictures":[{"index":0,"width":1,"height":1,"rgb":"AAAA"}],"metadata"`, 1))
+		readRaw(conn)
+	case "pixels-cut":
+		writeRaw(conn, strings.Replace(good, `"metadata"`, `"pictures":[{"index":0,"width":64,"height":64}],"metadata"`, 1))
+		conn.Write(make([]byte, 100))
+		return
 	case "garbage":
 		conn.Write([]byte("HTTP/1.1 200 OK\r\n\r\n"))
 	case "not-json":
@@ -101,11 +114,11 @@ func TestTheWireIsAsDocumented(t *testing.T) {
 func TestBytesThatAreNoAnswerCostTheChild(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"garbage", "not-json", "empty", "two-answers", "unknown-field", "oversize", "braces", "commas",
-		"deep", "big-number", "nothing", "half", "close"} {
+		"deep", "big-number", "nothing", "half", "close", "pixels-large", "pixels-none", "pixels-in-json", "pixels-cut"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			p := open(t, raw(how))
-			_, err := analyze(t, p, "x", semblance.AnalyzeRequest{})
+			_, err := analyze(t, p, "x", semblance.AnalyzeRequest{Pictures: 64})
 			if !errors.Is(err, semblance.Internal) || !strings.Contains(err.Error(), "the worker was replaced") {
 				t.Errorf("%v", err)
 			}

@@ -65,7 +65,7 @@ func (p *Pool) Report(ctx context.Context) (Report, error) {
 		return Report{}, semblance.Errorf(semblance.Internal, "the targets for trying a worker's cage cannot be made").WithCause(err)
 	}
 	defer release()
-	answer, err := c.ask(ctx, request{Probe: &t}, nil, terms{deadline: time.Minute, budget: budget{64 << 10, 1024, 4096}})
+	answer, err := c.ask(ctx, request{Probe: &t}, nil, terms{deadline: time.Minute, budget: budget{bytes: 64 << 10, objects: 1024, values: 4096}})
 	if err != nil {
 		return Report{}, unfit(err)
 	}
@@ -130,7 +130,7 @@ func (p *Pool) checkEngine(ctx context.Context, name semblance.EngineName) (Engi
 		return e, err
 	}
 	defer func() { p.forget(c); c.close() }()
-	r, err := c.ask(ctx, request{Check: name}, nil, terms{deadline: time.Minute, budget: budget{64 << 10, 64, 1024}})
+	r, err := c.ask(ctx, request{Check: name}, nil, terms{deadline: time.Minute, budget: budget{bytes: 64 << 10, objects: 64, values: 1024}})
 	switch {
 	case ctx.Err() != nil:
 		return e, ctx.Err()

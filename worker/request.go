@@ -40,7 +40,6 @@ const (
 	mostFrames = 1024
 	mostFaces  = 10000
 
-	maxPictureSide  = 2048
 	mostVideoFrames = 600_000 // a week at a frame a second; 48 bytes each
 )
 

@@ -128,12 +128,16 @@ func send(conn *net.UnixConn, r *reply) error {
 	frame, err := marshalFrame(r, maxReply)
 	if err != nil {
 		// A NaN among the numbers, most likely; the parent must get an answer.
-		frame, err = marshalFrame(&reply{Error: remote(err)}, maxReply)
+		r = &reply{Error: remote(err)}
+		frame, err = marshalFrame(r, maxReply)
 	}
 	if err != nil {
 		return err
 	}
-	return sendFrame(conn, frame, nil)
+	if err := sendFrame(conn, frame, nil); err != nil || r.Analysis == nil {
+		return err
+	}
+	return sendPixels(conn, r.Analysis.Pictures)
 }
 
 func (p *Program) answer(in arrival) *reply {
