@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every benchmark beside its peer, one after the other, and prints one table.
 
-    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [start] [group] [digests] [photodna] [sheet]
+    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [start] [group] [digests] [photodna] [video] [sheet]
 
 A part that cannot run says why in its row; nothing is taken over from an earlier run. What
 is compared on one core is pinned to one. Programs of bench/ may add rows of their
@@ -260,8 +260,13 @@ def digests():
         f"{r['scan']['ratio']:.3f}x ({r['scan']['low']:.3f} to {r['scan']['high']:.3f}): {r['scan']['many_s']:.2f} s", f"{r['scan']['few_s']:.2f} s")
 
 
+def video():
+    import video as part  # bench/video.py
+    part.measure(sys.modules[__name__])
+
+
 def main(asked):
-    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "start": start, "group": group, "digests": digests, "photodna": photodna, "sheet": lambda: sheet.measure(sys.modules[__name__])}
+    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "start": start, "group": group, "digests": digests, "photodna": photodna, "video": video, "sheet": lambda: sheet.measure(sys.modules[__name__])}
     unknown = [a for a in asked if a not in parts]
     if unknown:
         sys.exit(f"bench: no part {unknown[0]!r}; there are {', '.join(parts)}")
