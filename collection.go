@@ -255,6 +255,13 @@ type EntryStore interface {
 	EachEntryOf(ctx context.Context, c CollectionID, alg hashing.Algorithm, f func(HashEntry) error) error
 }
 
+// An AlgorithmStore is an EntryStore that finds the entries of one algorithm without
+// walking over all of them.
+type AlgorithmStore interface {
+	// EachEntryOf is EachEntry for the entries of one algorithm.
+	EachEntryOf(ctx context.Context, c CollectionID, alg hashing.Algorithm, f func(HashEntry) error) error
+}
+
 // ObjectStore keeps originals by SHA-256.
 type ObjectStore interface {
 	// Put stores what r gives under its SHA-256, which it checks; storing twice is one.

@@ -145,12 +145,12 @@ func (v *videoProbe) pictures(ctx context.Context) ([]NearMatch, error) {
 	var out []NearMatch
 	for _, id := range sortedIDs(best) {
 		b := best[id]
-		entries, err := v.e.Entries.Entries(ctx, id)
+		en, there, err := v.e.entry(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		c, en := v.byID[b.Collection], entries[0]
-		if en.Quality >= 0 && en.Quality < c.PDQQuality {
+		c := v.byID[b.Collection]
+		if !there || en.Quality >= 0 && en.Quality < c.PDQQuality {
 			continue
 		}
 		n, err := v.near(ctx, c, en, hashing.AlgorithmPDQ, b.Distance)
@@ -179,11 +179,14 @@ func (v *videoProbe) videos(ctx context.Context) ([]NearMatch, error) {
 	}
 	var out []NearMatch
 	for _, id := range sortedIDs(found) {
-		entries, err := v.e.Entries.Entries(ctx, id)
+		en, there, err := v.e.entry(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		if n, ok, err := v.video(ctx, v.byID[found[id]], entries[0]); err != nil {
+		if !there {
+			continue
+		}
+		if n, ok, err := v.video(ctx, v.byID[found[id]], en); err != nil {
 			return nil, err
 		} else if ok {
 			out = append(out, n)
@@ -239,11 +242,14 @@ func (v *videoProbe) tmks(ctx context.Context) ([]NearMatch, error) {
 			if mean.Level1(&x.mean) < tmkLevel1 {
 				continue
 			}
-			entries, err := v.e.Entries.Entries(ctx, x.id)
+			en, there, err := v.e.entry(ctx, x.id)
 			if err != nil {
 				return nil, err
 			}
-			reference, err := hashing.ParseTMK(entries[0].Value)
+			if !there {
+				continue
+			}
+			reference, err := hashing.ParseTMK(en.Value)
 			if err != nil {
 				return nil, Errorf(Internal, "the stored TMK+PDQF of entry %d is damaged: %v", x.id, err)
 			}
@@ -251,7 +257,7 @@ func (v *videoProbe) tmks(ctx context.Context) ([]NearMatch, error) {
 			if r.Level2 < tmkLevel2 {
 				continue
 			}
-			n, err := v.near(ctx, c, entries[0], hashing.AlgorithmTMK, thousandths(r.Level2))
+			n, err := v.near(ctx, c, en, hashing.AlgorithmTMK, thousandths(r.Level2))
 			if err != nil {
 				return nil, err
 			}
@@ -281,7 +287,7 @@ func (e *Engine) nearFrames(ctx context.Context, cols []Collection, a *Analysis,
 	if e.videos == nil || f.PDQ == nil {
 		return nil, nil
 	}
-	q := HashQuery{Algorithm: hashing.AlgorithmVPDQ, Collections: idsOf(cols), Values: turnedValues(f.PDQ)}
+	q := HashQuery{Algorithm: hashing.AlgorithmVPDQ, Collections: idsOf(cols), Values: f.probes(hashing.AlgorithmPDQ)}
 	v := videoProbe{e: e, a: a, labels: e.labeler()}
 	byID := collectionsByID(cols)
 	for _, c := range cols {
@@ -298,11 +304,13 @@ func (e *Engine) nearFrames(ctx context.Context, cols []Collection, a *Analysis,
 			if x.Distance > c.PDQDistance || f.PDQ.Quality < c.PDQQuality {
 				continue
 			}
-			entries, err := e.Entries.Entries(ctx, x.Entry)
+			en, there, err := e.entry(ctx, x.Entry)
 			if err != nil {
 				return nil, err
 			}
-			en := entries[0]
+			if !there {
+				continue
+			}
 			best, frames, err := nearestFrame(en, hashing.PDQ(q.Values[t]), c)
 			if err != nil {
 				return nil, err
@@ -320,18 +328,6 @@ func (e *Engine) nearFrames(ctx context.Context, cols []Collection, a *Analysis,
 		}
 	}
 	return out, nil
-}
-
-// turnedValues are the hashes a picture is searched with, by transform.
-func turnedValues(p *hashing.PDQResult) [][]byte {
-	var out [][]byte
-	for t, h := range p.Turned {
-		if t == int(hashing.Original) {
-			h = p.Hash
-		}
-		out = append(out, slices.Clone(h[:]))
-	}
-	return out
 }
 
 // nearestFrame finds the frame of a video entry that is nearest to a hash, and counts
@@ -401,11 +397,11 @@ func (e *Engine) lookupFrames(ctx context.Context, cols []Collection, q HashQuer
 // frameAnswer is the answer that names the frame of a video entry nearest to a line's
 // hash; there is none when all that are near have too little quality.
 func (e *Engine) frameAnswer(ctx context.Context, labels *labeler, c Collection, id EntryID, l *lookupLine) (a LookupResult, ok bool, err error) {
-	entries, err := e.Entries.Entries(ctx, id)
-	if err != nil {
+	en, there, err := e.entry(ctx, id)
+	if err != nil || !there {
 		return a, false, err
 	}
-	en, hash := entries[0], hashing.PDQ(l.value)
+	hash := hashing.PDQ(l.value)
 	f, frames, err := nearestFrame(en, hash, c)
 	if err != nil || frames == 0 {
 		return a, false, err
@@ -425,4 +421,16 @@ func collectionsByID(cols []Collection) map[CollectionID]Collection {
 		byID[c.ID] = c
 	}
 	return byID
+}
+
+// turnedValues are the hashes a picture is searched with, by transform.
+func turnedValues(p *hashing.PDQResult) [][]byte {
+	var out [][]byte
+	for t, h := range p.Turned {
+		if t == int(hashing.Original) {
+			h = p.Hash
+		}
+		out = append(out, slices.Clone(h[:]))
+	}
+	return out
 }

@@ -187,6 +187,10 @@ func (l *lookback) affected(ctx context.Context) ([]int64, error) {
 			return nil, err
 		}
 		out = append(out, near...)
+		if near, err = l.nearTMK(ctx, c); err != nil {
+			return nil, err
+		}
+		out = append(out, near...)
 	}
 	slices.Sort(out)
 	return slices.Compact(out), nil
@@ -256,7 +260,9 @@ func (e *Engine) followKept(ctx context.Context) error {
 					}
 				}
 			}
-			return nil
+			return m.eachFrame(func(quality int, h hashing.PDQ) bool {
+				return yield(KeptValue{Seq: m.Seq, Algorithm: hashing.AlgorithmPDQ, Quality: quality, Values: [][]byte{h[:]}}, nil)
+			})
 		})
 		if err != nil && err != error(errStop) {
 			yield(KeptValue{}, err)
@@ -281,10 +287,18 @@ func (l *lookback) near(ctx context.Context, c Collection) ([]int64, error) {
 		return err
 	}
 	err := l.eachNew(ctx, c, func(h HashEntry) error {
-		if h.Algorithm.IsSupplied() {
+		switch {
+		case h.Algorithm.IsSupplied() || h.Algorithm == hashing.AlgorithmTMK:
 			return nil
+		case h.Algorithm.IsVPDQ():
+			values, err := frameValues(h)
+			waiting[hashing.AlgorithmPDQ] = append(waiting[hashing.AlgorithmPDQ], values...)
+			if err == nil && len(waiting[hashing.AlgorithmPDQ]) >= nearBlock {
+				err = flush(hashing.AlgorithmPDQ)
+			}
+			return err
 		}
-		if waiting[h.Algorithm] = append(waiting[h.Algorithm], h.Value); len(waiting[h.Algorithm]) == nearBlock {
+		if waiting[h.Algorithm] = append(waiting[h.Algorithm], h.Value); len(waiting[h.Algorithm]) >= nearBlock {
 			return flush(h.Algorithm)
 		}
 		return nil

@@ -46,6 +46,7 @@ type KeptMedia struct {
 	Seq     int64
 	Digests hashing.Digests
 	Hashes  []FrameHashes // none when it was never decoded
+	Signals []VideoSignal // of a video
 }
 
 // A DueCollection is one of which exhibits that were compared with it have not seen

@@ -254,6 +254,10 @@ func (s *Store) EachKept(ctx context.Context, after int64, f func(semblance.Kept
 			if !algorithm.Valid {
 				return nil
 			}
+			if algorithm.V.IsVideo() {
+				m.Signals = append(m.Signals, semblance.VideoSignal{Algorithm: algorithm.V, Value: value})
+				return nil
+			}
 			if n := len(m.Hashes); n == 0 || m.Hashes[n-1].Frame != frame.V {
 				m.Hashes = append(m.Hashes, semblance.FrameHashes{Frame: frame.V})
 			}

@@ -73,6 +73,7 @@ var (
 	_ semblance.CollectionStore = (*Store)(nil)
 	_ semblance.ReferenceStore  = (*Store)(nil)
 	_ semblance.EntryStore      = (*Store)(nil)
+	_ semblance.AlgorithmStore  = (*Store)(nil)
 	_ semblance.MediaStore      = (*Store)(nil)
 	_ semblance.RequestStore    = (*Store)(nil)
 	_ semblance.SubjectStore    = (*Store)(nil)
