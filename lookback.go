@@ -401,8 +401,17 @@ func (l *lookback) planOf(ctx context.Context, cp ComparedPlan) (*Plan, error) {
 	if known, ok := l.plans[key.String()]; ok {
 		return known, nil
 	}
-	if err := l.planSignals(ctx, p); err != nil {
-		return nil, err
+	p.Hashes = []hashing.Algorithm{hashing.AlgorithmPDQ}
+	for _, c := range ofKind(p.Collections, Hashes) {
+		algorithms, err := l.Entries.Algorithms(ctx, c.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, alg := range algorithms {
+			if alg.IsPerceptual() && !slices.Contains(p.Hashes, alg) {
+				p.Hashes = append(p.Hashes, alg)
+			}
+		}
 	}
 	if err := l.ready(ctx, p.Collections...); err != nil {
 		return nil, err

@@ -56,11 +56,7 @@ func (e *Engine) forgetEntries(ctx context.Context, c Collection, gone []EntryID
 	if err != nil {
 		return err
 	}
-	indexes := []HashIndex{e.Hashes}
-	if e.Supplied != nil {
-		indexes = append(indexes, e.Supplied)
-	}
-	for _, x := range indexes {
+	for _, x := range e.entryIndexes() {
 		held, err := x.Held(ctx, c.ID)
 		if err != nil {
 			return err
