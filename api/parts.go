@@ -195,26 +195,28 @@ type Reenroller interface {
 
 // Parts are what the service is made of. All are needed.
 type Parts struct {
-	Cases       Cases
-	Collections Collections
-	Keeper      Keeper
-	Filler      Filler
-	Curator     Curator
-	Categories  Categories
-	References  References
-	Reenroller  Reenroller
-	Calibrator  Calibrator
-	Searcher    Searcher
-	Grouper     Grouper
-	GroupEditor GroupEditor
-	Requests    Requests
-	Media       semblance.MediaStore
-	Pictures    Pictures
-	Records     Records
-	Jobs        Jobs
-	Audit       semblance.AuditLog
-	Engines     semblance.EngineSet // the zero value is the engines built in
-	Spool       *Spool
+	Cases        Cases
+	Collections  Collections
+	Keeper       Keeper
+	Filler       Filler
+	Curator      Curator
+	Categories   Categories
+	References   References
+	Reenroller   Reenroller
+	Calibrator   Calibrator
+	Searcher     Searcher
+	Grouper      Grouper
+	GroupEditor  GroupEditor
+	Lookbacker   Lookbacker
+	LookbackJobs LookbackJobs
+	Requests     Requests
+	Media        semblance.MediaStore
+	Pictures     Pictures
+	Records      Records
+	Jobs         Jobs
+	Audit        semblance.AuditLog
+	Engines      semblance.EngineSet // the zero value is the engines built in
+	Spool        *Spool
 	// Report writes a case's report and audits it.
 	Report func(ctx context.Context, w io.Writer, format, number string, who semblance.Actor) error
 	// Token returns the name of the token with this SHA-256, Unauthenticated when there is none.

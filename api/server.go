@@ -126,6 +126,7 @@ func (s *Server) routes() {
 	s.findingRoutes()
 	s.searchRoutes()
 	s.groupRoutes()
+	s.lookbackRoutes()
 	s.jobRoutes()
 	s.pictureRoutes()
 	s.reportRoutes()

@@ -260,7 +260,7 @@ func (s *service) furnish() {
 		s.ok("POST", "/v1/collections/wanted/references?subject="+n+"&source="+n+".jpg", "image/jpeg", strings.NewReader("face "+n), nil)
 	}
 	sum := sha256.Sum256([]byte("known file"))
-	s.ok("POST", "/v1/collections/known/hashes?source=list", "text/plain", strings.NewReader(fmt.Sprintf("%x,a note\n", sum)), nil)
+	s.ok("POST", "/v1/collections/known/hashes?source=list", "text/plain", strings.NewReader(fmt.Sprintf("sha256:%x,a note\n", sum)), nil)
 }
 
 // A sentFile is a part of a multipart upload.
