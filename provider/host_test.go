@@ -394,6 +394,19 @@ func TestNothingRunsWithoutACage(t *testing.T) {
 	}
 }
 
+// Videos are not given to providers: that they were not asked is no failure.
+func TestVideosAreNotGivenToProviders(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	install(t, dir, "pdna", "hash", nil)
+	h := openHost(t, dir, provider.Options{})
+	video := semblance.Analysis{Type: "video/mp4", Video: &semblance.Video{}}
+	a, err := h.Analyzer(&fakeWorkers{analysis: video}).Analyze(t.Context(), nil, semblance.AnalyzeRequest{Providers: []semblance.ProviderName{"pdna"}})
+	if err != nil || len(a.Providers) != 0 || len(a.Warnings) != 1 {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
 // A failure of the workers is the file's, and providers are not asked.
 func TestWorkersFailFirst(t *testing.T) {
 	t.Parallel()
