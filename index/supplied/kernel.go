@@ -41,13 +41,15 @@ func sieveGeneric(sketches []byte, query *[sketchBytes]byte, limit uint32, out [
 	}
 }
 
-// squaredGeneric is the second kernel in plain Go: the squared Euclidean distance of two
-// padded values.
-func squaredGeneric(a, b []byte) int {
-	sum := 0
-	for i, v := range a {
-		d := int(v) - int(b[i])
-		sum += d * d
+// squaredGeneric is the second kernel in plain Go: the squared Euclidean distances of some
+// rows of padded values to one. The rows are rows of values.
+func squaredGeneric(values []byte, rows []int32, query []byte, out []int32) {
+	for i, row := range rows {
+		sum := int32(0)
+		for k, v := range values[int(row)*len(query):][:len(query)] {
+			d := int32(v) - int32(query[k])
+			sum += d * d
+		}
+		out[i] = sum
 	}
-	return sum
 }

@@ -23,16 +23,24 @@ func sieve(kernel string, sketches []byte, query *[sketchBytes]byte, limit uint3
 }
 
 // squared is squaredGeneric by a kernel.
-func squared(kernel string, a, b []byte) int {
-	if kernel == "generic" || len(a) == 0 {
-		return squaredGeneric(a, b)
+func squared(kernel string, values []byte, rows []int32, query []byte, out []int32) {
+	n := len(rows)
+	if kernel == "generic" || n == 0 {
+		squaredGeneric(values, rows, query, out)
+		return
 	}
-	_ = b[len(a)-1]
-	return squaredAVX2(&a[0], &b[0], len(a)/valueStep)
+	for range ahead { // rows that are only fetched
+		rows = append(rows, rows[n-1])
+	}
+	_ = out[n-1]
+	squaredAVX2(&values[0], len(query)/valueStep, &rows[0], n, &query[0], &out[0])
 }
+
+// ahead is how many rows before it is needed a value is fetched.
+const ahead = 8
 
 //go:noescape
 func sieveAVX2(sketches *byte, blocks int, query *[sketchBytes]byte, limit uint32, out *uint64)
 
 //go:noescape
-func squaredAVX2(a, b *byte, steps int) int
+func squaredAVX2(values *byte, steps int, rows *int32, n int, query *byte, out *int32)

@@ -76,11 +76,32 @@ block:
 	VZEROUPPER
 	RET
 
-// func squaredAVX2(a, b *byte, steps int) int
-TEXT ·squaredAVX2(SB), NOSPLIT, $0-32
-	MOVQ a+0(FP), SI
-	MOVQ b+8(FP), DI
-	MOVQ steps+16(FP), CX
+// func squaredAVX2(values *byte, steps int, rows *int32, n int, query *byte, out *int32)
+//
+// The rows are few among many and their values are mostly not in a cache: those of eight
+// rows later are asked for while a row is computed.
+TEXT ·squaredAVX2(SB), NOSPLIT, $0-48
+	MOVQ values+0(FP), R8
+	MOVQ steps+8(FP), R9
+	MOVQ rows+16(FP), R10
+	MOVQ n+24(FP), R11
+	MOVQ query+32(FP), R12
+	MOVQ out+40(FP), R13
+	MOVQ R9, R14
+	SHLQ $4, R14
+
+row:
+	MOVLQSX 32(R10), AX
+	IMULQ R14, AX
+	ADDQ R8, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVLQSX (R10), SI
+	IMULQ R14, SI
+	ADDQ R8, SI
+	MOVQ R12, DI
+	MOVQ R9, CX
 	VPXOR Y0, Y0, Y0
 
 step:
@@ -100,7 +121,10 @@ step:
 	VPADDD X1, X0, X0
 	VPSHUFD $0xb1, X0, X1
 	VPADDD X1, X0, X0
-	VMOVD X0, AX
-	MOVQ AX, ret+24(FP)
+	VMOVD X0, (R13)
+	ADDQ $4, R10
+	ADDQ $4, R13
+	DECQ R11
+	JNZ row
 	VZEROUPPER
 	RET

@@ -11,4 +11,6 @@ func sieve(_ string, sketches []byte, query *[sketchBytes]byte, limit uint32, ou
 }
 
 // squared is squaredGeneric.
-func squared(_ string, a, b []byte) int { return squaredGeneric(a, b) }
+func squared(_ string, values []byte, rows []int32, query []byte, out []int32) {
+	squaredGeneric(values, rows, query, out)
+}

@@ -60,16 +60,24 @@ func TestKernels(t *testing.T) {
 			t.Fatal("the limits let everything or nothing through: nothing was compared")
 		}
 	}
-	for _, n := range []int{0, 16, 32, 144, 1024} {
-		a, b := randomBytes(r, n), randomBytes(r, n)
-		far := make([]byte, n)
-		for i := range far {
-			far[i] = 255
+	for _, n := range []int{16, 32, 144, 1024} {
+		const all = 40
+		values, query := randomBytes(r, all*n), randomBytes(r, n)
+		for i := range n { // as far as can be
+			values[i], values[n+i], query[i] = 0, 255, []byte{query[i], 255, 0}[i%3]
 		}
-		for _, k := range kernels() {
-			for _, pair := range [][2][]byte{{a, b}, {a, a}, {make([]byte, n), far}} {
-				if got, want := squared(k, pair[0], pair[1]), hashing.SquaredEuclid.Distance(pair[0], pair[1]); got != want {
-					t.Errorf("%s, %d bytes: %d, want %d", k, n, got, want)
+		for count := range 20 {
+			var rows []int32
+			for range count {
+				rows = append(rows, int32(r.IntN(all)))
+			}
+			for _, k := range kernels() {
+				got := make([]int32, count)
+				squared(k, values, slices.Clip(rows), query, got)
+				for i, row := range rows {
+					if want := hashing.SquaredEuclid.Distance(values[int(row)*n:][:n], query); int(got[i]) != want {
+						t.Fatalf("%s, %d bytes: %d, want %d", k, n, got[i], want)
+					}
 				}
 			}
 		}

@@ -97,7 +97,7 @@ func byDistance(a, b semblance.HashNeighbor) int {
 }
 
 func (s *search) lane(ctx context.Context, found [][]semblance.HashNeighbor) error {
-	masks := make([]uint64, partRows/blockRows)
+	w := newRoom()
 	for {
 		at := int(s.next.Add(1)) - 1
 		if at >= len(s.parts) {
@@ -108,7 +108,7 @@ func (s *search) lane(ctx context.Context, found [][]semblance.HashNeighbor) err
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			got, err := s.look(p, q, masks[:(p.to-p.from+blockRows-1)/blockRows], found[i])
+			got, err := s.look(p, q, w, found[i])
 			if err != nil {
 				return err
 			}
@@ -118,9 +118,42 @@ func (s *search) lane(ctx context.Context, found [][]semblance.HashNeighbor) err
 	}
 }
 
+// A room is what a lane works in.
+type room struct {
+	masks     []uint64
+	rows      []int32 // with space for what a kernel appends
+	distances []int32
+}
+
+func newRoom() *room {
+	return &room{masks: make([]uint64, partRows/blockRows), rows: make([]int32, 0, partRows+64), distances: make([]int32, partRows)}
+}
+
 // look adds the rows of a part within the radius.
-func (s *search) look(p *part, q *probe, masks []uint64, found []semblance.HashNeighbor) ([]semblance.HashNeighbor, error) {
+func (s *search) look(p *part, q *probe, w *room, found []semblance.HashNeighbor) ([]semblance.HashNeighbor, error) {
+	rows, err := s.sieve(p, q, w)
+	if err != nil {
+		return nil, err
+	}
 	t := p.tray
+	s.distances(t, q, rows, w.distances)
+	for i, row := range rows {
+		if int(w.distances[i]) > s.radius {
+			continue
+		}
+		id, err := t.id(int(row))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, semblance.HashNeighbor{Entry: id, Collection: p.collection, Distance: int(w.distances[i])})
+	}
+	return found, nil
+}
+
+// sieve returns the rows of a part that can be within the radius and are not gone, after
+// making sure of their values.
+func (s *search) sieve(p *part, q *probe, w *room) ([]int32, error) {
+	t, masks := p.tray, w.masks[:(p.to-p.from+blockRows-1)/blockRows]
 	if sketched(s.algorithm) {
 		from, n := p.from/blockRows*blockSketch, len(masks)*blockSketch
 		if err := t.check(t.at.sketches+from, n); err != nil {
@@ -132,6 +165,8 @@ func (s *search) look(p *part, q *probe, masks []uint64, found []semblance.HashN
 			masks[i] = ^uint64(0)
 		}
 	}
+	rows := w.rows[:0]
+	step := padded(int(t.Width))
 	for b, mask := range masks {
 		for ; mask != 0; mask &= mask - 1 {
 			row := p.from + b*blockRows + bits.TrailingZeros64(mask)
@@ -141,29 +176,25 @@ func (s *search) look(p *part, q *probe, masks []uint64, found []semblance.HashN
 			if p.gone.has(row) {
 				continue
 			}
-			value, err := t.value(row)
-			if err != nil {
+			if err := t.check(t.at.values+row*step, step); err != nil {
 				return nil, err
 			}
-			d := s.distance(value, q.value)
-			if d > s.radius {
-				continue
-			}
-			id, err := t.id(row)
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, semblance.HashNeighbor{Entry: id, Collection: p.collection, Distance: d})
+			rows = append(rows, int32(row))
 		}
 	}
-	return found, nil
+	return rows, nil
 }
 
-func (s *search) distance(a, b []byte) int {
+// distances computes those of rows.
+func (s *search) distances(t *tray, q *probe, rows []int32, out []int32) {
 	if s.metric == hashing.SquaredEuclid {
-		return squared(s.kernel, a, b)
+		squared(s.kernel, t.values, rows, q.value, out)
+		return
 	}
-	return s.metric.Distance(a, b) // padding is equal
+	step := len(q.value)
+	for i, row := range rows { // padding is equal
+		out[i] = int32(s.metric.Distance(t.values[int(row)*step:][:step], q.value))
+	}
 }
 
 // guarded makes an error of a page that cannot be read.
