@@ -215,17 +215,25 @@ func (a *aligner) unbroken(l line, in []inlier) int {
 		if a.p.at[next]-a.p.at[before] > max(maxSilence, 5*a.interval) {
 			return n
 		}
-		skipped := 0
-		for i := before + 1; i < next; i++ {
-			if j := a.sample(l.at(a.p.at[i])); math.Abs(a.r.at[j]-l.at(a.p.at[i])) <= 0.5 {
-				skipped++
-			}
-		}
-		if skipped > maxSkipped {
+		if a.skipped(l, before, next) > maxSkipped {
 			return n
 		}
 	}
 	return len(in)
+}
+
+// skipped counts the samples of the reference between two near frames that no frame of
+// the probe is near, although there are some to compare.
+func (a *aligner) skipped(l line, before, next int) (n int) {
+	last, end := a.sample(l.at(a.p.at[before])), a.sample(l.at(a.p.at[next]))
+	for i := before + 1; i < next; i++ {
+		j := a.sample(l.at(a.p.at[i]))
+		if j > last && j < end && math.Abs(a.r.at[j]-l.at(a.p.at[i])) <= 0.5 {
+			last = j
+			n++
+		}
+	}
+	return n
 }
 
 func (a *aligner) segment(l line, in []inlier, at int) {

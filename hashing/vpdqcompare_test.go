@@ -28,7 +28,11 @@ func newFilm(seed uint64, seconds, rate float64) *film {
 		for i := range h {
 			h[i] = byte(r.Uint32())
 		}
-		f.cuts, f.hash, f.flip = append(f.cuts, t), append(f.hash, h), append(f.flip, r.Perm(256))
+		flips := r.Perm(256)
+		for len(flips) < int(7*rate) {
+			flips = append(flips, r.IntN(256))
+		}
+		f.cuts, f.hash, f.flip = append(f.cuts, t), append(f.hash, h), append(f.flip, flips)
 	}
 	return f
 }
@@ -39,7 +43,7 @@ func (f *film) at(t float64) hashing.PDQ {
 		k++
 	}
 	h := f.hash[k]
-	for _, b := range f.flip[k][:min(int((t-f.cuts[k])*f.rate), 200)] {
+	for _, b := range f.flip[k][:min(int((t-f.cuts[k])*f.rate), len(f.flip[k]))] {
 		h[b/8] ^= 1 << (b % 8)
 	}
 	return h
@@ -82,6 +86,21 @@ func TestClipIsFoundInAnHour(t *testing.T) {
 	}
 	if c := compare(newFilm(2, 3, 12).sample(0, 3, 0.5, 1, 0, 1), hour); len(c.Segments) != 0 || c.ProbeNear != 0 || c.ReferenceNear != 0 {
 		t.Errorf("another film is near: %+v", c)
+	}
+}
+
+// TestClipOfMovingFootage has a film in which frames a tenth of a second apart are 30
+// bits apart, as of a camera that is held by hand: only a clip whose every frame is hashed
+// has the samples of the hour among them.
+func TestClipOfMovingFootage(t *testing.T) {
+	t.Parallel()
+	f := newFilm(8, 1200, 300)
+	long := f.sample(0, 1200, 1, 1, 4, 1)
+	for i, from := range []float64{0.4, 61.27, 834.51, 1150.93} {
+		c := compare(f.sample(from, 3, 1.0/30, 1, 4, uint64(i+2)), long)
+		if len(c.Segments) == 0 || off(c.Segments[0], from) > 0.15 || c.Segments[0].Frames < 3 || len(c.Segments) > 1 {
+			t.Errorf("a clip from second %v: %+v", from, c.Segments)
+		}
 	}
 }
 

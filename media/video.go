@@ -24,8 +24,6 @@ import (
 // A Video is an opened video of which frames are decoded one after the other, in the
 // order of showing. It belongs to one goroutine.
 type Video struct {
-	// Interval is how far apart frames are to be sampled.
-	Interval  time.Duration
 	a         semblance.Analysis
 	info      C.sem_video_info
 	v         *C.sem_video
@@ -140,7 +138,6 @@ func (v *Video) describe(threads int) error {
 	i := &v.info
 	v.a.Width, v.a.Height = int(i.width), int(i.height)
 	length := time.Duration(i.duration)
-	v.Interval = interval(length)
 	v.a.Video = &semblance.Video{Format: C.GoString(&i.format[0]), Codec: C.GoString(&i.codec[0]), Duration: length, Rotation: int(i.rotation)}
 	if i.rate_num > 0 {
 		v.a.Video.Rate = float64(i.rate_num) / float64(i.rate_den)
@@ -237,15 +234,15 @@ func (v *Video) convert(width, height int, smooth C.int) (hashing.Pixels, error)
 	return p, v.failure(code, "")
 }
 
-// Sampler returns what chooses the frames of a vPDQ.
-func (v *Video) Sampler() Sampler { return Sampler{sampler{every: v.Interval}} }
-
-// A Sampler chooses frames by the time they are shown: the first, and one in each
-// interval. The zero value takes every frame.
+// A Sampler chooses the frames of a vPDQ by the time they are shown: those of the first
+// three seconds, and then one in each second.
 type Sampler struct{ sampler }
 
+// EveryFrame returns a Sampler that takes all of them.
+func EveryFrame() Sampler { return Sampler{sampler{all: true}} }
+
 // Take reports whether a frame is to be taken.
-func (s *Sampler) Take(f VideoFrame) bool { return s.every == 0 || s.take(f.Time) }
+func (s *Sampler) Take(f VideoFrame) bool { return s.take(f.Time) }
 
 // Pacer returns what chooses the frames of a TMK.
 func (v *Video) Pacer() *Pacer {

@@ -1,5 +1,5 @@
 // Command videobench writes the frames of a film that never was, as rgb24, to standard
-// output: scenes of two to seven seconds in which a few waves drift, each another one.
+// output: scenes of two to seven seconds in which a camera pans over a mosaic, each another one.
 //
 //	videobench SECONDS FRAMES-A-SECOND WIDTH HEIGHT | ffmpeg -f rawvideo ...
 package main
@@ -20,15 +20,20 @@ func main() {
 	}
 }
 
-// A wave is a pattern that moves over the picture.
-type wave struct{ x, y, speed, phase, red, green, blue float64 }
+// A scene is a mosaic, endless in all directions, that a camera pans over.
+type scene struct {
+	tiles  [16][16][3]byte
+	dx, dy float64 // tiles a second
+}
 
-func scene(r *rand.Rand) []wave {
-	waves := make([]wave, 4)
-	for i := range waves {
-		waves[i] = wave{(r.Float64() - 0.5) * 30, (r.Float64() - 0.5) * 30, (r.Float64() - 0.5) * 3, 7 * r.Float64(), 50 * r.Float64(), 50 * r.Float64(), 50 * r.Float64()}
+func newScene(r *rand.Rand) *scene {
+	s := &scene{dx: (r.Float64() - 0.5) * 4, dy: (r.Float64() - 0.5) * 2}
+	for y := range s.tiles {
+		for x := range s.tiles[y] {
+			s.tiles[y][x] = [3]byte{byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())}
+		}
 	}
-	return waves
+	return s
 }
 
 func run(args []string) error {
@@ -47,12 +52,12 @@ func run(args []string) error {
 	out := bufio.NewWriterSize(os.Stdout, 1<<20)
 	r := rand.New(rand.NewPCG(2026, 11))
 	frame := make([]byte, 3*width*height)
-	var waves []wave
+	var now *scene
 	for i, until := 0, 0; i < seconds*rate; i++ {
 		if i == until {
-			waves, until = scene(r), i+2*rate+r.IntN(5*rate)
+			now, until = newScene(r), i+2*rate+r.IntN(5*rate)
 		}
-		draw(frame, waves, width, height, float64(i)/float64(rate))
+		now.draw(frame, width, height, float64(i)/float64(rate))
 		if _, err := out.Write(frame); err != nil {
 			return err
 		}
@@ -60,28 +65,18 @@ func run(args []string) error {
 	return out.Flush()
 }
 
-// table is a sine that is looked up: a film has billions of pixels.
-var table = func() (t [4096]float64) {
-	for i := range t {
-		t[i] = math.Sin(2 * math.Pi * float64(i) / float64(len(t)))
-	}
-	return t
-}()
+// across is how many tiles a picture is wide and high.
+const across = 9
 
-func draw(frame []byte, waves []wave, width, height int, t float64) {
-	const turn = 4096 / (2 * math.Pi)
+func (s *scene) draw(frame []byte, width, height int, t float64) {
+	columns := make([]int, width)
+	for x := range columns {
+		columns[x] = int(math.Floor(float64(x)/float64(width)*across+s.dx*t)) & 15
+	}
 	for y := range height {
-		for x := range width {
-			r, g, b := 128.0, 128.0, 128.0
-			for _, w := range waves {
-				at := w.x*float64(x)/float64(width) + w.y*float64(y)/float64(height) + w.speed*t + w.phase
-				s := table[int(at*turn)&4095]
-				r, g, b = r+w.red*s, g+w.green*s, b+w.blue*s
-			}
-			p := frame[3*(y*width+x):]
-			p[0], p[1], p[2] = level(r), level(g), level(b)
+		row := &s.tiles[int(math.Floor(float64(y)/float64(height)*across+s.dy*t))&15]
+		for x, c := range columns {
+			copy(frame[3*(y*width+x):], row[c][:])
 		}
 	}
 }
-
-func level(v float64) byte { return byte(min(max(v, 0), 255)) }

@@ -95,9 +95,8 @@ func (a *videoAnalysis) decode(f *os.File, threads int, keyframes, vpdq bool) (s
 		return semblance.Analysis{}, err
 	}
 	defer v.Close()
-	a.sample = v.Sampler()
 	if keyframes {
-		a.sample = media.Sampler{} // all of them
+		a.sample = media.EveryFrame()
 	}
 	pacer := v.Pacer()
 	for {
