@@ -49,6 +49,34 @@ func BenchmarkPDQ(b *testing.B) {
 func BenchmarkPHash(b *testing.B)  { benchmarkHashes(b, hashing.AlgorithmPHash, 1_000_000, 0, 4, 8) }
 func BenchmarkSHA256(b *testing.B) { benchmarkHashes(b, hashing.AlgorithmSHA256, 1_000_000, 0) }
 
+// Eight queries of a thousand probes each, as one batch, by slots and by comparing with every
+// value.
+func BenchmarkPDQBatch(b *testing.B) {
+	const n, probes = 1_000_000, 1000
+	values := randomValues(n, 32)
+	h := fill(b, hashing.AlgorithmPDQ, values)
+	r := rand.New(rand.NewPCG(3, 4))
+	q := semblance.HashQuery{Algorithm: hashing.AlgorithmPDQ, Collections: []semblance.CollectionID{"c"}, Radius: 31}
+	for range probes {
+		q.Values = append(q.Values, turn(r, values[r.IntN(n)], 20))
+		q.Values = append(q.Values, randomValues(7, 32)...)
+	}
+	for _, kernel := range index.HashKernels() {
+		for name, always := range map[string]bool{"slots": false, "flat": true} {
+			b.Run(kernel+"/"+name, func(b *testing.B) {
+				index.SetHashKernel(h, kernel, 1)
+				index.CompareAll(h, always)
+				for b.Loop() {
+					if _, err := h.Search(b.Context(), q); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(8*probes)/n, "ns/comparison")
+			})
+		}
+	}
+}
+
 func BenchmarkPDQReplace(b *testing.B) {
 	values := randomValues(1_000_000, 32)
 	for b.Loop() {

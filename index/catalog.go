@@ -133,12 +133,16 @@ func (d *hashDraft) remove(ids []int64) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	set := newIDSet(ids)
+	low, high := slices.Min(ids), slices.Max(ids)
+	var set *idSet
 	for i, s := range d.segments {
-		if s.Rows == 0 || s.LastID < set.low || s.FirstID > set.high {
+		if s.Rows == 0 || s.LastID < low || s.FirstID > high { // as of what is new
 			continue
 		}
-		err := s.eachOf(&set, func(row int) {
+		if set == nil {
+			set = newIDSet(ids)
+		}
+		err := s.eachOf(set, func(row int) {
 			if !d.own[i] {
 				d.own[i] = true
 				if d.gone[i] = slices.Clone(d.gone[i]); d.gone[i] == nil {
@@ -221,15 +225,13 @@ func (d *hashDraft) replace(some []*segment, s *segment, gone rowSet) {
 
 // An idSet is a set of IDs that most rows are not in, which is quickly found out.
 type idSet struct {
-	low, high int64
-	bits      [1 << 10]uint64
-	ids       map[int64]struct{}
+	bits [1 << 10]uint64
+	ids  map[int64]struct{}
 }
 
-func newIDSet(ids []int64) idSet {
-	s := idSet{low: math.MaxInt64, high: math.MinInt64, ids: make(map[int64]struct{}, len(ids))}
+func newIDSet(ids []int64) *idSet {
+	s := &idSet{ids: make(map[int64]struct{}, len(ids))}
 	for _, id := range ids {
-		s.low, s.high = min(s.low, id), max(s.high, id)
 		s.bits[id>>6&(1<<10-1)] |= 1 << (id & 63)
 		s.ids[id] = struct{}{}
 	}

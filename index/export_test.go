@@ -32,7 +32,15 @@ func Tidy(f *Flat) { f.work.Wait() }
 var HashKernels = hashKernels
 
 // SetHashKernel makes an index use a kernel and a number of lanes.
-func SetHashKernel(h *Hashes, kernel string, lanes int) { h.kernel, h.lanes = kernel, lanes }
+func SetHashKernel(h *Hashes, kernel string, lanes int) { h.means = meansOf(kernel, lanes) }
+
+// CompareAll makes an index compare with every value, or never.
+func CompareAll(h *Hashes, always bool) {
+	h.costs.alone, h.costs.among = 1e9, 1e9
+	if always {
+		h.costs.alone, h.costs.among = 0, 0
+	}
+}
 
 // SetHashStep makes step be called before every change of an index's folder.
 func SetHashStep(h *Hashes, step func(what string) error) { h.folder.step = step }
@@ -54,17 +62,17 @@ func Merged(h *Hashes) { h.work.Wait() }
 // began with the slots and whether those sufficed.
 func Count(h *Hashes, c semblance.CollectionID, q []byte, radius int) (n int, planned, probed bool) {
 	s := h.catalog(c).segments[0]
-	w, costs := loadWords(q), costsOf(h.kernel)
-	limit := costs.alone * float64(s.Values)
-	reach, planned, err := s.plan(&w, radius, costs, limit)
+	w := loadWords(q)
+	limit := h.costs.alone * float64(s.Values)
+	reach, planned, err := s.plan(&w, radius, h.costs, limit)
 	if planned && err == nil {
-		p := prober{kernel: h.kernel, costs: costs}
+		p := prober{means: h.means}
 		probed, err = p.probe(s, &w, radius, &reach, limit, 0, 0)
 	}
 	if err != nil {
 		panic(err)
 	}
-	found, err := searchHashes(context.Background(), semblance.HashQuery{Values: [][]byte{q}, Radius: radius}, []heldSegment{{segment: s}}, h.kernel, 1)
+	found, err := searchHashes(context.Background(), semblance.HashQuery{Values: [][]byte{q}, Radius: radius}, []heldSegment{{segment: s}}, h.means)
 	if err != nil {
 		panic(err)
 	}

@@ -18,8 +18,7 @@ var _ semblance.HashIndex = (*Hashes)(nil)
 type Hashes struct {
 	folder catalogFolder
 	note   func(format string, args ...any)
-	kernel string
-	lanes  int // of a large search, and of a replacement
+	means
 
 	changes sync.Mutex // one change at a time
 	merging map[*segment]bool
@@ -35,7 +34,7 @@ type Hashes struct {
 func NewHashes() *Hashes {
 	all := hashKernels()
 	return &Hashes{
-		folder: newCatalogFolder(), note: func(string, ...any) {}, kernel: all[len(all)-1], lanes: runtime.GOMAXPROCS(0),
+		folder: newCatalogFolder(), note: func(string, ...any) {}, means: meansOf(all[len(all)-1], runtime.GOMAXPROCS(0)),
 		merging: map[*segment]bool{}, held: map[semblance.CollectionID]*catalog{},
 	}
 }
@@ -202,7 +201,7 @@ func (h *Hashes) Search(ctx context.Context, q semblance.HashQuery) ([][]semblan
 		return nil, err
 	}
 	defer runtime.KeepAlive(catalogs) // their files stay mapped
-	out, err := searchHashes(ctx, q, segments, h.kernel, h.lanes)
+	out, err := searchHashes(ctx, q, segments, h.means)
 	if errors.Is(err, errDamaged) {
 		h.changes.Lock()
 		defer h.changes.Unlock()

@@ -1,10 +1,12 @@
 package index_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"iter"
 	"math/bits"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -48,6 +50,9 @@ func brute(values [][]byte, q []byte, radius int) []semblance.HashNeighbor {
 
 func hamming(a, b []byte) int {
 	d := 0
+	for ; len(a) >= 8; a, b = a[8:], b[8:] {
+		d += bits.OnesCount64(binary.LittleEndian.Uint64(a) ^ binary.LittleEndian.Uint64(b))
+	}
 	for i := range a {
 		d += bits.OnesCount8(a[i] ^ b[i])
 	}
@@ -92,9 +97,12 @@ func turn(r *rand.Rand, v []byte, n int) []byte {
 // both anywhere and as evenly over the slots as an adversary would.
 func TestHashesAgainstBruteForce(t *testing.T) {
 	t.Parallel()
-	sizes := []int{0, 1, 2, 1000, 30_000, 100_000}
-	if testing.Short() {
+	sizes := []int{0, 1, 2, 1000, 30_000, 200_000}
+	switch {
+	case testing.Short():
 		sizes = sizes[:5]
+	case os.Getenv("SEMBLANCE_TEST_LARGE") != "":
+		sizes = append(sizes, 1_000_000)
 	}
 	for _, n := range sizes {
 		for _, a := range []hashing.Algorithm{hashing.AlgorithmPDQ, hashing.AlgorithmPHash} {
@@ -121,6 +129,41 @@ func TestHashesAgainstBruteForce(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// Every radius, by every kernel, in a batch and alone, among values of which many lie
+// around the queries and many share half of their bits.
+func TestHashesEveryRadius(t *testing.T) {
+	t.Parallel()
+	for _, a := range []hashing.Algorithm{hashing.AlgorithmPDQ, hashing.AlgorithmDHash} {
+		r := rand.New(rand.NewPCG(17, 1))
+		width := a.Bits() / 8
+		var values, queries [][]byte
+		for range 9 {
+			queries = append(queries, random(r, width))
+		}
+		for range 6_000 {
+			v := random(r, width)
+			switch r.IntN(4) {
+			case 0:
+				v = turn(r, queries[r.IntN(len(queries))], r.IntN(65))
+			case 1:
+				clear(v[:width/2])
+			case 2:
+				v = turn(r, make([]byte, width), r.IntN(20))
+			}
+			values = append(values, v)
+		}
+		queries = append(queries, make([]byte, width))
+		h := fill(t, a, values)
+		for radius := range 65 {
+			kernels := index.HashKernels()
+			index.SetHashKernel(h, kernels[radius%len(kernels)], 1+radius%3)
+			compare(t, h, a, values, radius, queries...)
+			index.CompareAll(h, radius%2 == 0) // one plan for all
+			compare(t, h, a, values, radius, queries[radius%10])
 		}
 	}
 }

@@ -17,14 +17,22 @@ type heldSegment struct {
 	gone       rowSet
 }
 
+// means are what a search is done with.
+type means struct {
+	kernel string
+	costs  costs
+	lanes  int // of a large search, and of a replacement
+}
+
+func meansOf(kernel string, lanes int) means { return means{kernel, costsOf(kernel), lanes} }
+
 // A hashSearcher is a search of many values in many segments.
 type hashSearcher struct {
+	means
 	radius   int
 	values   []words
 	segments []heldSegment
-	kernel   string
-	costs    costs
-	lanes    []*hashLane
+	threads  []*hashLane
 	waiting  [][]uint32 // of each segment, the values that are compared with all of its
 }
 
@@ -40,18 +48,18 @@ type hashLane struct {
 const compareRows = 4096
 
 // searchHashes runs a query that has been checked.
-func searchHashes(ctx context.Context, q semblance.HashQuery, segments []heldSegment, kernel string, lanes int) ([][]semblance.HashNeighbor, error) {
-	s := &hashSearcher{radius: q.Radius, values: make([]words, len(q.Values)), segments: segments, kernel: kernel, costs: costsOf(kernel)}
+func searchHashes(ctx context.Context, q semblance.HashQuery, segments []heldSegment, m means) ([][]semblance.HashNeighbor, error) {
+	s := &hashSearcher{means: m, radius: q.Radius, values: make([]words, len(q.Values)), segments: segments}
 	for i, v := range q.Values {
 		s.values[i] = loadWords(v)
 	}
-	for range max(1, min(lanes, len(s.values))) {
+	for range max(1, min(s.lanes, len(s.values))) {
 		s.grow()
 	}
 	var next atomic.Int64
-	err := s.each(ctx, &next, len(s.values), len(s.lanes), s.look)
+	err := s.each(ctx, &next, len(s.values), len(s.threads), s.look)
 	if err == nil {
-		err = s.compare(ctx, lanes)
+		err = s.compare(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -60,7 +68,7 @@ func searchHashes(ctx context.Context, q semblance.HashQuery, segments []heldSeg
 }
 
 func (s *hashSearcher) grow() {
-	s.lanes = append(s.lanes, &hashLane{prober: prober{kernel: s.kernel, costs: s.costs}, waiting: make([][]uint32, len(s.segments))})
+	s.threads = append(s.threads, &hashLane{prober: prober{means: s.means}, waiting: make([][]uint32, len(s.segments))})
 }
 
 // each lets lanes do n things, one after the other each.
@@ -74,7 +82,7 @@ func (s *hashSearcher) each(ctx context.Context, next *atomic.Int64, n, lanes in
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := do(s.lanes[lane], i); err != nil {
+			if err := do(s.threads[lane], i); err != nil {
 				return err
 			}
 		}
@@ -138,11 +146,11 @@ type stretch struct{ segment, from int }
 
 // compare compares with every value of the segments for which that was left, many needles
 // at a time.
-func (s *hashSearcher) compare(ctx context.Context, lanes int) error {
+func (s *hashSearcher) compare(ctx context.Context) error {
 	s.waiting = make([][]uint32, len(s.segments))
 	var all []stretch
 	for n := range s.segments {
-		for _, l := range s.lanes {
+		for _, l := range s.threads {
 			s.waiting[n] = append(s.waiting[n], l.waiting[n]...)
 		}
 		if len(s.waiting[n]) == 0 {
@@ -155,8 +163,8 @@ func (s *hashSearcher) compare(ctx context.Context, lanes int) error {
 	if len(all) == 0 {
 		return nil
 	}
-	lanes = max(1, min(lanes, len(all)))
-	for len(s.lanes) < lanes {
+	lanes := max(1, min(s.lanes, len(all)))
+	for len(s.threads) < lanes {
 		s.grow()
 	}
 	var next atomic.Int64
@@ -278,7 +286,7 @@ func (l *hashLane) settle(s *hashSearcher, n, v int, query uint32) error {
 // answers makes neighbors of what was found.
 func (s *hashSearcher) answers(ctx context.Context) ([][]semblance.HashNeighbor, error) {
 	out := make([][]semblance.HashNeighbor, len(s.values))
-	for _, l := range s.lanes {
+	for _, l := range s.threads {
 		for at := 0; at < len(l.finds); {
 			if err := ctx.Err(); err != nil {
 				return nil, err

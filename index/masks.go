@@ -29,3 +29,21 @@ func masks(width, n int) func(yield func(uint32) bool) {
 		}
 	}
 }
+
+// chunked yields what a sequence of masks does, a thousand at a time.
+func chunked(masks func(yield func(uint32) bool)) func(yield func([]uint32) bool) {
+	return func(yield func([]uint32) bool) {
+		some := make([]uint32, 0, 1024)
+		for m := range masks {
+			if some = append(some, m); len(some) == cap(some) {
+				if !yield(some) {
+					return
+				}
+				some = some[:0]
+			}
+		}
+		if len(some) > 0 {
+			yield(some)
+		}
+	}
+}

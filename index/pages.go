@@ -34,8 +34,16 @@ type pages struct {
 	image   []byte
 	body    []byte          // what is checked
 	sums    []uint32        // of the body's blocks
-	checked []atomic.Uint64 // a bit for each block that was; nil when all are known to be good
+	checked []atomic.Uint64 // a bit for each 1<<unit bytes that were; nil when all are known to be good
+	unit    int
 }
+
+// Units of checking: a block of what is read in order, and 16 of what is read all over, whose
+// bits should stay in the processor's first cache.
+const (
+	blockUnit = 12
+	groupUnit = 16
+)
 
 // bodyAt returns where a body of a number of bytes begins, and how many blocks it has.
 func bodyAt(size int) (body, blocks int) {
@@ -51,24 +59,24 @@ func (p *pages) lay(size int) {
 
 // fits makes sure of header and checksums of an image that may be anything. sums is what
 // the header says of them.
-func (p *pages) fits(size int, sums uint32) error {
-	body, blocks := bodyAt(size)
+func (p *pages) fits(size int, sums uint32, unit int) error {
+	body, _ := bodyAt(size)
 	if len(p.image) != body+size || p.sum() != crc32.Checksum(p.image[:headerBytes-4], castagnoli) || crc32.Checksum(p.image[headerBytes:body], castagnoli) != sums {
 		return errDamaged
 	}
 	p.lay(size)
-	p.checked = make([]atomic.Uint64, blocks/64+1)
+	p.unit, p.checked = unit, make([]atomic.Uint64, size>>unit/64+1)
 	return nil
 }
 
 // sum is a checksum that everything in the pages has a part in.
 func (p *pages) sum() uint32 { return cast[uint32](p.image[headerBytes-4:], 1)[0] }
 
-// known reports whether bytes of one block are known to be those that were written. It is
+// known reports whether bytes of one unit are known to be those that were written. It is
 // the quick part of check.
 func (p *pages) known(from, n int) bool {
-	b := from / blockBytes
-	return (from+n-1)/blockBytes == b && p.checked[b/64].Load()>>(b%64)&1 != 0
+	u := from >> p.unit
+	return (from+n-1)>>p.unit == u && p.checked[u/64].Load()>>(u%64)&1 != 0
 }
 
 // check makes sure that bytes of the body are those that were written.
@@ -76,13 +84,16 @@ func (p *pages) check(from, n int) error {
 	if p.checked == nil || n <= 0 {
 		return nil
 	}
-	for b := from / blockBytes; b <= (from+n-1)/blockBytes; b++ {
-		word, bit := &p.checked[b/64], uint64(1)<<(b%64)
+	for u := from >> p.unit; u <= (from+n-1)>>p.unit; u++ {
+		word, bit := &p.checked[u/64], uint64(1)<<(u%64)
 		if word.Load()&bit != 0 {
 			continue
 		}
-		if p.sumOf(b) != p.sums[b] {
-			return errDamaged
+		per := 1 << p.unit / blockBytes
+		for b := u * per; b < min((u+1)*per, len(p.sums)); b++ {
+			if p.sumOf(b) != p.sums[b] {
+				return errDamaged
+			}
 		}
 		word.Or(bit)
 	}

@@ -1,6 +1,9 @@
 package index
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // A find is a value of a segment within the radius of a query.
 type find struct {
@@ -12,8 +15,7 @@ type find struct {
 
 // A prober looks values up in segments' slots. It is one lane's.
 type prober struct {
-	kernel string
-	costs  costs
+	means
 	spans  []span
 	masks  []uint32
 	places []place32
@@ -38,7 +40,7 @@ func (p *prober) probe(s *segment, q *words, radius int, reach *reaches, limit f
 		p.masks = make([]uint32, masks+masks/4)
 	}
 	p.masks = p.masks[:masks]
-	sift(p.kernel, s.halves, p.spans, p.masks)
+	sift(p.kernel, s.body, p.spans, p.masks)
 	if p.pick(s); p.costs.value*float64(len(p.places)) > limit {
 		return false, nil
 	}
@@ -70,51 +72,62 @@ func (p *prober) probe(s *segment, q *words, radius int, reach *reaches, limit f
 	return true, nil
 }
 
-// collect lists the spans to look at.
+// collect lists the spans to look at. First it only reads where they begin and end, in
+// loops so short that many reads are under way at once.
 func (p *prober) collect(s *segment, q *words, reach *reaches, limit float64) (bool, error) {
-	p.spans = p.spans[:0]
-	width := int(s.SlotBits)
+	few := 0
 	for i := range s.slots {
-		if reach[i] < 0 {
-			continue
+		for r := 0; r <= min(int(reach[i]), 2); r++ {
+			few += len(fewBits[s.SlotBits][r])
 		}
-		pattern, base := s.pattern(q, i), uint32(s.at.slots[i].rests/2)
-		sp := span{query: s.rest(q, i), slot: uint32(i)}
-		quota := reach.quota(i, len(s.slots))
-		look := func(mask uint32) error {
-			from, to, err := s.members(i, pattern^mask)
-			if from == to || err != nil {
-				return err
-			}
-			limit -= p.costs.member * float64(to-from)
-			sp.at, sp.n = base+from, to-from
-			p.spans = append(p.spans, sp)
-			if s.checked == nil || s.known(2*int(sp.at), 2*int(sp.n)) {
-				return nil
-			}
-			return s.check(2*int(sp.at), 2*int(sp.n))
-		}
+	}
+	p.spans = slices.Grow(p.spans[:0], few)
+	for i := range s.slots {
 		for r := 0; r <= int(reach[i]); r++ {
-			sp.quota = uint16(quota - r)
 			if r < 3 {
-				for _, mask := range fewBits[width][r] {
-					if err := look(mask); err != nil {
-						return false, err
-					}
-				}
-			} else {
-				for mask := range masks(width, r) {
-					if err := look(mask); err != nil {
-						return false, err
-					}
-				}
+				p.read(s, q, i, r, reach, fewBits[s.SlotBits][r])
+				continue
 			}
-			if limit < 0 {
-				return false, nil
+			for some := range chunked(masks(int(s.SlotBits), r)) {
+				p.read(s, q, i, r, reach, some)
+				if p.costs.span*float64(len(p.spans)) > limit {
+					return false, nil
+				}
 			}
 		}
 	}
-	return true, nil
+	left := p.spans[:0]
+	for _, sp := range p.spans {
+		from, to := sp.at, sp.n
+		if from > to || to > s.Values {
+			return false, errDamaged
+		}
+		if from == to {
+			continue
+		}
+		sp.at, sp.n = uint32(s.at.slots[sp.slot].rests/2)+from, to-from
+		limit -= p.costs.member * float64(sp.n)
+		if at, n := 2*int(sp.at), 2*int(sp.n); s.checked != nil && !s.known(at, n) {
+			if err := s.check(at, n); err != nil {
+				return false, err
+			}
+		}
+		left = append(left, sp)
+	}
+	p.spans = left
+	return limit >= 0, nil
+}
+
+// read appends the spans of a slot's patterns that differ from the query's by masks of r bits. They
+// are not made sure of: at is the first member and n the one behind the last.
+func (p *prober) read(s *segment, q *words, i, r int, reach *reaches, masks []uint32) {
+	pattern, starts := s.pattern(q, i), s.slots[i].starts
+	sp := span{query: s.rest(q, i), quota: uint16(reach.quota(i, len(s.slots)) - r), slot: uint32(i)}
+	for _, mask := range masks {
+		two := starts[pattern^mask:][:2]
+		sp.at, sp.n = two[0], two[1]
+		p.spans = append(p.spans, sp)
+	}
 }
 
 // pick lists the members that the sieve let through.

@@ -31,9 +31,9 @@ type costs struct {
 // costsOf returns the costs of a kernel.
 func costsOf(kernel string) costs {
 	if kernel == "generic" {
-		return costs{span: 18, member: 0.8, value: 40, alone: 2.2, among: 1.8}
+		return costs{span: 40, member: 1.2, value: 60, alone: 2.2, among: 1.8}
 	}
-	return costs{span: 14, member: 0.1, value: 40, alone: 1.6, among: 0.5}
+	return costs{span: 40, member: 0.1, value: 60, alone: 1.6, among: 0.3}
 }
 
 // passing is the share of random members whose rests differ from the query's in at most a
@@ -56,60 +56,74 @@ type reaches [maxSlots]int8
 // quota returns how many bits a slot's pattern and its rest may differ in together.
 func (r *reaches) quota(i, slots int) int { return int(r[i]) + int(r[(i+1)%slots]) + 1 }
 
+// A step is what looking a slot up one bit further takes.
+type step struct{ spans, members float64 }
+
+// cost is in nanoseconds. The reach is the next slot's: a member passes when its rest
+// differs in no more bits than that and one.
+func (s step) cost(c *costs, reach int8, restBits int) float64 {
+	return s.spans*c.span + s.members*(c.member+c.value*passing[restBits][min(int(reach)+1, restBits)])
+}
+
 // plan spreads a radius over the slots, where it is cheapest for this query:
 // Σ(reach+1) = radius+1. A slot whose bits are the same in most values, as happens
-// with flat and dark pictures, is dear for a query that has them too, and is left out. It
-// returns false when that costs more than a limit.
+// with flat and dark pictures, is dear for a query that has them too, and is left out; and
+// neighbors that both reach far let more members pass. It returns false when that costs
+// more than a limit.
 func (s *segment) plan(q *words, radius int, c costs, limit float64) (reaches, bool, error) {
 	var reach reaches
-	var next [maxSlots]float64
-	err := s.checkTables()
-	if err != nil {
+	var steps [maxSlots]step
+	var costs [maxSlots]float64
+	if err := s.checkTables(); err != nil {
 		return reach, false, err
 	}
-	for i := range s.slots {
-		reach[i] = -1
-		if next[i], err = s.cost(i, q, 0, c); err != nil {
+	n, rest := len(s.slots), min(restBits, int(s.SlotBits))
+	for i := range n {
+		var err error
+		if steps[i], err = s.step(i, q, 0); err != nil {
 			return reach, false, err
 		}
+		reach[i], costs[i] = -1, steps[i].cost(&c, -1, rest)
 	}
 	for range radius + 1 {
 		best := -1
-		for i := range s.slots {
-			if int(reach[i]) < int(s.SlotBits) && (best < 0 || next[i] < next[best]) {
+		for i := range n {
+			if int(reach[i]) < int(s.SlotBits) && (best < 0 || costs[i] < costs[best]) {
 				best = i
 			}
 		}
 		if best < 0 {
 			return reach, false, nil
 		}
-		if limit -= next[best]; limit < 0 {
+		if limit -= costs[best]; limit < 0 {
 			return reach, false, nil
 		}
 		reach[best]++
-		if next[best], err = s.cost(best, q, int(reach[best])+1, c); err != nil {
+		var err error
+		if steps[best], err = s.step(best, q, int(reach[best])+1); err != nil {
 			return reach, false, err
 		}
+		before := (best + n - 1) % n
+		costs[best] = steps[best].cost(&c, reach[(best+1)%n], rest)
+		costs[before] = steps[before].cost(&c, reach[best], rest)
 	}
 	return reach, true, nil
 }
 
-// cost estimates what looking up a slot at exactly r bits costs. Within 1 bit it
-// counts; beyond, it takes the patterns to be as full as those or as all are. Of the next slot
-// it takes the reach to be the same, and the bits to be random.
-func (s *segment) cost(i int, q *words, r int, c costs) (float64, error) {
+// step estimates what looking up a slot at exactly r bits takes. Within 1 bit it
+// counts; beyond, it takes the patterns to be as full as those or as all are.
+func (s *segment) step(i int, q *words, r int) (step, error) {
 	p := s.pattern(q, i)
-	member := c.member + c.value*passing[min(restBits, s.SlotBits)][min(r+1, restBits)]
 	from, to, err := s.members(i, p)
 	if err != nil || r == 0 {
-		return c.span + member*float64(to-from), err
+		return step{1, float64(to - from)}, err
 	}
 	width := int(s.SlotBits)
 	around := uint32(0)
 	for b := range width {
 		from, to, err := s.members(i, p^1<<b)
 		if err != nil {
-			return 0, err
+			return step{}, err
 		}
 		around += to - from
 	}
@@ -120,7 +134,7 @@ func (s *segment) cost(i int, q *words, r int, c costs) (float64, error) {
 			patterns *= float64(width-k+1) / float64(k)
 		}
 	}
-	return patterns * (c.span + member*each), nil
+	return step{patterns, patterns * each}, nil
 }
 
 // members returns which members of a slot have a pattern. The table was checked.

@@ -49,7 +49,6 @@ type segment struct {
 	ids64        []uint64
 	first        []uint32 // where the rows of a value begin, and one more; nil when it has one each
 	slots        []slot
-	halves       []uint16 // the whole body
 }
 
 // A slot is a table of the values by some of their bits. The first slot's order is the
@@ -176,7 +175,6 @@ func (s *segment) view(l segmentLayout) {
 	if values < rows {
 		s.first = cast[uint32](s.body[l.first:], values+1)
 	}
-	s.halves = cast[uint16](s.body, len(s.body)/2)
 	s.slots = make([]slot, s.Slots)
 	for i := range s.slots {
 		at := l.slots[i]
@@ -203,7 +201,7 @@ func openSegment(image []byte) (*segment, error) {
 	if !ok {
 		return nil, errDamaged
 	}
-	if err := s.fits(l.size, s.Sums); err != nil {
+	if err := s.fits(l.size, s.Sums, groupUnit); err != nil {
 		return nil, err
 	}
 	s.view(l)

@@ -1,6 +1,9 @@
 package index
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // A span is a stretch of the rests of a slot's members that a search looks at. Kernels
 // read it as it lies.
@@ -17,22 +20,53 @@ func (s *span) masks() int { return int(s.n+31) / 32 }
 
 // siftGeneric is the kernels in plain Go. For each span it writes a bit for each member,
 // 32 to a mask, that is set when the rest differs in at most quota bits.
-func siftGeneric(halves []uint16, spans []span, out []uint32) {
+func siftGeneric(body []byte, spans []span, out []uint32) {
 	for i := range spans {
 		s := &spans[i]
-		rests := halves[s.at:][:s.n]
+		rests := body[2*int(s.at):][:2*int(s.n)]
+		query := lanes16 * uint64(inOrder16(s.query))
+		// A lane's highest bit is set by what is added when its count is above the quota.
+		above := lanes16 * uint64(0x7fff-min(int(s.quota), 16))
 		for len(rests) > 0 {
-			some := rests[:min(32, len(rests))]
-			mask := uint32(0)
-			for j, r := range some {
-				if bits.OnesCount16(r^s.query) <= int(s.quota) {
-					mask |= 1 << j
-				}
-			}
-			out[0] = mask
-			out, rests = out[1:], rests[len(some):]
+			some := rests[:min(64, len(rests))]
+			rests, out = rests[len(some):], siftMask(some, query, above, out)
 		}
 	}
+}
+
+// lanes16 has the lowest bit of each 16 set.
+const lanes16 = 0x0001000100010001
+
+// inOrder16 returns a number whose little-endian bytes are another's in memory.
+func inOrder16(n uint16) uint16 {
+	var b [2]byte
+	binary.NativeEndian.PutUint16(b[:], n)
+	return binary.LittleEndian.Uint16(b[:])
+}
+
+// siftMask writes the mask of up to 32 rests and returns the masks that follow.
+func siftMask(rests []byte, query, above uint64, out []uint32) []uint32 {
+	mask, at := uint32(0), 0
+	for ; len(rests) >= 8; rests, at = rests[8:], at+4 {
+		mask |= passing4(binary.LittleEndian.Uint64(rests)^query, above) << at
+	}
+	if len(rests) > 0 {
+		var last [8]byte
+		copy(last[:], rests)
+		mask |= passing4(binary.LittleEndian.Uint64(last[:])^query, above) & (1<<(len(rests)/2) - 1) << at
+	}
+	out[0] = mask
+	return out[1:]
+}
+
+// passing4 returns which of four differences have few enough bits, counted side by side.
+func passing4(x, above uint64) uint32 {
+	x -= x >> 1 & 0x5555555555555555
+	x = x&0x3333333333333333 + x>>2&0x3333333333333333
+	x = (x + x>>4) & 0x0f0f0f0f0f0f0f0f
+	x = (x + x>>8) & (lanes16 * 0x1f)
+	x = ^(x + above) & (lanes16 << 15)
+	return uint32(x>>15&1 | x>>30&2 | x>>45&4 | x>>60&8)
 }
 
 const (

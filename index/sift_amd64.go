@@ -13,21 +13,21 @@ func hashKernels() []string {
 	return out
 }
 
-// sift is siftGeneric by a kernel. The spans lie within halves, and out has room for
+// sift is siftGeneric by a kernel. The spans lie within body, and out has room for
 // their masks.
-func sift(kernel string, halves []uint16, spans []span, out []uint32) {
+func sift(kernel string, body []byte, spans []span, out []uint32) {
 	if kernel == "generic" || len(spans) == 0 || len(out) == 0 {
-		siftGeneric(halves, spans, out)
+		siftGeneric(body, spans, out)
 		return
 	}
 	masks := 0
 	for i := range spans {
 		s := &spans[i]
-		_ = halves[s.at:][:s.n]
+		_ = body[2*int(s.at):][:2*int(s.n)]
 		masks += s.masks()
 	}
 	_ = out[:masks]
-	sift512(&halves[0], &spans[0], len(spans), &out[0])
+	sift512(&body[0], &spans[0], len(spans), &out[0])
 }
 
 // compareHeads is compareGeneric by a kernel.
@@ -58,7 +58,7 @@ func inOrder(m uint64) uint64 {
 }
 
 //go:noescape
-func sift512(halves *uint16, spans *span, n int, out *uint32)
+func sift512(body *byte, spans *span, n int, out *uint32)
 
 //go:noescape
 func compare1x512(heads *uint64, blocks int, needle *[2]uint64, radius int, out *uint64)

@@ -2,12 +2,12 @@
 
 #include "textflag.h"
 
-// func sift512(halves *uint16, spans *span, n int, out *uint32)
+// func sift512(body *byte, spans *span, n int, out *uint32)
 //
 // A span is 16 bytes: at, n, query, quota, slot. There is no branch on what was loaded but
 // the spans, so that many loads are under way at once.
 TEXT ·sift512(SB), NOSPLIT, $0-32
-	MOVQ halves+0(FP), SI
+	MOVQ body+0(FP), SI
 	MOVQ spans+8(FP), DX
 	MOVQ n+16(FP), CX
 	MOVQ out+24(FP), DI

@@ -6,7 +6,7 @@ package index
 func hashKernels() []string { return []string{"generic"} }
 
 // sift is siftGeneric.
-func sift(_ string, halves []uint16, spans []span, out []uint32) { siftGeneric(halves, spans, out) }
+func sift(_ string, body []byte, spans []span, out []uint32) { siftGeneric(body, spans, out) }
 
 // compareHeads is compareGeneric.
 func compareHeads(_ string, heads []uint64, blocks int, needles *[needleTile][2]uint64, n, radius int, out []uint64) {

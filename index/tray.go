@@ -122,7 +122,7 @@ func openTray(image []byte) (*tray, error) {
 	if !ok {
 		return nil, errDamaged
 	}
-	if err := t.fits(l.size, t.Sums); err != nil {
+	if err := t.fits(l.size, t.Sums, blockUnit); err != nil {
 		return nil, err
 	}
 	t.view(l)
