@@ -187,7 +187,7 @@ func (s *search) lookup(l *lane, g int, values []words) (err error) {
 		if t.filled != nil && t.filled[p>>6]>>(p&63)&1 == 0 {
 			continue
 		}
-		look.rows[look.n], look.value[look.n], look.p[look.n] = int32(row), w, p
+		look.rows[look.n], look.value[look.n], look.p[look.n], look.behind[look.n] = int32(row), w, p, t.slot.behind(&w)
 		if look.n++; look.n == group {
 			look.flush(t, values, s.radius, found)
 		}

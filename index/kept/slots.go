@@ -6,8 +6,16 @@ import "math"
 // differ by at most R bits differ by at most r_i in one of the slots i when Σ(r_i+1) > R:
 // had they more in each, they would have R+1 or more in all. So looking every slot up
 // misses nothing.
+//
+// Most that a slot finds is ruled out by the slot behind it, in a ring. Let d_i be the
+// bits that differ in slot i and e_i = d_i-(r_i+1). Their sum is below 0, and so the ring
+// can be entered somewhere so that every sum from there on is below 0: behind where the
+// sums from any fixed beginning are largest. There d_i ≤ r_i and d_i+d_{i+1} ≤
+// r_i+r_{i+1}+1; whoever demands both of one slot after the other still misses nothing.
 type slot struct {
 	from, bits, radius int
+	next               *slot // the slot behind it; nil when there is no other
+	both               int   // most bits that differ in the two
 }
 
 // A plan is how a block of values is looked for.
@@ -21,18 +29,19 @@ type plan struct {
 // They decide what is faster and never what is found.
 const (
 	flatCost   = 1.3 // comparing a row with a value, one after the other
-	checkCost  = 3.0 // the same for a value that a table names
-	lookupCost = 9.0 // of a row in a slot's table
+	checkCost  = 4.0 // the same for a value that a table names, by the slot behind
+	lookupCost = 20. // of a row in a slot's table
 	skipCost   = 2.0 // the same when nearly all places are empty
-	pairCost   = 14. // entering a value in a table under one of its patterns
+	pairCost   = 18. // entering a value in a table under one of its patterns
 	blankCost  = 0.7 // clearing and adding up a place of a table
 )
 
 const (
 	// maxSlotBits bounds a table's places, four bytes each, to 64 MiB.
 	maxSlotBits = 24
-	// maxPairs bounds what a table names, four bytes each, to 256 MiB.
-	maxPairs = 64 << 20
+	// maxPairs bounds what a table names, eight bytes each, to 480 MiB: a hundred thousand
+	// PDQ, as they are and transposed, in one block.
+	maxPairs = 60 << 20
 )
 
 // choose finds the cheapest plan for rows and values of so many bits within a radius.
@@ -52,11 +61,18 @@ func spread(bits, radius, count, rows, values int) (plan, bool) {
 	each, over := (radius+1)/count, (radius+1)%count
 	p := plan{block: values}
 	most := 0.0
-	for i := range count {
-		s := slot{from: i * bits / count, radius: each - 1}
+	ring := make([]slot, count)
+	for i := range ring {
+		s := &ring[i]
+		s.from, s.radius = i*bits/count, each-1
 		s.bits = (i+1)*bits/count - s.from
 		if i < over {
 			s.radius++
+		}
+	}
+	for i, s := range ring {
+		if next := &ring[(i+1)%count]; count > 1 && next.bits <= maxSlotBits {
+			s.next, s.both = next, s.radius+next.radius+1
 		}
 		if s.radius < 0 {
 			continue

@@ -1,10 +1,13 @@
 package kept
 
+import "math/bits"
+
 // A table names, for every pattern of a slot, the values within the slot's radius of it.
 type table struct {
 	slot
 	starts  []uint32 // of each pattern, where its members begin; one more
 	members []uint32 // values
+	behind  []uint32 // of each member, the bits of the next slot, and above them how many may differ there
 	filled  []uint64 // a bit for each pattern that has members; nil when most have
 }
 
@@ -25,14 +28,15 @@ func (t *table) fill(s slot, values []words) {
 		t.starts[i] += t.starts[i-1]
 	}
 	pairs := len(values) * len(around)
-	t.members = resized(t.members, pairs)
+	t.members, t.behind = resized(t.members, pairs), resized(t.behind, pairs)
 	at := t.starts[1:] // moves every start to its end, which is the next one's start
 	for i := range values {
-		p := s.pattern(&values[i])
+		p, behind := s.pattern(&values[i]), s.behind(&values[i])
 		for _, m := range around {
-			k := p ^ m
-			t.members[at[k]] = uint32(i)
-			at[k]++
+			k := at[p^m]
+			at[p^m]++
+			t.members[k] = uint32(i)
+			t.behind[k] = behind | uint32(s.room(bits.OnesCount32(m)))<<maxSlotBits
 		}
 	}
 	t.filled = nil
@@ -44,6 +48,22 @@ func (t *table) fill(s slot, values []words) {
 			}
 		}
 	}
+}
+
+// behind returns the bits of the slot behind, none when there is none.
+func (s *slot) behind(w *words) uint32 {
+	if s.next == nil {
+		return 0
+	}
+	return s.next.pattern(w)
+}
+
+// room is how many bits may differ in the slot behind when d do in this one.
+func (s *slot) room(d int) int {
+	if s.next == nil {
+		return 0 // and none do
+	}
+	return min(s.both-d, 255)
 }
 
 // resized returns a slice of a length, the given one when it is large enough.
@@ -63,6 +83,7 @@ type lookup struct {
 	rows   [group]int32
 	value  [group]words
 	p      [group]uint32
+	behind [group]uint32
 	lo, hi [group]uint32
 	warm   uint32
 	n      int
@@ -79,13 +100,15 @@ func (l *lookup) flush(t *table, values []words, radius int, found func(row int)
 	var warm uint32
 	for i := range n {
 		if l.lo[i] < l.hi[i] {
-			warm += t.members[l.lo[i]]
+			warm += t.behind[l.lo[i]]
 		}
 	}
 	l.warm = warm
 	for i := range n {
-		for _, v := range t.members[l.lo[i]:l.hi[i]] {
-			if l.value[i].near(&values[v], radius) {
+		lo, behind := l.lo[i], l.behind[i]
+		for k, b := range t.behind[lo:l.hi[i]] {
+			if bits.OnesCount32((b^behind)&(1<<maxSlotBits-1)) <= int(b>>maxSlotBits) &&
+				l.value[i].near(&values[t.members[int(lo)+k]], radius) {
 				found(int(l.rows[i]))
 				break
 			}
