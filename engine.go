@@ -49,8 +49,10 @@ type Parts struct {
 	// Lookbacks, Notices and Kept are what looking back at old exhibits needs.
 	Lookbacks LookbackStore
 	Removals  EntryRemover
-	Notices   NoticeStore
-	Kept      KeptIndex
+	// StackRecords keep the stacks of cases.
+	StackRecords StackStore
+	Notices      NoticeStore
+	Kept         KeptIndex
 	// Engines are the face engines there are. The zero value is those built in.
 	Engines EngineSet
 	// Pins remember what own engines are made of. Nil: nothing is remembered.
@@ -82,6 +84,7 @@ type Engine struct {
 	refits    sync.Mutex   // held while a calibration is looked for or made again
 	grouping  sync.Mutex   // held while faces are grouped
 	lookback  sync.Mutex   // held while old exhibits are looked back at
+	stacking  sync.Mutex   // held while media are stacked
 	bands     bands
 	videos    *videoIndex // over Frames; nil without
 }

@@ -209,6 +209,7 @@ type Parts struct {
 	GroupEditor  GroupEditor
 	Lookbacker   Lookbacker
 	LookbackJobs LookbackJobs
+	Stacker      Stacker
 	Requests     Requests
 	Media        semblance.MediaStore
 	Pictures     Pictures

@@ -127,6 +127,7 @@ func (s *Server) routes() {
 	s.searchRoutes()
 	s.groupRoutes()
 	s.lookbackRoutes()
+	s.stackRoutes()
 	s.jobRoutes()
 	s.pictureRoutes()
 	s.reportRoutes()

@@ -34,6 +34,8 @@ type Source struct {
 	Collections []semblance.Collection // as they are now
 	Requests    []semblance.Request
 	Notices     []semblance.Notice // what look-backs changed, oldest first; shown on the page only
+	Stacks      []semblance.Stack  // of several media, the gravest first; shown on the page only
+	Stacking    semblance.Stacking // how those were made; zero when media were not stacked
 	Rows        iter.Seq2[Row, error]
 	Engines     semblance.EngineSet // whose limits are told
 	Program     string              // name and version

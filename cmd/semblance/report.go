@@ -51,6 +51,11 @@ func (p *program) report(ctx context.Context, w io.Writer, format report.Format,
 	if s.Notices, err = p.store.Notices(ctx, c.ID, semblance.NoticeFilter{Limit: math.MaxInt32}); err != nil {
 		return err
 	}
+	if format == report.HTML {
+		if s.Stacking, s.Stacks, err = p.engine.ListStacks(ctx, who, semblance.StackRequest{Case: number}, semblance.StackFilter{Least: 2, Limit: 1000}); err != nil {
+			return err
+		}
+	}
 	ev := semblance.AuditEvent{Actor: who, Action: "report", Case: c.Number, Purpose: c.Purpose, Basis: c.Basis, Detail: map[string]any{"format": format}}
 	if err := p.store.Append(ctx, ev); err != nil {
 		return err

@@ -44,6 +44,10 @@ func TestServeLookback(t *testing.T) {
 		{"acknowledge the rest", "POST", "/v1/cases/A%2F1/notices/acknowledge", j, `{"all":true}`, 200, `"acknowledged":0`},
 		{"no open notices", "GET", "/v1/cases/A%2F1/notices", j, "", 200, `"notices":[]`},
 		{"all notices, a page", "GET", "/v1/cases/A%2F1/notices?all=true&limit=1", j, "", 200, `"next":1`},
+		{"stacks", "GET", "/v1/cases/A%2F1/stacks", j, "", 200, `"gravest":"hit"`},
+		{"a stack", "GET", "/v1/cases/A%2F1/stacks/" + fmt.Sprintf("%x", sha256.Sum256([]byte("face ann"))), j, "", 200, `"distance":0`},
+		{"no such stack", "GET", "/v1/cases/A%2F1/stacks/" + strings.Repeat("0", 64), j, "", 404, `"code":"not-found"`},
+		{"stacks too far apart", "GET", "/v1/cases/A%2F1/stacks?distance=32", j, "", 422, `"pointer":"query.distance"`},
 		{"erase the collection", "DELETE", "/v1/collections/known", j, "", 200, `"after":0`},
 	} {
 		s.askAs(t, tt.name, tt.method, tt.path, tt.kind, tt.body, tt.status, tt.want)
