@@ -10,7 +10,7 @@ import (
 )
 
 // DefaultStackDistance is the PDQ distance within which media are stacked unless it is
-// said otherwise; docs/lookback.md says how it was chosen. StackQuality is the quality
+// said otherwise; docs/stacks.md says how it was chosen. StackQuality is the quality
 // under which a PDQ says too little: flat pictures would all be one stack.
 const (
 	DefaultStackDistance = 16

@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 """Runs every benchmark beside its peer, one after the other, and prints one table.
 
+<<<<<<< HEAD
     scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [pdq] [start] [group] [digests] [photodna] [video] [sheet]
+=======
+    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [start] [group] [digests] [photodna] [lookback] [video] [sheet]
+>>>>>>> 7b82e62 (docs, bench: looking back and stacks)
 
 A part that cannot run says why in its row; nothing is taken over from an earlier run. What
 is compared on one core is pinned to one. Programs of bench/ may add rows of their
@@ -241,6 +245,7 @@ def photodna():
             f"{r['open_cold_ms']:.0f} + {r['first_search_cold_ms']:.0f} ms; {r['add_1000_ms']:.0f}, {r['remove_1000_ms']:.0f} ms; {m['RssAnon_MiB']}, {m['RssFile_MiB']} MiB", "-")
 
 
+<<<<<<< HEAD
 def pdq():
     """Ten million PDQs, on one core."""
     program, folder = CACHE / "pdqbench", pathlib.Path(os.environ.get("SEMBLANCE_BENCH_DIR") or CACHE) / "pdq"
@@ -257,6 +262,20 @@ def pdq():
             f"{r['open_ms']:.1f} ms, {r['first_ms']:.0f} ms; {', '.join(str(x) for x in r['add_ms'])} ms", "-")
         row(f"{what}: memory resident, own and mapped; made in", "below 1 GiB", f"{m['VmRSS_MiB']} MiB, {m['RssAnon_MiB']} and {m['RssFile_MiB']}; {r['fill_s']:.0f} s", f"{r['multihash_fill_s']:.0f} s, both of FAISS")
         row(f"{what}: 100,000 new ones looked up in them, 10,000 at a time, two cores", "below 60 s", f"{r['lookback_s']:.1f} s, {looked['VmHWM_MiB']} MiB", "-")
+=======
+def lookback():
+    """A look-back's search and stacking, by the Go benchmarks; no peer does either."""
+    folder = CACHE / "lookback"
+    folder.mkdir(parents=True, exist_ok=True)
+    text = run("go", "test", "./index/kept", "-run", "-", "-bench", "Near", "-benchtime", "1x", "-timeout", "60m",
+               CGO_ENABLED="0", SEMBLANCE_KEPT_DIR=str(folder), SEMBLANCE_KEPT_MEDIA="10000000", SEMBLANCE_KEPT_VALUES="100000")
+    m = re.search(r"100000-in-10000000\S*\s+1\s+(\d+) ns/op\s+([\d.]+) cpu-s/op", text)
+    row("look-back: 100,000 new PDQ entries among the eight turned hashes of 10 million stored media, distance 31", "below 60 s, complete",
+        f"{int(m[1]) / 1e9:.0f} s ({float(m[2]):.0f} s of processor time)", "-")
+    text = run("go", "test", ".", "-run", "-", "-bench", "Stacks", "-benchtime", "1x", CGO_ENABLED="0", GOMAXPROCS="1", SEMBLANCE_STACK_DIR=str(folder), SEMBLANCE_STACK_MEDIA="100000")
+    runs = re.findall(r"Stacks/\S+\s+1\s+(\d+) ns/op", text)
+    row("100,000 media stacked on one core; 100 more", "below 60 s", f"{int(runs[0]) / 1e9:.1f} s; {int(runs[1]) / 1e9:.1f} s", "-")
+>>>>>>> 7b82e62 (docs, bench: looking back and stacks)
 
 
 def group():
@@ -284,7 +303,11 @@ def video():
 
 
 def main(asked):
+<<<<<<< HEAD
     parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "pdq": pdq, "start": start, "group": group, "digests": digests, "photodna": photodna, "video": video, "sheet": lambda: sheet.measure(sys.modules[__name__])}
+=======
+    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "start": start, "group": group, "digests": digests, "photodna": photodna, "lookback": lookback, "video": video, "sheet": lambda: sheet.measure(sys.modules[__name__])}
+>>>>>>> 7b82e62 (docs, bench: looking back and stacks)
     unknown = [a for a in asked if a not in parts]
     if unknown:
         sys.exit(f"bench: no part {unknown[0]!r}; there are {', '.join(parts)}")
