@@ -1,11 +1,7 @@
 #!/usr/bin/env python3
 """Runs every benchmark beside its peer, one after the other, and prints one table.
 
-<<<<<<< HEAD
-    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [pdq] [start] [group] [digests] [photodna] [video] [sheet]
-=======
-    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [start] [group] [digests] [photodna] [lookback] [video] [sheet]
->>>>>>> 7b82e62 (docs, bench: looking back and stacks)
+    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [pdq] [start] [group] [digests] [photodna] [lookback] [video] [sheet]
 
 A part that cannot run says why in its row; nothing is taken over from an earlier run. What
 is compared on one core is pinned to one. Programs of bench/ may add rows of their
@@ -245,7 +241,6 @@ def photodna():
             f"{r['open_cold_ms']:.0f} + {r['first_search_cold_ms']:.0f} ms; {r['add_1000_ms']:.0f}, {r['remove_1000_ms']:.0f} ms; {m['RssAnon_MiB']}, {m['RssFile_MiB']} MiB", "-")
 
 
-<<<<<<< HEAD
 def pdq():
     """Ten million PDQs, on one core."""
     program, folder = CACHE / "pdqbench", pathlib.Path(os.environ.get("SEMBLANCE_BENCH_DIR") or CACHE) / "pdq"
@@ -262,7 +257,7 @@ def pdq():
             f"{r['open_ms']:.1f} ms, {r['first_ms']:.0f} ms; {', '.join(str(x) for x in r['add_ms'])} ms", "-")
         row(f"{what}: memory resident, own and mapped; made in", "below 1 GiB", f"{m['VmRSS_MiB']} MiB, {m['RssAnon_MiB']} and {m['RssFile_MiB']}; {r['fill_s']:.0f} s", f"{r['multihash_fill_s']:.0f} s, both of FAISS")
         row(f"{what}: 100,000 new ones looked up in them, 10,000 at a time, two cores", "below 60 s", f"{r['lookback_s']:.1f} s, {looked['VmHWM_MiB']} MiB", "-")
-=======
+
 def lookback():
     """A look-back's search and stacking, by the Go benchmarks; no peer does either."""
     folder = CACHE / "lookback"
@@ -275,7 +270,6 @@ def lookback():
     text = run("go", "test", ".", "-run", "-", "-bench", "Stacks", "-benchtime", "1x", CGO_ENABLED="0", GOMAXPROCS="1", SEMBLANCE_STACK_DIR=str(folder), SEMBLANCE_STACK_MEDIA="100000")
     runs = re.findall(r"Stacks/\S+\s+1\s+(\d+) ns/op", text)
     row("100,000 media stacked on one core; 100 more", "below 60 s", f"{int(runs[0]) / 1e9:.1f} s; {int(runs[1]) / 1e9:.1f} s", "-")
->>>>>>> 7b82e62 (docs, bench: looking back and stacks)
 
 
 def group():
@@ -303,11 +297,7 @@ def video():
 
 
 def main(asked):
-<<<<<<< HEAD
-    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "pdq": pdq, "start": start, "group": group, "digests": digests, "photodna": photodna, "video": video, "sheet": lambda: sheet.measure(sys.modules[__name__])}
-=======
-    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "start": start, "group": group, "digests": digests, "photodna": photodna, "lookback": lookback, "video": video, "sheet": lambda: sheet.measure(sys.modules[__name__])}
->>>>>>> 7b82e62 (docs, bench: looking back and stacks)
+    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "pdq": pdq, "start": start, "group": group, "digests": digests, "photodna": photodna, "lookback": lookback, "video": video, "sheet": lambda: sheet.measure(sys.modules[__name__])}
     unknown = [a for a in asked if a not in parts]
     if unknown:
         sys.exit(f"bench: no part {unknown[0]!r}; there are {', '.join(parts)}")
