@@ -258,6 +258,7 @@ def pdq():
         row(f"{what}: memory resident, own and mapped; made in", "below 1 GiB", f"{m['VmRSS_MiB']} MiB, {m['RssAnon_MiB']} and {m['RssFile_MiB']}; {r['fill_s']:.0f} s", f"{r['multihash_fill_s']:.0f} s, both of FAISS")
         row(f"{what}: 100,000 new ones looked up in them, 10,000 at a time, two cores", "below 60 s", f"{r['lookback_s']:.1f} s, {looked['VmHWM_MiB']} MiB", "-")
 
+
 def lookback():
     """A look-back's search and stacking, by the Go benchmarks; no peer does either."""
     folder = CACHE / "lookback"
