@@ -158,7 +158,7 @@ func TestFullDisk(t *testing.T) {
 	var list bytes.Buffer
 	const entries = 60_000
 	for i := range entries {
-		fmt.Fprintf(&list, "%064x\n", i+1)
+		fmt.Fprintf(&list, "sha256:%064x\n", i+1)
 	}
 	s.write("list.txt", list.Bytes())
 	_, stderr := s.run(1, "collection", "import", "known", "list.txt")
