@@ -1,6 +1,9 @@
 package kept
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // A table names, for every pattern of a slot, the values within the slot's radius of it.
 type table struct {
@@ -11,34 +14,57 @@ type table struct {
 	filled  []uint64 // a bit for each pattern that has members; nil when most have
 }
 
-// fill makes the table of a block of values, by counting.
+// fill makes the table of a block of values, by counting. It goes through the places part by
+// part, so that what is written stays in the cache: into a part go, under a mask, the values of
+// one range of patterns.
 func (t *table) fill(s slot, values []words) {
 	t.slot = s
 	places := 1 << s.bits
 	t.starts = resized(t.starts, places+2)
 	clear(t.starts)
-	around := masks(s)
+	around, order := masks(s), make([]uint64, len(values)) // a pattern and, below it, a value
 	for i := range values {
-		p := s.pattern(&values[i])
-		for _, m := range around {
-			t.starts[p^m+2]++
+		order[i] = uint64(s.pattern(&values[i]))<<32 | uint64(i)
+	}
+	slices.Sort(order)
+	shift := max(0, s.bits-partBits)
+	ranges := make([]int, places>>shift+1)
+	for r := range ranges {
+		ranges[r], _ = slices.BinarySearch(order, uint64(r)<<shift<<32)
+	}
+	// parts calls f with the values, from one to another, that a mask takes into a part.
+	parts := func(f func(mask uint32, from, to int)) {
+		for part := range places >> shift {
+			for _, m := range around {
+				r := part ^ int(m>>shift)
+				f(m, ranges[r], ranges[r+1])
+			}
 		}
 	}
+	parts(func(m uint32, from, to int) {
+		for _, o := range order[from:to] {
+			t.starts[uint32(o>>32)^m+2]++
+		}
+	})
 	for i := 2; i < len(t.starts); i++ {
 		t.starts[i] += t.starts[i-1]
 	}
 	pairs := len(values) * len(around)
 	t.members, t.behind = resized(t.members, pairs), resized(t.behind, pairs)
 	at := t.starts[1:] // moves every start to its end, which is the next one's start
-	for i := range values {
-		p, behind := s.pattern(&values[i]), s.behind(&values[i])
-		for _, m := range around {
-			k := at[p^m]
-			at[p^m]++
-			t.members[k] = uint32(i)
-			t.behind[k] = behind | uint32(s.room(bits.OnesCount32(m)))<<maxSlotBits
-		}
+	behind := make([]uint32, len(values))
+	for i, o := range order {
+		behind[i] = s.behind(&values[uint32(o)])
 	}
+	parts(func(m uint32, from, to int) {
+		room := uint32(s.room(bits.OnesCount32(m))) << maxSlotBits
+		for i, o := range order[from:to] {
+			p := uint32(o>>32) ^ m
+			k := at[p]
+			at[p]++
+			t.members[k], t.behind[k] = uint32(o), behind[from+i]|room
+		}
+	})
 	t.filled = nil
 	if float64(pairs) < sparse*float64(places) {
 		t.filled = make([]uint64, (places+63)/64)
@@ -49,6 +75,9 @@ func (t *table) fill(s slot, values []words) {
 		}
 	}
 }
+
+// partBits makes parts of a table that a core's own cache holds.
+const partBits = 8
 
 // behind returns the bits of the slot behind, none when there is none.
 func (s *slot) behind(w *words) uint32 {
