@@ -195,8 +195,10 @@ func (s *search) result() SearchResult {
 func leftOutOf(cols []Collection) (out []string) {
 	for _, c := range cols {
 		switch {
-		case c.Entries == 0:
+		case c.Entries == 0 && c.Digests == 0 && c.Kind == Faces:
 			out = append(out, fmt.Sprintf("collection %s holds no references yet: that it has no candidate says nothing", c.Name))
+		case c.Entries == 0 && c.Digests == 0:
+			out = append(out, fmt.Sprintf("collection %s holds no entries yet: that nothing is found in it says nothing", c.Name))
 		case c.LeftOut > 0:
 			out = append(out, fmt.Sprintf("%d of the %d references of collection %s are not searched: engine %s can make nothing of their pictures", c.LeftOut, c.Entries, c.Name, c.Engine))
 		}

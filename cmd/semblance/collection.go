@@ -120,6 +120,7 @@ func newCollectionDelete(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			e.changed(cmd.Context(), p, args[0])
 			if e.json {
 				return e.emit(gone)
 			}

@@ -181,6 +181,7 @@ func (e *env) importSet(ctx context.Context, p *program, o importOrder, format e
 	if err != nil {
 		return err
 	}
+	e.changed(ctx, p, o.collection)
 	if e.json {
 		err = e.emit(s)
 	} else {

@@ -124,6 +124,7 @@ result is made algorithm by algorithm; a record that several sets have is that o
 				if err != nil {
 					return err
 				}
+				e.changed(cmd.Context(), p, args[0])
 				if e.json {
 					return e.emit(s)
 				}
@@ -221,6 +222,7 @@ func newSetsRemove(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			e.changed(cmd.Context(), p, args[0])
 			if e.json {
 				return e.emit(s)
 			}

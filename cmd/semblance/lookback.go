@@ -132,11 +132,11 @@ func (e *env) changed(ctx context.Context, p *program, name string) {
 			if err := p.lookback(ctx, e.who()); err != nil {
 				e.warn("the look-back could not be queued: %v", err)
 			} else {
-				e.note("%s of %s were compared with %s before: they are looked back at in the background", count(int64(d.Exhibits), "exhibit", "exhibits"), cases(d.Cases), name)
+				e.note("in %s %s compared with %s before: looked back at in the background", cases(d.Cases), count(int64(d.Exhibits), "exhibit was", "exhibits were"), name)
 			}
 			return
 		}
-		e.note("%s of %s were compared with %s before: `semblance lookback` compares what is kept of them", count(int64(d.Exhibits), "exhibit", "exhibits"), cases(d.Cases), name)
+		e.note("in %s %s compared with %s before: `semblance lookback` compares what is kept again", cases(d.Cases), count(int64(d.Exhibits), "exhibit was", "exhibits were"), name)
 	}
 }
 
