@@ -20,14 +20,13 @@ import (
 // in them, so that what is before the name is split from the left and what is after it from
 // the right.
 type nsrlText struct {
-	left, right  int // columns before and after the name
-	columns      [5]int
-	types        map[string]string // application type by product code
-	md5          [16]byte
-	sha1         [20]byte
-	sha256       [32]byte
-	fields       [][]byte
-	special, all map[string]string // texts by special code, and by type and special code
+	left, right int // columns before and after the name
+	columns     [5]int
+	types       map[string]string // application type by product code
+	md5         [16]byte
+	sha1        [20]byte
+	fields      [][]byte
+	all         map[string]string // texts by type and special code
 }
 
 const (

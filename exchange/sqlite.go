@@ -20,7 +20,6 @@ type tableSource struct {
 	*base
 	db    *sql.DB
 	query string // its first column is the row number; "?" is after which
-	unit  string
 	rows  *sql.Rows
 	at    int64
 	dest  []any

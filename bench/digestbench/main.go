@@ -215,6 +215,9 @@ func find(path string, n int64, times int) error {
 		}
 	}
 	before, err := processor() // one after the other, as a scan does
+	if err != nil {
+		return err
+	}
 	for i := 0; i < len(found); i += 10 {
 		if err := s.Find(values[i*20:][:20], found[:1]); err != nil {
 			return err

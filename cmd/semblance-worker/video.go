@@ -30,7 +30,6 @@ type videoAnalysis struct {
 	small  hashing.Pixels // copy of the frame that was last given to tmk
 	sample media.Sampler
 	budget budget
-	why    string // why it was stopped, "" when the video ended
 }
 
 // analyzeVideo makes the signals that are asked for: in one decode those of all frames,

@@ -1,7 +1,6 @@
 package digestset
 
 import (
-	"iter"
 	"runtime"
 	"strconv"
 
@@ -80,19 +79,6 @@ func (s *Set) explain(r row, out *Record) error {
 		return errDamaged
 	}
 	return nil
-}
-
-// rows goes through all records in the order of digests, which are the file's own.
-func (s *Set) rows() iter.Seq2[[]byte, row] {
-	return func(yield func([]byte, row) bool) {
-		for b := range s.blocks {
-			for k := range s.held(b) {
-				if !yield(s.rowAt(b, k)) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // rowName says which row of a source a record is.
