@@ -585,6 +585,10 @@ func TestImportQuarantinesBadLines(t *testing.T) {
 	if res.Added != 1 || res.Duplicate != 1 || res.Trivial != 2 || res.Bad != 1 || len(res.BadLines) != 1 || res.BadLines[0].Line != 4 || !strings.Contains(res.BadLines[0].Reason, "31") {
 		t.Errorf("import: %+v", res)
 	}
+	res, err := r.ImportHashes(t.Context(), tester, "good", "list.txt", "", strings.NewReader(strings.Repeat("ab", 32)+"\n"))
+	if err != nil || res.Added != 1 {
+		t.Errorf("64 digits of a known-good collection can only be SHA-256: %+v, %v", res, err)
+	}
 	if res := r.list("good", "pdq:"+somePDQ+"\n"); res.Bad != 1 || res.Added != 0 {
 		t.Errorf("a perceptual hash became known-good: %+v", res)
 	}

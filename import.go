@@ -135,6 +135,16 @@ type ImportResult struct {
 	BadLines  []BadLine `json:"bad_lines,omitempty"` // the first thousand of them
 }
 
+// BareDigits is what 64 bare digits of a list are, where def is what it is said to hold. In
+// a known-good collection, which takes digests only, they cannot be anything but SHA-256;
+// elsewhere it has to be said.
+func (c *Collection) BareDigits(def hashing.Algorithm) hashing.Algorithm {
+	if def == "" && c.Kind == KnownGood {
+		return hashing.AlgorithmSHA256
+	}
+	return def
+}
+
 // importBatch is how many entries one transaction holds: enough that the commit
 // does not dominate, few enough that an interruption loses little.
 const importBatch = 10_000
@@ -158,6 +168,7 @@ func (e *Engine) ImportHashes(ctx context.Context, who Actor, collection, source
 	if c.Kind != Hashes && c.Kind != KnownGood {
 		return res, Errorf(Invalid, "collection %q holds %s; a list of hashes goes into a hashes or known-good collection", c.Name, c.Kind)
 	}
+	def = c.BareDigits(def)
 	var batch []HashEntry
 	flush := func() error {
 		if len(batch) == 0 {

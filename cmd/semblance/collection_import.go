@@ -28,7 +28,8 @@ func newCollectionImport(e *env) *cobra.Command {
 each optionally followed by a comma and a note; or ALGORITHM:HEX (pdq:..., phash:...); or
 photodna: and 192 characters of base64 or 288 hex digits; or as md5sum writes them. A note
 size=N gives the file's size, which a known-good SHA-1 needs. What 64 bare digits are is
-not guessed: say --format sha256 or --format pdq. Lines that cannot be read are left out and
+not guessed: say --format sha256 or --format pdq (a known-good collection takes digests
+only, so that there they are SHA-256). Lines that cannot be read are left out and
 reported.
 
 NSRL (RDSv3 as a database, minimal or full; NSRLFile.txt, with application types when
@@ -63,6 +64,11 @@ func (e *env) importFile(ctx context.Context, o importOrder) error {
 		return err
 	}
 	return e.stored(ctx, func(p *program) error {
+		c, err := p.engine.Collections.Collection(ctx, o.collection)
+		if err != nil {
+			return err
+		}
+		def := c.BareDigits(def)
 		set, err := e.asSet(o, format, def)
 		if err != nil {
 			return err
