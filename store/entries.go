@@ -160,6 +160,10 @@ func (s *Store) EachEntry(ctx context.Context, c semblance.CollectionID, after i
 	})
 }
 
+// The plus keeps SQLite from going through all entries in the order of their IDs,
+// millions where a few are of the algorithm: it finds those by the index of values.
+const whereAlgorithm = `WHERE h.collection_key = ? AND h.algorithm = ? ORDER BY +h.id`
+
 // EachEntryOf is EachEntry for the entries of one algorithm.
 func (s *Store) EachEntryOf(ctx context.Context, c semblance.CollectionID, alg hashing.Algorithm, f func(semblance.HashEntry) error) error {
 	return s.read(ctx, "read the entries", func(tx *sql.Tx) error {
@@ -167,7 +171,7 @@ func (s *Store) EachEntryOf(ctx context.Context, c semblance.CollectionID, alg h
 		if err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, selectEntry+`WHERE h.collection_key = ? AND h.algorithm = ? ORDER BY h.id`, key, alg)
+		rows, err := tx.QueryContext(ctx, selectEntry+whereAlgorithm, key, alg)
 		if err != nil {
 			return err
 		}
