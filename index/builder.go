@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"semblance"
+	"semblance/index/disk"
 )
 
 // A builder gathers the rows of a tray.
@@ -81,7 +82,7 @@ func (b *builder) seal() *tray {
 		return nil
 	}
 	body, _ := bodyAt(l.size)
-	t.image = aligned(body + l.size)
+	t.image = disk.Aligned(body + l.size)
 	t.view(l)
 	copy(t.days, b.days)
 	copy(t.subjects, b.subjects)

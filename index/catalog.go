@@ -7,6 +7,7 @@ import (
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/index/disk"
 )
 
 // A catalog holds the entries of one collection: segments of all algorithms, in no order
@@ -287,7 +288,7 @@ func unpackRows(b []byte, rows int) (rowSet, error) {
 	for len(b) > 0 {
 		step, n := binary.Uvarint(b)
 		if n <= 0 || step == 0 || step > uint64(rows-1-at) {
-			return nil, errDamaged
+			return nil, disk.ErrDamaged
 		}
 		at += int(step)
 		set[at/64] |= 1 << (at % 64)

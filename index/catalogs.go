@@ -2,22 +2,20 @@ package index
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 
 	"semblance"
+	"semblance/index/disk"
 )
 
 // A catalogFolder keeps catalogs in files: a file for each segment.
-type catalogFolder struct{ folder }
+type catalogFolder struct{ disk.Folder }
 
 // newCatalogFolder returns one that keeps nothing yet.
 func newCatalogFolder() catalogFolder {
-	return catalogFolder{folder{what: "hash index", head: "semblance hashes", format: 1, ext: ".segment"}}
+	return catalogFolder{disk.Folder{What: "hash index", Head: "semblance hashes", Format: 1, Ext: ".segment"}}
 }
 
 // A catalogState is the content of a catalog's state file.
@@ -35,23 +33,23 @@ type segmentState struct {
 }
 
 // of is the folder of a catalog.
-func (d *catalogFolder) of(c semblance.CollectionID) string { return d.folder.of(string(c)) }
+func (d *catalogFolder) of(c semblance.CollectionID) string { return d.Folder.Of(string(c)) }
 
 // scribe returns what writes segments of a collection.
 func (d *catalogFolder) scribe(c semblance.CollectionID, lanes int) scribe {
-	return scribe{files: &d.folder, dir: d.of(c), lanes: lanes}
+	return scribe{files: &d.Folder, dir: d.of(c), lanes: lanes}
 }
 
 // discard removes the file of a segment that no state names.
 func (w *scribe) discard(segments ...*segment) {
 	for _, s := range segments {
-		w.files.discard(w.dir, s.file)
+		w.files.Discard(w.dir, s.file)
 	}
 }
 
 // commit writes the state of a catalog.
 func (d *catalogFolder) commit(c *catalog) error {
-	return d.folder.commit(d.of(c.collection), func(mark string) any {
+	return d.Folder.Commit(d.of(c.collection), func(mark string) any {
 		st := catalogState{Collection: c.collection, Version: c.version, Mark: mark, Segments: []segmentState{}}
 		for i, s := range c.segments {
 			st.Segments = append(st.Segments, segmentState{File: s.file, Sum: s.sum(), Gone: packRows(c.gone[i])})
@@ -64,7 +62,7 @@ func (d *catalogFolder) commit(c *catalog) error {
 func (d *catalogFolder) retire(old, next *catalog) {
 	for _, s := range old.segments {
 		if next == nil || !slices.Contains(next.segments, s) {
-			d.discard(d.of(old.collection), s.file)
+			d.Discard(d.of(old.collection), s.file)
 		}
 	}
 }
@@ -72,7 +70,7 @@ func (d *catalogFolder) retire(old, next *catalog) {
 // load opens every catalog, without reading its rows.
 func (d *catalogFolder) load(note func(string, ...any)) (map[semblance.CollectionID]*catalog, error) {
 	out := map[semblance.CollectionID]*catalog{}
-	err := d.folder.load(note, func(dir string, body []byte) ([]string, error) {
+	err := d.Folder.Load(note, func(dir string, body []byte) ([]string, error) {
 		c, err := d.loadCatalog(dir, body)
 		if err != nil {
 			return nil, err
@@ -93,12 +91,12 @@ func (d *catalogFolder) loadCatalog(dir string, body []byte) (*catalog, error) {
 		return nil, err
 	}
 	if d.of(st.Collection) != dir {
-		return nil, errDamaged // somebody renamed it
+		return nil, disk.ErrDamaged // somebody renamed it
 	}
 	c := &catalog{collection: st.Collection, version: st.Version}
 	for _, ss := range st.Segments {
 		if filepath.Base(ss.File) != ss.File {
-			return nil, errDamaged
+			return nil, disk.ErrDamaged
 		}
 		s, err := openedSegment(dir, ss.File)
 		if err != nil {
@@ -114,7 +112,7 @@ func (d *catalogFolder) loadCatalog(dir string, body []byte) (*catalog, error) {
 // append adds a segment that a state names.
 func (c *catalog) append(s *segment, ss segmentState) error {
 	if s.sum() != ss.Sum {
-		return errDamaged
+		return disk.ErrDamaged
 	}
 	gone, err := unpackRows(ss.Gone, int(s.Rows))
 	if err != nil {
@@ -126,7 +124,7 @@ func (c *catalog) append(s *segment, ss segmentState) error {
 
 // openedSegment opens a segment's file.
 func openedSegment(dir, name string) (*segment, error) {
-	s, err := mapFile(filepath.Join(dir, name), openSegment)
+	s, err := disk.Map(filepath.Join(dir, name), headerBytes, maxFileBytes, openSegment)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +136,7 @@ func openedSegment(dir, name string) (*segment, error) {
 func readCatalogState(body []byte) (catalogState, error) {
 	var st catalogState
 	if err := json.Unmarshal(body, &st); err != nil || st.Version <= 0 {
-		return st, errDamaged
+		return st, disk.ErrDamaged
 	}
 	return st, nil
 }
@@ -148,25 +146,15 @@ func readCatalogState(body []byte) (catalogState, error) {
 // owner, whose changes can make it fail. A folder that is not there holds none.
 func CheckHashes(path string) (entries int64, err error) {
 	d := newCatalogFolder()
-	d.path = path
-	names, err := os.ReadDir(path)
-	if err != nil {
-		return 0, gone(err)
-	}
-	for _, name := range names {
-		dir := filepath.Join(path, name.Name())
-		_, err := d.loadOne(dir, func(dir string, body []byte) ([]string, error) {
-			c, err := d.loadCatalog(dir, body)
-			if err != nil {
-				return nil, err
-			}
-			entries += c.holding().Entries
-			defer runtime.KeepAlive(c) // its files stay mapped
-			return nil, guarded(c.sound)
-		})
-		if err != nil && !errors.Is(err, errNoState) {
-			return entries, fmt.Errorf("%s: %w", name.Name(), err)
+	d.Path = path
+	err = d.Look(func(dir string, body []byte) ([]string, error) {
+		c, err := d.loadCatalog(dir, body)
+		if err != nil {
+			return nil, err
 		}
-	}
-	return entries, nil
+		entries += c.holding().Entries
+		defer runtime.KeepAlive(c) // its files stay mapped
+		return nil, disk.Guarded(c.sound)
+	})
+	return entries, err
 }

@@ -13,7 +13,7 @@ var Kernels = kernels
 func SetKernel(f *Flat, kernel string, lanes int) { f.kernel, f.lanes = kernel, lanes }
 
 // SetStep makes step be called before every change of an index's folder.
-func SetStep(f *Flat, step func(what string) error) { f.folder.step = step }
+func SetStep(f *Flat, step func(what string) error) { f.folder.Step = step }
 
 // Trays returns how many trays hold a collection and how many rows they have, the ones
 // that are gone included.
@@ -43,7 +43,7 @@ func CompareAll(h *Hashes, always bool) {
 }
 
 // SetHashStep makes step be called before every change of an index's folder.
-func SetHashStep(h *Hashes, step func(what string) error) { h.folder.step = step }
+func SetHashStep(h *Hashes, step func(what string) error) { h.folder.Step = step }
 
 // Segments returns how many segments hold a collection and how many rows they have, the
 // ones that are gone included.

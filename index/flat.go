@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"semblance"
+	"semblance/index/disk"
 )
 
 var _ semblance.VectorIndex = (*Flat)(nil)
@@ -64,7 +65,7 @@ func OpenFlat(path string, o Options) (*Flat, error) {
 	if o.Note != nil {
 		f.note = o.Note
 	}
-	f.folder.under(path, o)
+	f.folder.Under(path, o.Mark, o.Known)
 	held, err := f.folder.load(f.note)
 	if err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ func (f *Flat) Update(_ context.Context, space semblance.EngineSpec, c semblance
 		before = &shelf{key: key}
 	}
 	d := before.draft(f.folder.keeper(key))
-	err := guarded(func() error { return d.apply(change) })
+	err := disk.Guarded(func() error { return d.apply(change) })
 	if err == nil {
 		d.version = version
 		err = f.swap(d.shelf)
@@ -189,7 +190,7 @@ func (f *Flat) Drop(_ context.Context, c semblance.CollectionID) error {
 	defer f.changes.Unlock()
 	var errs []error
 	for k := range f.held(func(k shelfKey) bool { return k.collection == c }) {
-		errs = append(errs, f.folder.remove(f.folder.of(k)))
+		errs = append(errs, f.folder.Remove(f.folder.of(k)))
 		f.mu.Lock()
 		delete(f.shelves, k)
 		f.mu.Unlock()
@@ -216,7 +217,7 @@ func (f *Flat) Search(ctx context.Context, q semblance.VectorQuery) ([][]semblan
 	}
 	defer runtime.KeepAlive(shelves) // their files stay mapped
 	out, err := search(ctx, q, shelves, f.kernel, f.lanes)
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, disk.ErrDamaged) {
 		f.changes.Lock()
 		defer f.changes.Unlock()
 		for _, s := range shelves {
@@ -255,15 +256,15 @@ func (f *Flat) asked(q semblance.VectorQuery) ([]heldShelf, error) {
 // failed returns the error of a shelf. One that is damaged is thrown away, with its
 // files, unless it was replaced already. The caller holds changes.
 func (f *Flat) failed(s *shelf, err error) error {
-	if !errors.Is(err, errDamaged) {
+	if !errors.Is(err, disk.ErrDamaged) {
 		return err
 	}
-	if f.shelf(s.key) == s && guarded(func() error { return s.checkAll() }) != nil {
+	if f.shelf(s.key) == s && disk.Guarded(func() error { return s.checkAll() }) != nil {
 		f.note("the vector index of collection %s was damaged and is made again", s.key.collection)
 		f.mu.Lock()
 		delete(f.shelves, s.key)
 		f.mu.Unlock()
-		if err := f.folder.remove(f.folder.of(s.key)); err != nil {
+		if err := f.folder.Remove(f.folder.of(s.key)); err != nil {
 			f.note("the damaged files of the vector index are not removed: %v", err)
 		}
 	}
@@ -312,7 +313,7 @@ func (f *Flat) swap(s *shelf) error {
 	for k, old := range others {
 		f.folder.retire(old, s)
 		if k != s.key {
-			if err := f.folder.remove(f.folder.of(k)); err != nil {
+			if err := f.folder.Remove(f.folder.of(k)); err != nil {
 				return err
 			}
 		}

@@ -13,6 +13,7 @@ import (
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/index/disk"
 )
 
 // fuzzSpace is what fuzzed trays claim to be of.
@@ -41,7 +42,7 @@ func FuzzTray(f *testing.F) {
 		if mend {
 			image = mended(image)
 		}
-		mapped := aligned(len(image))
+		mapped := disk.Aligned(len(image))
 		copy(mapped, image)
 		tr, err := openTray(mapped)
 		if err != nil {
@@ -67,7 +68,7 @@ func FuzzTray(f *testing.F) {
 
 // mended puts the checksums of an image right, as far as it looks like one.
 func mended(image []byte) []byte {
-	tr := &tray{pages: pages{image: aligned(len(image))}}
+	tr := &tray{pages: pages{image: disk.Aligned(len(image))}}
 	copy(tr.image, image)
 	if len(image) < headerBytes {
 		return image
@@ -98,14 +99,14 @@ func FuzzState(f *testing.F) {
 		f.Fatal(err)
 	}
 	folder := flat.folder.of(keyOf(fuzzSpace, "c"))
-	good, err := os.ReadFile(filepath.Join(folder, stateName))
+	good, err := os.ReadFile(filepath.Join(folder, disk.StateName))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(good)
 	f.Add([]byte("semblance vectors 1 00000000\n{}"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		body, err := flat.folder.readState(content)
+		body, err := flat.folder.ReadState(content)
 		if err != nil {
 			return
 		}
@@ -139,7 +140,7 @@ func fuzzSegment(t testing.TB, a hashing.Algorithm, n, slots int) *segment {
 		t.Fatalf("%+v has no layout", h)
 	}
 	body, _ := bodyAt(l.size)
-	s, err := (&scribe{files: &folder{}, lanes: 1}).fill(aligned(body+l.size), h, l, source)
+	s, err := (&scribe{files: &disk.Folder{}, lanes: 1}).fill(disk.Aligned(body+l.size), h, l, source)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,7 @@ func FuzzSegment(f *testing.F) {
 	f.Add(fuzzSegment(f, hashing.AlgorithmSHA1, 30, 0).image, true)
 	f.Add([]byte("SMBLHASH"), false)
 	f.Fuzz(func(t *testing.T, image []byte, mend bool) {
-		mapped := aligned(len(image))
+		mapped := disk.Aligned(len(image))
 		copy(mapped, image)
 		if mend {
 			mendSegment(mapped)
@@ -220,9 +221,9 @@ func FuzzCatalogState(f *testing.F) {
 	d := newCatalogFolder()
 	f.Add([]byte("semblance hashes 1 00000000\n{}"))
 	body := []byte(`{"collection":"c","version":3,"segments":[{"file":"A.segment","sum":1,"gone":"AQI="}]}`)
-	f.Add(append(fmt.Appendf(nil, "semblance hashes 1 %08x\n", crc32.Checksum(body, castagnoli)), body...))
+	f.Add(append(fmt.Appendf(nil, "semblance hashes 1 %08x\n", crc32.Checksum(body, disk.Castagnoli)), body...))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		body, err := d.readState(content)
+		body, err := d.ReadState(content)
 		if err != nil {
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"semblance"
+	"semblance/index/disk"
 )
 
 var _ semblance.HashIndex = (*Hashes)(nil)
@@ -50,7 +51,7 @@ func OpenHashes(path string, o Options) (*Hashes, error) {
 	if o.Note != nil {
 		h.note = o.Note
 	}
-	h.folder.under(path, o)
+	h.folder.Under(path, o.Mark, o.Known)
 	held, err := h.folder.load(h.note)
 	if err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func (h *Hashes) Replace(ctx context.Context, c semblance.CollectionID, version 
 		return err
 	}
 	d := (&catalog{collection: c}).draft(h.folder.scribe(c, h.lanes))
-	err := guarded(func() error { return d.fill(ctx, entries) })
+	err := disk.Guarded(func() error { return d.fill(ctx, entries) })
 	if err == nil {
 		d.version = version
 		h.changes.Lock()
@@ -133,7 +134,7 @@ func (h *Hashes) Update(_ context.Context, c semblance.CollectionID, version int
 		before = &catalog{collection: c}
 	}
 	d := before.draft(h.folder.scribe(c, h.lanes))
-	err := guarded(func() error { return d.apply(change) })
+	err := disk.Guarded(func() error { return d.apply(change) })
 	if err == nil {
 		d.version = version
 		err = h.swap(d.catalog)
@@ -185,7 +186,7 @@ func (h *Hashes) Drop(_ context.Context, c semblance.CollectionID) error {
 	if h.catalog(c) == nil {
 		return nil
 	}
-	err := h.folder.remove(h.folder.of(c))
+	err := h.folder.Remove(h.folder.of(c))
 	h.forget(c)
 	return err
 }
@@ -202,7 +203,7 @@ func (h *Hashes) Search(ctx context.Context, q semblance.HashQuery) ([][]semblan
 	}
 	defer runtime.KeepAlive(catalogs) // their files stay mapped
 	out, err := searchHashes(ctx, q, segments, h.means)
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, disk.ErrDamaged) {
 		h.changes.Lock()
 		defer h.changes.Unlock()
 		for _, c := range catalogs {
@@ -243,13 +244,13 @@ func (h *Hashes) asked(q semblance.HashQuery) (catalogs []*catalog, segments []h
 // failed returns the error of a catalog. One that is damaged is thrown away, with its
 // files, unless it was replaced already. The caller holds changes.
 func (h *Hashes) failed(c *catalog, err error) error {
-	if !errors.Is(err, errDamaged) {
+	if !errors.Is(err, disk.ErrDamaged) {
 		return err
 	}
-	if h.catalog(c.collection) == c && guarded(c.sound) != nil {
+	if h.catalog(c.collection) == c && disk.Guarded(c.sound) != nil {
 		h.note("the hash index of collection %s was damaged and is made again", c.collection)
 		h.forget(c.collection)
-		if err := h.folder.remove(h.folder.of(c.collection)); err != nil {
+		if err := h.folder.Remove(h.folder.of(c.collection)); err != nil {
 			h.note("the damaged files of the hash index are not removed: %v", err)
 		}
 	}

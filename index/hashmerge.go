@@ -8,6 +8,7 @@ import (
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/index/disk"
 )
 
 // mostMerges is how many merges are under way at once: small ones do not wait for
@@ -79,7 +80,7 @@ func untidyRows(all []*segment) int {
 func (h *Hashes) merge(c *catalog, some []*segment) {
 	w := h.folder.scribe(c.collection, 1)
 	var made *segment
-	err := guarded(func() (err error) {
+	err := disk.Guarded(func() (err error) {
 		made, err = c.merged(some, w)
 		return err
 	})
@@ -87,7 +88,7 @@ func (h *Hashes) merge(c *catalog, some []*segment) {
 	h.changes.Lock()
 	defer h.changes.Unlock()
 	if err == nil {
-		err = guarded(func() error { return h.exchange(c, some, made) })
+		err = disk.Guarded(func() error { return h.exchange(c, some, made) })
 	}
 	h.merges--
 	for _, s := range some {
@@ -175,7 +176,7 @@ func (c *catalog) goneSince(before *catalog, some []*segment, made *segment) (ro
 				return nil, err
 			}
 			if row < 0 {
-				return nil, errDamaged
+				return nil, disk.ErrDamaged
 			}
 			if set == nil {
 				set = newRowSet(int(made.Rows))

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"semblance"
+	"semblance/index/disk"
 )
 
 // A heldSegment is a segment of a search.
@@ -293,7 +294,7 @@ func (s *hashSearcher) answers(ctx context.Context) ([][]semblance.HashNeighbor,
 			}
 			some := l.finds[at:min(at+1<<16, len(l.finds))]
 			at += len(some)
-			err := guarded(func() error {
+			err := disk.Guarded(func() error {
 				for _, f := range some {
 					if err := s.entries(f, &out[f.query]); err != nil {
 						return err

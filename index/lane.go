@@ -3,11 +3,11 @@ package index
 import (
 	"math"
 	"math/bits"
-	"runtime/debug"
 	"slices"
 	"sync"
 
 	"semblance"
+	"semblance/index/disk"
 )
 
 const (
@@ -168,12 +168,12 @@ func (l *lane) tidy(i int) {
 // parallel runs f for 0 to n-1 at once and returns the first error.
 func parallel(n int, f func(i int) error) error {
 	if n == 1 {
-		return guarded(func() error { return f(0) })
+		return disk.Guarded(func() error { return f(0) })
 	}
 	errs := make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Go(func() { errs[i] = guarded(func() error { return f(i) }) })
+		wg.Go(func() { errs[i] = disk.Guarded(func() error { return f(i) }) })
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -182,22 +182,4 @@ func parallel(n int, f func(i int) error) error {
 		}
 	}
 	return nil
-}
-
-// guarded runs f, which reads mapped files. A page that cannot be read, because the
-// disk failed or somebody cut the file off, is errDamaged instead of the end of the program.
-func guarded(f func() error) (err error) {
-	before := debug.SetPanicOnFault(true)
-	defer func() {
-		debug.SetPanicOnFault(before)
-		r := recover()
-		if r == nil {
-			return
-		}
-		if _, fault := r.(interface{ Addr() uintptr }); !fault {
-			panic(r)
-		}
-		err = errDamaged
-	}()
-	return f()
 }

@@ -2,10 +2,10 @@ package index
 
 import (
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
 	"sync/atomic"
-	"unsafe"
+
+	"semblance/index/disk"
 )
 
 const (
@@ -16,13 +16,6 @@ const (
 	// maxFileBytes bounds a file before anything is done with it.
 	maxFileBytes = 1 << 38
 )
-
-// errDamaged is what is said of bytes that are not those that were written. The
-// collection is then not held any more.
-var errDamaged = errors.New("a file of the index is damaged")
-
-// castagnoli is the checksum that processors have an instruction for.
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // A pages is a piece of memory that is also a file and is never changed: a header of
 // headerBytes, which ends with its own checksum, a checksum of every block of the body,
@@ -54,15 +47,15 @@ func bodyAt(size int) (body, blocks int) {
 // lay sets the views of an image whose body has a size.
 func (p *pages) lay(size int) {
 	body, blocks := bodyAt(size)
-	p.body, p.sums = p.image[body:][:size], cast[uint32](p.image[headerBytes:], blocks)
+	p.body, p.sums = p.image[body:][:size], disk.Cast[uint32](p.image[headerBytes:], blocks)
 }
 
 // fits makes sure of header and checksums of an image that may be anything. sums is what
 // the header says of them.
 func (p *pages) fits(size int, sums uint32, unit int) error {
 	body, _ := bodyAt(size)
-	if len(p.image) != body+size || p.sum() != crc32.Checksum(p.image[:headerBytes-4], castagnoli) || crc32.Checksum(p.image[headerBytes:body], castagnoli) != sums {
-		return errDamaged
+	if len(p.image) != body+size || p.sum() != crc32.Checksum(p.image[:headerBytes-4], disk.Castagnoli) || crc32.Checksum(p.image[headerBytes:body], disk.Castagnoli) != sums {
+		return disk.ErrDamaged
 	}
 	p.lay(size)
 	p.unit, p.checked = unit, make([]atomic.Uint64, size>>unit/64+1)
@@ -70,7 +63,7 @@ func (p *pages) fits(size int, sums uint32, unit int) error {
 }
 
 // sum is a checksum that everything in the pages has a part in.
-func (p *pages) sum() uint32 { return cast[uint32](p.image[headerBytes-4:], 1)[0] }
+func (p *pages) sum() uint32 { return disk.Cast[uint32](p.image[headerBytes-4:], 1)[0] }
 
 // known reports whether bytes of one unit are known to be those that were written. It is
 // the quick part of check.
@@ -92,7 +85,7 @@ func (p *pages) check(from, n int) error {
 		per := 1 << p.unit / blockBytes
 		for b := u * per; b < min((u+1)*per, len(p.sums)); b++ {
 			if p.sumOf(b) != p.sums[b] {
-				return errDamaged
+				return disk.ErrDamaged
 			}
 		}
 		word.Or(bit)
@@ -104,14 +97,14 @@ func (p *pages) check(from, n int) error {
 func (p *pages) checkAll() error {
 	for b, sum := range p.sums {
 		if p.sumOf(b) != sum {
-			return errDamaged
+			return disk.ErrDamaged
 		}
 	}
 	return nil
 }
 
 func (p *pages) sumOf(block int) uint32 {
-	return crc32.Checksum(p.body[block*blockBytes:min(len(p.body), (block+1)*blockBytes)], castagnoli)
+	return crc32.Checksum(p.body[block*blockBytes:min(len(p.body), (block+1)*blockBytes)], disk.Castagnoli)
 }
 
 // stampBody writes the blocks' checksums and returns what the header says of them.
@@ -119,7 +112,7 @@ func (p *pages) stampBody() uint32 {
 	for b := range p.sums {
 		p.sums[b] = p.sumOf(b)
 	}
-	return crc32.Checksum(p.image[headerBytes:len(p.image)-len(p.body)], castagnoli)
+	return crc32.Checksum(p.image[headerBytes:len(p.image)-len(p.body)], disk.Castagnoli)
 }
 
 // stampHeader writes a header, which has a fixed size, and its checksum.
@@ -127,21 +120,5 @@ func (p *pages) stampHeader(header any) {
 	if _, err := binary.Encode(p.image[:headerBytes-4], binary.NativeEndian, header); err != nil {
 		panic(err)
 	}
-	cast[uint32](p.image[headerBytes-4:], 1)[0] = crc32.Checksum(p.image[:headerBytes-4], castagnoli)
-}
-
-// cast returns memory, which is aligned, as n numbers.
-func cast[T uint16 | uint32 | int32 | float32 | uint64](b []byte, n int) []T {
-	if n == 0 {
-		return nil
-	}
-	var t T
-	return unsafe.Slice((*T)(unsafe.Pointer(&b[:int(unsafe.Sizeof(t))*n][0])), n)
-}
-
-// aligned returns n zeroed bytes that begin at a multiple of 64.
-func aligned(n int) []byte {
-	b := make([]byte, n+63)
-	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & 63
-	return b[skip:][:n]
+	disk.Cast[uint32](p.image[headerBytes-4:], 1)[0] = crc32.Checksum(p.image[:headerBytes-4], disk.Castagnoli)
 }

@@ -3,6 +3,8 @@ package index
 import (
 	"math/bits"
 	"slices"
+
+	"semblance/index/disk"
 )
 
 // A find is a value of a segment within the radius of a query.
@@ -100,7 +102,7 @@ func (p *prober) collect(s *segment, q *words, reach *reaches, limit float64) (b
 	for _, sp := range p.spans {
 		from, to := sp.at, sp.n
 		if from > to || to > s.Values {
-			return false, errDamaged
+			return false, disk.ErrDamaged
 		}
 		if from == to {
 			continue

@@ -1,5 +1,7 @@
 package index
 
+import "semblance/index/disk"
+
 // Perceptual hashes are found by multi-index hashing (Norouzi, Punjani, Fleet: Fast Exact
 // Search in Hamming Space with Multi-Index Hashing). Slots are stretches of the bits that
 // do not overlap. Suppose two values differ by at most R bits, d_i of them in slot i, and
@@ -141,7 +143,7 @@ func (s *segment) step(i int, q *words, r int) (step, error) {
 func (s *segment) members(i int, pattern uint32) (from, to uint32, err error) {
 	starts := s.slots[i].starts[pattern:][:2]
 	if from, to = starts[0], starts[1]; from > to || to > s.Values {
-		return 0, 0, errDamaged
+		return 0, 0, disk.ErrDamaged
 	}
 	return from, to, nil
 }

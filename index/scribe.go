@@ -5,11 +5,12 @@ import (
 	"slices"
 
 	"semblance/hashing"
+	"semblance/index/disk"
 )
 
 // A scribe writes segments: in memory, or in files of a catalog's folder.
 type scribe struct {
-	files *folder
+	files *disk.Folder
 	dir   string
 	lanes int // that fill slots side by side
 }
@@ -24,33 +25,33 @@ func (w *scribe) write(a hashing.Algorithm, rows rowSource, plain bool) (*segmen
 	h.shape(a, plain)
 	l, ok := h.layout()
 	if !ok {
-		return nil, errDamaged
+		return nil, disk.ErrDamaged
 	}
 	body, _ := bodyAt(l.size)
 	size := body + l.size
-	if w.files.path == "" {
-		return w.fill(aligned(size), h, l, rows)
+	if w.files.Path == "" {
+		return w.fill(disk.Aligned(size), h, l, rows)
 	}
-	name, err := w.files.create(w.dir, func(path string) error {
+	name, err := w.files.Create(w.dir, func(path string) error {
 		if size > smallSegment {
-			return fillFile(path, size, func(image []byte) error {
+			return disk.Fill(path, size, func(image []byte) error {
 				_, err := w.fill(image, h, l, rows)
 				return err
 			})
 		}
-		s, err := w.fill(aligned(size), h, l, rows)
+		s, err := w.fill(disk.Aligned(size), h, l, rows)
 		if err != nil {
 			return err
 		}
-		return writeFile(path, s.image)
+		return disk.WriteFile(path, s.image)
 	})
 	if err != nil {
-		return nil, w.files.unwritten(err)
+		return nil, w.files.Unwritten(err)
 	}
 	s, err := openedSegment(w.dir, name)
 	if err != nil {
-		w.files.discard(w.dir, name)
-		return nil, w.files.unwritten(err)
+		w.files.Discard(w.dir, name)
+		return nil, w.files.Unwritten(err)
 	}
 	s.checked = nil // written just now
 	return s, nil
@@ -207,7 +208,7 @@ func (s *segment) member(i int, at uint32) (int, error) {
 	b := s.slots[i].numbers[3*at:][:3]
 	v := int(b[0]) | int(b[1])<<8 | int(b[2])<<16
 	if v >= int(s.Values) {
-		return 0, errDamaged
+		return 0, disk.ErrDamaged
 	}
 	return v, nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"semblance/hashing"
+	"semblance/index/disk"
 )
 
 const (
@@ -163,22 +164,22 @@ func (s *segment) view(l segmentLayout) {
 	s.lay(l.size)
 	rows, values, total := int(s.Rows), int(s.Values), s.algorithm.Bits()
 	if s.IDBytes == 4 {
-		s.ids32 = cast[uint32](s.body[l.ids:], rows)
+		s.ids32 = disk.Cast[uint32](s.body[l.ids:], rows)
 	} else {
-		s.ids64 = cast[uint64](s.body[l.ids:], rows)
+		s.ids64 = disk.Cast[uint64](s.body[l.ids:], rows)
 	}
 	if s.algorithm.IsDigest() {
-		s.starts, s.digests = cast[uint32](s.body[l.starts:], 1<<s.SlotBits+1), s.body[l.digests:][:total/8*rows]
+		s.starts, s.digests = disk.Cast[uint32](s.body[l.starts:], 1<<s.SlotBits+1), s.body[l.digests:][:total/8*rows]
 		return
 	}
-	s.heads, s.tails = cast[uint64](s.body[l.heads:], min(total/64, 2)*values), cast[uint64](s.body[l.tails:], max(0, total/64-2)*values)
+	s.heads, s.tails = disk.Cast[uint64](s.body[l.heads:], min(total/64, 2)*values), disk.Cast[uint64](s.body[l.tails:], max(0, total/64-2)*values)
 	if values < rows {
-		s.first = cast[uint32](s.body[l.first:], values+1)
+		s.first = disk.Cast[uint32](s.body[l.first:], values+1)
 	}
 	s.slots = make([]slot, s.Slots)
 	for i := range s.slots {
 		at := l.slots[i]
-		s.slots[i] = slot{starts: cast[uint32](s.body[at.starts:], 1<<s.SlotBits+1), rests: cast[uint16](s.body[at.rests:], values)}
+		s.slots[i] = slot{starts: disk.Cast[uint32](s.body[at.starts:], 1<<s.SlotBits+1), rests: disk.Cast[uint16](s.body[at.rests:], values)}
 		if i > 0 {
 			s.slots[i].numbers = s.body[at.numbers:][:3*values]
 		}
@@ -188,18 +189,18 @@ func (s *segment) view(l segmentLayout) {
 // openSegment reads the header of an image that may be anything.
 func openSegment(image []byte) (*segment, error) {
 	if len(image) < headerBytes {
-		return nil, errDamaged
+		return nil, disk.ErrDamaged
 	}
 	s := &segment{pages: pages{image: image}}
 	if _, err := binary.Decode(image[:headerBytes], binary.NativeEndian, &s.segmentHeader); err != nil {
-		return nil, errDamaged
+		return nil, disk.ErrDamaged
 	}
 	if s.Magic != segmentMagic || s.Format != segmentFormat || s.Order != orderMark {
-		return nil, errDamaged
+		return nil, disk.ErrDamaged
 	}
 	l, ok := s.layout()
 	if !ok {
-		return nil, errDamaged
+		return nil, disk.ErrDamaged
 	}
 	if err := s.fits(l.size, s.Sums, groupUnit); err != nil {
 		return nil, err
@@ -229,7 +230,7 @@ func (s *segment) rowsOf(value int) (from, to int, err error) {
 	}
 	from, to = int(s.first[value]), int(s.first[value+1])
 	if from >= to || to > int(s.Rows) {
-		return 0, 0, errDamaged
+		return 0, 0, disk.ErrDamaged
 	}
 	return from, to, nil
 }
@@ -288,7 +289,7 @@ func (s *segment) sound() error {
 	}
 	for i, from := range s.first {
 		if i == 0 && from != 0 || i > 0 && from <= s.first[i-1] || i == int(s.Values) && from != s.Rows {
-			return errDamaged
+			return disk.ErrDamaged
 		}
 	}
 	return nil
@@ -304,7 +305,7 @@ func (s *segment) find(w *words) (int, error) {
 		}
 		from, to = int(table[p]), int(table[p+1])
 		if from > to || to > int(s.Values) {
-			return 0, errDamaged
+			return 0, disk.ErrDamaged
 		}
 	}
 	var bad error
@@ -358,14 +359,14 @@ func (s *segment) soundSlots() error {
 		tables = append(tables, s.slots[i].starts)
 		for at := range s.Values {
 			if v, err := s.member(i, at); err != nil || v >= int(s.Values) {
-				return errDamaged
+				return disk.ErrDamaged
 			}
 		}
 	}
 	for _, starts := range tables {
 		for i, from := range starts {
 			if i > 0 && from < starts[i-1] || from > s.Values {
-				return errDamaged
+				return disk.ErrDamaged
 			}
 		}
 	}

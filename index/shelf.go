@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"semblance"
+	"semblance/index/disk"
 )
 
 // A shelfKey names what is held together: the vectors of a collection in a space.
@@ -80,7 +81,7 @@ func (s *shelf) name(number uint32) (string, error) {
 		return 0
 	})
 	if !ok {
-		return "", errDamaged
+		return "", disk.ErrDamaged
 	}
 	return s.trays[i].name(int(number - s.trays[i].FirstName))
 }

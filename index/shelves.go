@@ -8,14 +8,15 @@ import (
 	"strconv"
 
 	"semblance"
+	"semblance/index/disk"
 )
 
 // A shelfFolder keeps shelves in files: a file for each tray.
-type shelfFolder struct{ folder }
+type shelfFolder struct{ disk.Folder }
 
 // newShelfFolder returns one that keeps nothing yet.
 func newShelfFolder() shelfFolder {
-	return shelfFolder{folder{what: "vector index", head: "semblance vectors", format: 1, ext: ".tray"}}
+	return shelfFolder{disk.Folder{What: "vector index", Head: "semblance vectors", Format: 1, Ext: ".tray"}}
 }
 
 // A shelfState is the content of a shelf's state file.
@@ -37,23 +38,23 @@ type trayState struct {
 
 // of is the folder of a shelf.
 func (d *shelfFolder) of(k shelfKey) string {
-	return d.folder.of(k.signal, string(k.collection), strconv.Itoa(k.dims), string(k.metric))
+	return d.Folder.Of(k.signal, string(k.collection), strconv.Itoa(k.dims), string(k.metric))
 }
 
 // keeper returns what makes a tray in memory one in a file of a shelf.
 func (d *shelfFolder) keeper(k shelfKey) func(*tray) (*tray, error) {
 	return func(t *tray) (*tray, error) {
-		if d.path == "" {
+		if d.Path == "" {
 			return t, nil
 		}
-		name, err := d.create(d.of(k), func(path string) error { return writeFile(path, t.image) })
+		name, err := d.Create(d.of(k), func(path string) error { return disk.WriteFile(path, t.image) })
 		if err != nil {
-			return nil, d.unwritten(err)
+			return nil, d.Unwritten(err)
 		}
-		kept, err := mapFile(filepath.Join(d.of(k), name), openTray)
+		kept, err := disk.Map(filepath.Join(d.of(k), name), headerBytes, maxFileBytes, openTray)
 		if err != nil {
-			d.discard(d.of(k), name)
-			return nil, d.unwritten(err)
+			d.Discard(d.of(k), name)
+			return nil, d.Unwritten(err)
 		}
 		kept.file, kept.checked = name, nil // written just now
 		return kept, nil
@@ -62,7 +63,7 @@ func (d *shelfFolder) keeper(k shelfKey) func(*tray) (*tray, error) {
 
 // commit writes the state of a shelf.
 func (d *shelfFolder) commit(s *shelf) error {
-	return d.folder.commit(d.of(s.key), func(mark string) any {
+	return d.Folder.Commit(d.of(s.key), func(mark string) any {
 		st := shelfState{Signal: s.key.signal, Collection: s.key.collection, Dimensions: s.key.dims, Metric: s.key.metric, Version: s.version, Mark: mark, Trays: []trayState{}}
 		for i, t := range s.trays {
 			ts := trayState{File: t.file, Sum: t.sum()}
@@ -78,7 +79,7 @@ func (d *shelfFolder) commit(s *shelf) error {
 // discardTrays removes trays that no state names.
 func (d *shelfFolder) discardTrays(k shelfKey, trays []*tray) {
 	for _, t := range trays {
-		d.discard(d.of(k), t.file)
+		d.Discard(d.of(k), t.file)
 	}
 }
 
@@ -90,7 +91,7 @@ func (d *shelfFolder) retire(old, next *shelf) {
 // load opens every shelf, without reading its rows.
 func (d *shelfFolder) load(note func(string, ...any)) (map[shelfKey]*shelf, error) {
 	out := map[shelfKey]*shelf{}
-	err := d.folder.load(note, func(dir string, body []byte) ([]string, error) {
+	err := d.Folder.Load(note, func(dir string, body []byte) ([]string, error) {
 		s, err := d.loadShelf(dir, body)
 		if err != nil {
 			return nil, err
@@ -112,13 +113,13 @@ func (d *shelfFolder) loadShelf(dir string, body []byte) (*shelf, error) {
 	}
 	s := &shelf{key: shelfKey{st.Signal, st.Collection, st.Dimensions, st.Metric}, version: st.Version}
 	if d.of(s.key) != dir {
-		return nil, errDamaged // somebody renamed it
+		return nil, disk.ErrDamaged // somebody renamed it
 	}
 	for _, ts := range st.Trays {
 		if filepath.Base(ts.File) != ts.File {
-			return nil, errDamaged
+			return nil, disk.ErrDamaged
 		}
-		t, err := mapFile(filepath.Join(dir, ts.File), openTray)
+		t, err := disk.Map(filepath.Join(dir, ts.File), headerBytes, maxFileBytes, openTray)
 		if err != nil {
 			return nil, err
 		}
@@ -137,12 +138,12 @@ func (s *shelf) append(t *tray, ts trayState) error {
 		metric = semblance.Euclid
 	}
 	if t.sum() != ts.Sum || int(t.Dims) != s.key.dims || metric != s.key.metric || t.FirstName != s.names || t.Names > 1<<31-s.names {
-		return errDamaged
+		return disk.ErrDamaged
 	}
 	var set rowSet
 	if len(ts.Gone) > 0 {
 		if set = newRowSet(int(t.Rows)); len(ts.Gone) != 8*len(set) {
-			return errDamaged
+			return disk.ErrDamaged
 		}
 		for i := range set {
 			set[i] = binary.LittleEndian.Uint64(ts.Gone[8*i:])
@@ -157,7 +158,7 @@ func (s *shelf) append(t *tray, ts trayState) error {
 func readShelfState(body []byte) (shelfState, error) {
 	var st shelfState
 	if err := json.Unmarshal(body, &st); err != nil || st.Version <= 0 || st.Dimensions <= 0 || st.Metric != semblance.Cosine && st.Metric != semblance.Euclid {
-		return st, errDamaged
+		return st, disk.ErrDamaged
 	}
 	return st, nil
 }

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"semblance/index/disk"
 )
 
 // Every kernel lets through what the definition does.
@@ -14,7 +16,7 @@ func TestSift(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	halves := make([]uint16, 5000)
-	body := aligned(2 * len(halves))
+	body := disk.Aligned(2 * len(halves))
 	for i := range halves {
 		halves[i] = uint16(r.Uint32())
 		binary.NativeEndian.PutUint16(body[2*i:], halves[i])

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"semblance"
+	"semblance/index/disk"
 )
 
 // startTidying tidies a shelf in the background, unless that is under way. The caller
@@ -42,7 +43,7 @@ func (f *Flat) tidy(k shelfKey) {
 		}
 		f.changes.Unlock()
 		var r rewrite
-		err := guarded(func() (err error) {
+		err := disk.Guarded(func() (err error) {
 			r, err = s.rewrite(from, to, f.folder.keeper(k))
 			return err
 		})
@@ -152,7 +153,7 @@ func (s *shelf) used() (rowSet, error) {
 		}
 		for row, n := range t.subjects {
 			if n >= s.names {
-				return nil, errDamaged
+				return nil, disk.ErrDamaged
 			}
 			if !s.gone[i].has(row) {
 				used[n/64] |= 1 << (n % 64)
@@ -221,7 +222,7 @@ func (s *shelf) checkAll() error {
 		}
 		for _, n := range t.subjects {
 			if n >= s.names {
-				return errDamaged
+				return disk.ErrDamaged
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"semblance"
+	"semblance/index/disk"
 )
 
 // trayRows is the most rows of a tray: what a change has in memory at most, and
@@ -98,20 +99,20 @@ func (t *tray) view(l layout) {
 	t.at = l
 	t.lay(l.size)
 	rows, padded := int(t.Rows), blocksOf(int(t.Rows))*blockRows
-	t.center = cast[float32](t.body[l.center:], int(t.Dims))
+	t.center = disk.Cast[float32](t.body[l.center:], int(t.Dims))
 	t.codes = t.body[l.codes:][:padded*chunksOf(int(t.Dims))*chunkDims]
-	t.scales, t.bias = cast[float32](t.body[l.scales:], padded), cast[float32](t.body[l.bias:], padded)
-	t.rests, t.days = cast[float32](t.body[l.rests:], rows), cast[int32](t.body[l.days:], rows)
-	t.subjects = cast[uint32](t.body[l.subjects:], rows)
-	t.vectors = cast[float32](t.body[l.vectors:], rows*int(t.Dims))
-	t.ids = labels{cast[uint32](t.body[l.idEnds:], rows), t.body[l.ids:][:t.IDBytes], cast[uint32](t.body[l.idTable:], l.idTableLen)}
-	t.names = labels{cast[uint32](t.body[l.nameEnds:], int(t.Names)), t.body[l.names:][:t.NameBytes], cast[uint32](t.body[l.nameTable:], l.nameTableLen)}
+	t.scales, t.bias = disk.Cast[float32](t.body[l.scales:], padded), disk.Cast[float32](t.body[l.bias:], padded)
+	t.rests, t.days = disk.Cast[float32](t.body[l.rests:], rows), disk.Cast[int32](t.body[l.days:], rows)
+	t.subjects = disk.Cast[uint32](t.body[l.subjects:], rows)
+	t.vectors = disk.Cast[float32](t.body[l.vectors:], rows*int(t.Dims))
+	t.ids = labels{disk.Cast[uint32](t.body[l.idEnds:], rows), t.body[l.ids:][:t.IDBytes], disk.Cast[uint32](t.body[l.idTable:], l.idTableLen)}
+	t.names = labels{disk.Cast[uint32](t.body[l.nameEnds:], int(t.Names)), t.body[l.names:][:t.NameBytes], disk.Cast[uint32](t.body[l.nameTable:], l.nameTableLen)}
 }
 
 // openTray reads the header of an image that may be anything.
 func openTray(image []byte) (*tray, error) {
 	if len(image) < headerBytes {
-		return nil, errDamaged
+		return nil, disk.ErrDamaged
 	}
 	h, err := readHeader(image)
 	if err != nil {
@@ -120,7 +121,7 @@ func openTray(image []byte) (*tray, error) {
 	t := &tray{header: h, pages: pages{image: image}}
 	l, ok := t.layout()
 	if !ok {
-		return nil, errDamaged
+		return nil, disk.ErrDamaged
 	}
 	if err := t.fits(l.size, t.Sums, blockUnit); err != nil {
 		return nil, err
@@ -133,10 +134,10 @@ func openTray(image []byte) (*tray, error) {
 func readHeader(image []byte) (header, error) {
 	var h header
 	if _, err := binary.Decode(image[:headerBytes], binary.NativeEndian, &h); err != nil {
-		return h, errDamaged
+		return h, disk.ErrDamaged
 	}
 	if h.Magic != trayMagic || h.Format != trayFormat || h.Order != orderMark {
-		return h, errDamaged
+		return h, disk.ErrDamaged
 	}
 	return h, nil
 }
@@ -179,7 +180,7 @@ func (t *tray) name(i int) (string, error) {
 // word returns the i-th of labels, whose ends and bytes are at two places of the body.
 func (t *tray) word(w *labels, ends, bytes, i int) ([]byte, error) {
 	if i < 0 || i >= len(w.ends) {
-		return nil, errDamaged
+		return nil, disk.ErrDamaged
 	}
 	first := max(0, i-1)
 	if err := t.check(ends+4*first, 4*(i+1-first)); err != nil {
@@ -190,7 +191,7 @@ func (t *tray) word(w *labels, ends, bytes, i int) ([]byte, error) {
 		from = w.ends[i-1]
 	}
 	if from > to || int(to) > len(w.bytes) {
-		return nil, errDamaged
+		return nil, disk.ErrDamaged
 	}
 	return w.bytes[from:to], t.check(bytes+int(from), int(to-from))
 }

@@ -18,6 +18,7 @@ import (
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/index/disk"
 )
 
 var _ semblance.KeptIndex = (*Index)(nil)
@@ -77,7 +78,7 @@ func (x *Index) load() (st state, err error) {
 		return st, err
 	}
 	head, body, _ := strings.Cut(string(b), "\n")
-	if head+"\n" != fmt.Sprintf(stateHead, format, crc32.Checksum([]byte(body), castagnoli)) {
+	if head+"\n" != fmt.Sprintf(stateHead, format, crc32.Checksum([]byte(body), disk.Castagnoli)) {
 		return st, errDamaged
 	}
 	if err := json.Unmarshal([]byte(body), &st); err != nil {
@@ -183,13 +184,13 @@ func (x *Index) commit(next state, made []string) error {
 		return err
 	}
 	aside := filepath.Join(x.dir, stateName+".new")
-	content := append(fmt.Appendf(nil, stateHead, format, crc32.Checksum(body, castagnoli)), body...)
+	content := append(fmt.Appendf(nil, stateHead, format, crc32.Checksum(body, disk.Castagnoli)), body...)
 	for _, step := range []func() error{
 		func() error { return absent(os.Remove(aside)) },
-		func() error { return writeFile(aside, content) },
-		func() error { return syncFolder(x.dir) },
+		func() error { return disk.WriteFile(aside, content) },
+		func() error { return disk.SyncFolder(x.dir) },
 		func() error { return os.Rename(aside, filepath.Join(x.dir, stateName)) },
-		func() error { return syncFolder(x.dir) },
+		func() error { return disk.SyncFolder(x.dir) },
 	} {
 		if err := step(); err != nil {
 			for _, name := range made {
@@ -295,11 +296,11 @@ func (a *addition) flush(alg hashing.Algorithm) error {
 	if err != nil {
 		return err
 	}
-	s := segment{File: fmt.Sprintf("%016x%s", rand.Uint64(), fileExt), Algorithm: alg, Rows: r.len(), Base: base, Sum: crc32.Checksum(image, castagnoli), checked: new(atomic.Bool)}
+	s := segment{File: fmt.Sprintf("%016x%s", rand.Uint64(), fileExt), Algorithm: alg, Rows: r.len(), Base: base, Sum: crc32.Checksum(image, disk.Castagnoli), checked: new(atomic.Bool)}
 	s.path = filepath.Join(a.x.dir, s.File)
 	s.checked.Store(true)
 	a.made = append(a.made, s.File)
-	if err := writeFile(s.path, image); err != nil {
+	if err := disk.WriteFile(s.path, image); err != nil {
 		return unwritten(err)
 	}
 	a.segments = append(a.segments, s)
@@ -346,27 +347,6 @@ func (x *Index) forget() error {
 func unwritten(err error) error {
 	return semblance.Errorf(semblance.Unavailable, "the index of kept signals cannot be written").
 		WithHint("Make room on the disk of the data folder and see that it can be written. Nothing is lost: the index is made again from the store.").WithCause(err)
-}
-
-// writeFile writes a new file that only its owner reads, and syncs it.
-func writeFile(path string, content []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // absent makes nothing of the error of a file that is not there.

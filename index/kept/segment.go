@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"semblance/hashing"
+	"semblance/index/disk"
 )
 
 // A segment is a file of rows of one algorithm, written once and never changed. It is read
@@ -32,8 +33,7 @@ const (
 )
 
 var (
-	magic      = [8]byte{'S', 'M', 'B', 'L', 'K', 'E', 'P', 'T'}
-	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+	magic = [8]byte{'S', 'M', 'B', 'L', 'K', 'E', 'P', 'T'}
 	// errDamaged is what a file says whose bytes are not those that were written.
 	errDamaged = errors.New("a file of the index of kept signals is damaged")
 )
@@ -78,7 +78,7 @@ func (s *segment) parse(b []byte, numbered bool) (*rows, error) {
 		return nil, errDamaged
 	}
 	if !s.checked.Load() {
-		if crc32.Checksum(b, castagnoli) != s.Sum {
+		if crc32.Checksum(b, disk.Castagnoli) != s.Sum {
 			return nil, errDamaged
 		}
 		s.checked.Store(true)

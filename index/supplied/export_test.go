@@ -9,7 +9,7 @@ func SetKernel(x *Index, kernel string, lanes int) { x.kernel, x.lanes = kernel,
 var Kernels = kernels
 
 // SetStep makes step be called before every change of an index's folder.
-func SetStep(x *Index, step func(what string) error) { x.folder.step = step }
+func SetStep(x *Index, step func(what string) error) { x.folder.Step = step }
 
 // Trays returns how many trays hold a collection and how many rows they have, the ones
 // that are gone included.

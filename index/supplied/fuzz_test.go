@@ -10,6 +10,7 @@ import (
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/index/disk"
 )
 
 // fuzzTray is a good tray to begin with.
@@ -62,7 +63,7 @@ func FuzzTray(f *testing.F) {
 
 // mended puts the checksums of an image right, as far as it looks like one.
 func mended(image []byte) []byte {
-	tr := &tray{algorithm: hashing.AlgorithmPhotoDNA, image: aligned(len(image))}
+	tr := &tray{algorithm: hashing.AlgorithmPhotoDNA, image: disk.Aligned(len(image))}
 	copy(tr.image, image)
 	if len(image) < headerBytes {
 		return image
@@ -93,14 +94,18 @@ func FuzzState(f *testing.F) {
 	if err := x.Update(context.Background(), "c", 3, semblance.HashChange{Add: []semblance.HashEntry{e}}); err != nil {
 		f.Fatal(err)
 	}
-	good, err := os.ReadFile(filepath.Join(x.folder.of("c"), stateName))
+	good, err := os.ReadFile(filepath.Join(x.folder.of("c"), disk.StateName))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(good)
-	f.Add([]byte(stateHead + "{}"))
+	f.Add([]byte("semblance supplied values 1 00000000\n{}"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		if st, err := readState(content); err == nil && st.Version <= 0 {
+		body, err := x.folder.ReadState(content)
+		if err != nil {
+			return
+		}
+		if st, err := readState(body); err == nil && st.Version <= 0 {
 			t.Fatalf("%+v was taken", st)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/index/disk"
 )
 
 var _ semblance.HashIndex = (*Index)(nil)
@@ -17,7 +18,7 @@ var _ semblance.HashIndex = (*Index)(nil)
 // [semblance.HashIndex], in memory or, when opened on a folder, in files that are mapped.
 // Close it.
 type Index struct {
-	folder folder
+	folder shelfFolder
 	note   func(format string, args ...any)
 	kernel string
 	lanes  int // of a large search
@@ -35,7 +36,7 @@ type Index struct {
 func New() *Index {
 	all := kernels()
 	return &Index{
-		note: func(string, ...any) {}, kernel: all[len(all)-1], lanes: runtime.GOMAXPROCS(0),
+		folder: newShelfFolder(), note: func(string, ...any) {}, kernel: all[len(all)-1], lanes: runtime.GOMAXPROCS(0),
 		tidying: map[semblance.CollectionID]bool{}, shelves: map[semblance.CollectionID]*shelf{},
 	}
 }
@@ -65,7 +66,7 @@ func Open(path string, o Options) (*Index, error) {
 	if o.Note != nil {
 		x.note = o.Note
 	}
-	x.folder.path, x.folder.mark, x.folder.known = path, o.Mark, o.Known
+	x.folder.Under(path, o.Mark, o.Known)
 	held, err := x.folder.load(x.note)
 	if err != nil {
 		return nil, err
@@ -95,7 +96,7 @@ func (x *Index) Held(_ context.Context, c semblance.CollectionID) (semblance.Has
 		return semblance.HashHolding{}, nil
 	}
 	h := semblance.HashHolding{Version: s.version}
-	err := guarded(func() error {
+	err := disk.Guarded(func() error {
 		for i, t := range s.trays {
 			h.Entries += int64(t.Rows) - int64(s.gone[i].len())
 			last, err := t.id(int(t.Rows) - 1)
@@ -107,7 +108,7 @@ func (x *Index) Held(_ context.Context, c semblance.CollectionID) (semblance.Has
 		return nil
 	})
 	runtime.KeepAlive(s)
-	if errors.Is(err, errDamaged) { // it is not held any more
+	if errors.Is(err, disk.ErrDamaged) { // it is not held any more
 		x.changes.Lock()
 		defer x.changes.Unlock()
 		_ = x.failed(s, err)
@@ -137,7 +138,7 @@ func (x *Index) Replace(ctx context.Context, c semblance.CollectionID, version i
 			err = d.put(e)
 		}
 		if err != nil {
-			x.folder.discard(c, d.trays)
+			x.folder.discardTrays(c, d.trays)
 			return err
 		}
 	}
@@ -163,7 +164,7 @@ func (x *Index) Update(_ context.Context, c semblance.CollectionID, version int6
 		before = &shelf{collection: c}
 	}
 	var d *draft
-	err := guarded(func() (err error) {
+	err := disk.Guarded(func() (err error) {
 		if d, err = before.draft(x.folder.keeper(c)); err != nil {
 			return err
 		}
@@ -181,7 +182,7 @@ func (x *Index) Update(_ context.Context, c semblance.CollectionID, version int6
 	})
 	if err != nil {
 		if d != nil {
-			x.folder.discard(c, d.trays[len(before.trays):])
+			x.folder.discardTrays(c, d.trays[len(before.trays):])
 		}
 		return x.failed(before, err)
 	}
@@ -201,7 +202,7 @@ func (x *Index) finish(d *draft, before *shelf, version int64) error {
 		if before != nil {
 			kept = len(before.trays)
 		}
-		x.folder.discard(d.collection, d.trays[kept:])
+		x.folder.discardTrays(d.collection, d.trays[kept:])
 	}
 	return err
 }
@@ -213,7 +214,7 @@ func (x *Index) Drop(_ context.Context, c semblance.CollectionID) error {
 	if x.shelf(c) == nil {
 		return nil
 	}
-	err := x.folder.remove(c)
+	err := x.folder.Remove(x.folder.of(c))
 	x.mu.Lock()
 	delete(x.shelves, c)
 	x.mu.Unlock()
@@ -244,7 +245,7 @@ func (x *Index) Search(ctx context.Context, q semblance.HashQuery) ([][]semblanc
 		s.probes = append(s.probes, newProbe(q.Algorithm, v, q.Radius))
 	}
 	out, err := s.run(ctx, x.lanes)
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, disk.ErrDamaged) {
 		x.changes.Lock()
 		defer x.changes.Unlock()
 		for _, held := range shelves {
@@ -295,7 +296,7 @@ func partsOf(a hashing.Algorithm, shelves []*shelf) []part {
 // failed returns the error of a shelf. One that is damaged is thrown away, with its
 // files, unless it was replaced already. The caller holds changes.
 func (x *Index) failed(s *shelf, err error) error {
-	if !errors.Is(err, errDamaged) {
+	if !errors.Is(err, disk.ErrDamaged) {
 		return err
 	}
 	if x.shelf(s.collection) == s && s.checkAll() != nil {
@@ -303,7 +304,7 @@ func (x *Index) failed(s *shelf, err error) error {
 		x.mu.Lock()
 		delete(x.shelves, s.collection)
 		x.mu.Unlock()
-		if err := x.folder.remove(s.collection); err != nil {
+		if err := x.folder.Remove(x.folder.of(s.collection)); err != nil {
 			x.note("the damaged files of the index of supplied values are not removed: %v", err)
 		}
 	}
@@ -312,7 +313,7 @@ func (x *Index) failed(s *shelf, err error) error {
 }
 
 func (s *shelf) checkAll() error {
-	return guarded(func() error {
+	return disk.Guarded(func() error {
 		for _, t := range s.trays {
 			if err := t.checkAll(); err != nil {
 				return err

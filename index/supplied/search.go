@@ -6,13 +6,13 @@ import (
 	"errors"
 	"math/bits"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/index/disk"
 )
 
 // partRows is how many rows a lane takes at a time. Their sketches, 128 KiB, stay in the
@@ -69,7 +69,7 @@ func (s *search) run(ctx context.Context, lanes int) ([][]semblance.HashNeighbor
 		lane := func() {
 			defer wait.Done()
 			found[i] = make([][]semblance.HashNeighbor, len(s.probes))
-			errs[i] = guarded(func() error { return s.lane(ctx, found[i]) })
+			errs[i] = disk.Guarded(func() error { return s.lane(ctx, found[i]) })
 		}
 		if i == lanes-1 {
 			lane()
@@ -195,21 +195,4 @@ func (s *search) distances(t *tray, q *probe, rows []int32, out []int32) {
 	for i, row := range rows { // padding is equal
 		out[i] = int32(s.metric.Distance(t.values[int(row)*step:][:step], q.value))
 	}
-}
-
-// guarded makes an error of a page that cannot be read.
-func guarded(f func() error) (err error) {
-	before := debug.SetPanicOnFault(true)
-	defer func() {
-		debug.SetPanicOnFault(before)
-		r := recover()
-		if r == nil {
-			return
-		}
-		if _, fault := r.(interface{ Addr() uintptr }); !fault {
-			panic(r)
-		}
-		err = errDamaged
-	}()
-	return f()
 }

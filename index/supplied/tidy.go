@@ -6,6 +6,7 @@ import (
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/index/disk"
 )
 
 // startTidying tidies a shelf in the background, unless that is under way. The caller
@@ -43,7 +44,7 @@ func (x *Index) tidy(c semblance.CollectionID) {
 		}
 		x.changes.Unlock()
 		var r rewrite
-		err := guarded(func() (err error) {
+		err := disk.Guarded(func() (err error) {
 			r, err = s.rewrite(which, x.folder.keeper(c))
 			return err
 		})
@@ -137,7 +138,7 @@ func (x *Index) exchange(s *shelf, r rewrite) error {
 	now := x.shelf(s.collection)
 	if now == nil || len(now.trays) < len(s.trays) || !slices.Equal(now.trays[:len(s.trays)], s.trays) {
 		if r.tray != nil {
-			x.folder.discard(s.collection, []*tray{r.tray})
+			x.folder.discardTrays(s.collection, []*tray{r.tray})
 		}
 		return nil
 	}
@@ -155,7 +156,7 @@ func (x *Index) exchange(s *shelf, r rewrite) error {
 	}
 	if err := x.folder.commit(&next); err != nil {
 		if r.tray != nil {
-			x.folder.discard(s.collection, []*tray{r.tray})
+			x.folder.discardTrays(s.collection, []*tray{r.tray})
 		}
 		return err
 	}
@@ -182,7 +183,7 @@ func (r *rewrite) goneSince(s, now *shelf) (set rowSet, err error) {
 				return nil, err
 			}
 			if at < 0 {
-				return nil, errDamaged
+				return nil, disk.ErrDamaged
 			}
 			if set == nil {
 				set = newRowSet(r.tray)

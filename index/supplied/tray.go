@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
 	"io"
 	"slices"
 	"sync/atomic"
-	"unsafe"
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/index/disk"
 )
 
 // trayRows is the most rows of a tray: what a change has in memory at most, and
@@ -21,10 +20,6 @@ const trayRows = 1 << 17
 
 // blockBytes is how much is checked at once.
 const blockBytes = 4 << 10
-
-// errDamaged is what a tray says whose bytes are not those that were written. The
-// collection is then not held any more.
-var errDamaged = errors.New("a file of the index of supplied values is damaged")
 
 // A tray holds values of one algorithm in one piece of memory, which is also its file. It
 // is never changed. Which of its rows are gone, the shelf knows. Rows are in the order of
@@ -55,9 +50,6 @@ const (
 )
 
 var trayMagic = [8]byte{'S', 'M', 'B', 'L', 'S', 'U', 'P', 'P'}
-
-// castagnoli is the checksum that processors have an instruction for.
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // A header begins a tray. All numbers of a tray are in the machine's own order of
 // bytes, which Order tells. Its own checksum is in its last four bytes.
@@ -103,34 +95,18 @@ func (h *header) layout(sketched bool) (layout, bool) {
 // view sets the views of a tray's image, which is as long as its header says.
 func (t *tray) view(l layout) {
 	t.at, t.body = l, t.image[l.body:]
-	t.sums = cast[uint32](t.image[headerBytes:], l.blocks)
+	t.sums = disk.Cast[uint32](t.image[headerBytes:], l.blocks)
 	t.sketches = t.body[l.sketches:][:l.sketchBytes]
 	t.values = t.body[l.values:][:int(t.Rows)*padded(int(t.Width))]
-	t.ids = cast[int64](t.body[l.ids:], int(t.Rows))
+	t.ids = disk.Cast[int64](t.body[l.ids:], int(t.Rows))
 }
 
-// cast returns memory, which is aligned, as n numbers.
-func cast[T uint32 | int64](b []byte, n int) []T {
-	if n == 0 {
-		return nil
-	}
-	var size T
-	return unsafe.Slice((*T)(unsafe.Pointer(&b[:int(unsafe.Sizeof(size))*n][0])), n)
-}
-
-// aligned returns n zeroed bytes that begin at a multiple of 64.
-func aligned(n int) []byte {
-	b := make([]byte, n+63)
-	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & 63
-	return b[skip:][:n]
-}
-
-func nameSum(a hashing.Algorithm) uint32 { return crc32.Checksum([]byte(a), castagnoli) }
+func nameSum(a hashing.Algorithm) uint32 { return crc32.Checksum([]byte(a), disk.Castagnoli) }
 
 // openTray reads the header of an image that may be anything. Its content is not read.
 func openTray(image []byte, a hashing.Algorithm) (*tray, error) {
 	if len(image) < headerBytes {
-		return nil, errDamaged
+		return nil, disk.ErrDamaged
 	}
 	h, err := readHeader(image)
 	if err != nil {
@@ -139,10 +115,10 @@ func openTray(image []byte, a hashing.Algorithm) (*tray, error) {
 	t := &tray{header: h, algorithm: a, image: image}
 	l, ok := t.layout(sketched(a))
 	if !ok || len(image) != l.body+l.size || h.Algorithm != nameSum(a) || int(h.Width)*8 != a.Bits() {
-		return nil, errDamaged
+		return nil, disk.ErrDamaged
 	}
-	if t.sum() != crc32.Checksum(image[:headerBytes-4], castagnoli) || crc32.Checksum(image[headerBytes:l.body], castagnoli) != h.Sums {
-		return nil, errDamaged
+	if t.sum() != crc32.Checksum(image[:headerBytes-4], disk.Castagnoli) || crc32.Checksum(image[headerBytes:l.body], disk.Castagnoli) != h.Sums {
+		return nil, disk.ErrDamaged
 	}
 	t.view(l)
 	t.checked = make([]atomic.Uint64, l.blocks/64+1)
@@ -153,16 +129,16 @@ func openTray(image []byte, a hashing.Algorithm) (*tray, error) {
 func readHeader(image []byte) (header, error) {
 	var h header
 	if _, err := binary.Decode(image[:headerBytes], binary.NativeEndian, &h); err != nil {
-		return h, errDamaged
+		return h, disk.ErrDamaged
 	}
 	if h.Magic != trayMagic || h.Format != trayFormat || h.Order != orderMark {
-		return h, errDamaged
+		return h, disk.ErrDamaged
 	}
 	return h, nil
 }
 
 // sum is a checksum that everything in the tray has a part in.
-func (t *tray) sum() uint32 { return cast[uint32](t.image[headerBytes-4:], 1)[0] }
+func (t *tray) sum() uint32 { return disk.Cast[uint32](t.image[headerBytes-4:], 1)[0] }
 
 // check makes sure that bytes of the body are those that were written.
 func (t *tray) check(from, n int) error {
@@ -175,7 +151,7 @@ func (t *tray) check(from, n int) error {
 			continue
 		}
 		if t.blockSum(b) != t.sums[b] {
-			return errDamaged
+			return disk.ErrDamaged
 		}
 		word.Or(bit)
 	}
@@ -183,14 +159,14 @@ func (t *tray) check(from, n int) error {
 }
 
 func (t *tray) blockSum(b int) uint32 {
-	return crc32.Checksum(t.body[b*blockBytes:min(len(t.body), (b+1)*blockBytes)], castagnoli)
+	return crc32.Checksum(t.body[b*blockBytes:min(len(t.body), (b+1)*blockBytes)], disk.Castagnoli)
 }
 
 // checkAll makes sure of everything, also of what was checked before.
 func (t *tray) checkAll() error {
 	for b, sum := range t.sums {
 		if t.blockSum(b) != sum {
-			return errDamaged
+			return disk.ErrDamaged
 		}
 	}
 	return nil
@@ -238,11 +214,11 @@ func (t *tray) stamp() {
 	for i := range t.sums {
 		t.sums[i] = t.blockSum(i)
 	}
-	t.Sums = crc32.Checksum(t.image[headerBytes:t.at.body], castagnoli)
+	t.Sums = crc32.Checksum(t.image[headerBytes:t.at.body], disk.Castagnoli)
 	if _, err := binary.Encode(t.image[:headerBytes-4], binary.NativeEndian, &t.header); err != nil {
 		panic(err) // the header has a fixed size
 	}
-	cast[uint32](t.image[headerBytes-4:], 1)[0] = crc32.Checksum(t.image[:headerBytes-4], castagnoli)
+	disk.Cast[uint32](t.image[headerBytes-4:], 1)[0] = crc32.Checksum(t.image[:headerBytes-4], disk.Castagnoli)
 }
 
 // maxTrayBytes bounds a file before anything is allocated for it.
@@ -252,9 +228,9 @@ const maxTrayBytes = headerBytes + trayRows*(hashing.MaxOwnBytes+64)
 func readTray(r io.Reader, a hashing.Algorithm) (*tray, error) {
 	var b bytes.Buffer // grows with what there is
 	if _, err := io.Copy(&b, io.LimitReader(r, maxTrayBytes+1)); err != nil {
-		return nil, errDamaged
+		return nil, disk.ErrDamaged
 	}
-	image := aligned(b.Len())
+	image := disk.Aligned(b.Len())
 	copy(image, b.Bytes())
 	return openTray(image, a)
 }
@@ -312,7 +288,7 @@ func (b *builder) seal() *tray {
 	}
 	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(b.ids[i], b.ids[j]) })
 	l, _ := t.layout(sketched(b.algorithm)) // within bounds: rows and width are ours
-	t.image = aligned(l.body + l.size)
+	t.image = disk.Aligned(l.body + l.size)
 	t.view(l)
 	step := padded(b.width)
 	for row, i := range order {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package index
+package disk
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapFile maps a file and opens what is in it. The mapping ends when nobody reaches that
+// Map maps a file of least to most bytes and opens what is in it. The mapping ends when nobody reaches that
 // any more.
-func mapFile[T any](path string, open func(image []byte) (*T, error)) (*T, error) {
+func Map[T any](path string, least, most int64, open func(image []byte) (*T, error)) (*T, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -22,15 +22,15 @@ func mapFile[T any](path string, open func(image []byte) (*T, error)) (*T, error
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() < headerBytes || info.Size() > maxFileBytes {
-		return nil, errDamaged
+	if !info.Mode().IsRegular() || info.Size() < least || info.Size() > most {
+		return nil, ErrDamaged
 	}
 	image, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		return nil, err
 	}
 	var t *T
-	err = guarded(func() error {
+	err = Guarded(func() error {
 		var err error
 		t, err = open(image)
 		return err
@@ -43,10 +43,10 @@ func mapFile[T any](path string, open func(image []byte) (*T, error)) (*T, error
 	return t, nil
 }
 
-// fillFile lets fill write the bytes of a new file of a size, which only its owner reads, and syncs it. They
+// Fill lets fill write the bytes of a new file of a size, which only its owner reads, and syncs it. They
 // are mapped, so that they need no memory of the program. They are written with zeros
 // first: a disk that is full is then an error of writing, and not of memory.
-func fillFile(path string, size int, fill func(image []byte) error) error {
+func Fill(path string, size int, fill func(image []byte) error) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -69,12 +69,12 @@ func fillMapped(f *os.File, size int, fill func(image []byte) error) error {
 	if err != nil {
 		return err
 	}
-	err = guarded(func() error { return fill(image) })
+	err = Guarded(func() error { return fill(image) })
 	return errors.Join(err, unix.Munmap(image))
 }
 
-// syncFolder makes the names in a folder last.
-func syncFolder(path string) error {
+// SyncFolder makes the names in a folder last.
+func SyncFolder(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
