@@ -15,22 +15,21 @@ type Flood struct {
 // When a collection or an entry floods: far above what shared material does, and low
 // enough that a person sees the rest.
 const (
-	floodMedia   = 100  // different contents near a collection, at least
-	floodShare   = 0.05 // of the exhibit's, and more than this share
-	floodEntries = 25   // different contents near one entry: copies of one picture have one content, edits a few
+	floodMedia = 100  // different contents near a collection, at least
+	floodShare = 0.05 // of the exhibit's, and more than this share
+	// LeastFlood is how many different contents near one entry are a flood: copies of one
+	// picture have one content, edits a few.
+	LeastFlood = 25
 )
 
 // Floods reports whether so many media near a collection, of so many, are a flood; with
 // an entry, whether they are for one entry.
 func (f Flood) Floods() bool {
 	if f.Entry != 0 {
-		return f.Media >= floodEntries
+		return f.Media >= LeastFlood
 	}
 	return f.Media >= floodMedia && float64(f.Media) > floodShare*float64(f.Of)
 }
-
-// LeastFlood is how many media near one entry may be a flood at all.
-const LeastFlood = floodEntries
 
 // String is a sentence for a person.
 func (f Flood) String() string {
@@ -40,17 +39,25 @@ func (f Flood) String() string {
 	return fmt.Sprintf("collection %s is near %d of %d different files (%.0f%%): look at its threshold and least quality before its near matches", f.Collection, f.Media, f.Of, 100*float64(f.Media)/float64(max(f.Of, 1)))
 }
 
-// FloodsOf are the entries that flood, by collection.
-func FloodsOf(floods []Flood) map[string]map[EntryID]int64 {
-	out := map[string]map[EntryID]int64{}
-	for _, f := range floods {
-		if f.Entry == 0 {
-			continue
-		}
-		if out[f.Collection] == nil {
-			out[f.Collection] = map[EntryID]int64{}
-		}
-		out[f.Collection][f.Entry] = f.Media
+// FirstOfFloods returns what says of near matches, asked in their order, whether each is
+// listed: of an entry that floods, the first stands for all.
+func FirstOfFloods(floods []Flood) func(collection string, entry EntryID) bool {
+	type place struct {
+		collection string
+		entry      EntryID
 	}
-	return out
+	shown := map[place]bool{}
+	for _, f := range floods {
+		if f.Entry != 0 {
+			shown[place{f.Collection, f.Entry}] = false
+		}
+	}
+	return func(collection string, entry EntryID) bool {
+		at := place{collection, entry}
+		before, flooding := shown[at]
+		if flooding {
+			shown[at] = true
+		}
+		return !before
+	}
 }

@@ -216,13 +216,8 @@ func (p *page) foldFloods() {
 	slices.SortFunc(p.Floods, func(a, b semblance.Flood) int {
 		return cmp.Or(cmp.Compare(b.Media, a.Media), cmp.Compare(a.Collection, b.Collection), cmp.Compare(a.Entry, b.Entry))
 	})
-	floods, shown := semblance.FloodsOf(p.Floods), map[nearEntry]bool{}
-	p.NearMatches = slices.DeleteFunc(p.NearMatches, func(n found[semblance.NearMatch]) bool {
-		key := nearEntry{n.F.Collection, n.F.Entry}
-		again := floods[key.collection][key.entry] > 0 && shown[key]
-		shown[key] = true
-		return again
-	})
+	listed := semblance.FirstOfFloods(p.Floods)
+	p.NearMatches = slices.DeleteFunc(p.NearMatches, func(n found[semblance.NearMatch]) bool { return !listed(n.F.Collection, n.F.Entry) })
 }
 
 func capped[T any](list []T, v T) []T {

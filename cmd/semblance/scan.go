@@ -214,17 +214,11 @@ func (v *scanView) print(s scan.Summary) {
 		}
 		t.row(x.Path, x.Hit.Collection, by, categorized(x.Hit.Category, note(x.Hit.Note, x.Hit.Source)))
 	})
-	floods, shown := semblance.FloodsOf(s.Floods), map[string]map[semblance.EntryID]bool{}
+	listed := semblance.FirstOfFloods(s.Floods)
 	v.section("Near matches (a person has to verify them)", scan.EventNearMatch, []string{"FILE", "COLLECTION", "DISTANCE", "TRANSFORM", "QUALITY", "OF"}, func(t *table, x scan.Event) {
 		n := x.NearMatch
-		if floods[n.Collection][n.Entry] > 0 { // the first stands for all of them
-			if shown[n.Collection][n.Entry] {
-				return
-			}
-			if shown[n.Collection] == nil {
-				shown[n.Collection] = map[semblance.EntryID]bool{}
-			}
-			shown[n.Collection][n.Entry] = true
+		if !listed(n.Collection, n.Entry) {
+			return
 		}
 		t.row(x.Path, n.Collection, fmt.Sprintf("%d of %d (%s)", n.Distance, n.Threshold, shortName(string(n.Algorithm))), n.Transform, qualities(n), where(n)+categorized(n.Category, note(n.Note, n.Source)))
 	})
