@@ -62,6 +62,7 @@ func (l *Library) stage() (*stage, error) {
 		err = os.Mkdir(s.dir, 0o700)
 	}
 	if err != nil {
+		unlockFile(lock)
 		lock.Close()
 		return nil, notWritable(err)
 	}
@@ -70,6 +71,7 @@ func (l *Library) stage() (*stage, error) {
 
 func (s *stage) close() {
 	os.RemoveAll(s.dir)
+	unlockFile(s.lock)
 	s.lock.Close()
 }
 

@@ -22,6 +22,11 @@ func tryLock(f *os.File) (held bool, err error) {
 	}
 }
 
+// unlock gives the lock back now. Closing the file is not enough: a child that this
+// process is just starting holds a copy of the descriptor, and with it the lock,
+// until it executes its program.
+func unlock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
+
 // diskFull reports whether less than a mebibyte is left on the disk of dir.
 func diskFull(dir string) bool {
 	var st syscall.Statfs_t
