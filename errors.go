@@ -26,6 +26,7 @@ const (
 	MediaTooLarge     Code = "media-too-large"    // over bytes, pixels, frames, seconds or memory
 	MediaUnsupported  Code = "media-unsupported"  // not a format that is read
 	MediaDamaged      Code = "media-damaged"      // a format that is read, but does not decode
+	MediaEncrypted    Code = "media-encrypted"    // encrypted, and no password that was given opens it
 	FaceCount         Code = "face-count"         // enrollment needs exactly one face
 	EnrollmentRefused Code = "enrollment-refused" // the enrollment gate of a collection does not let the picture through
 	RateLimited       Code = "rate-limited"       // the caller's quota
@@ -39,7 +40,7 @@ const (
 // Codes lists every code, in the order of the documentation.
 func Codes() []Code {
 	return []Code{Invalid, Unauthenticated, Forbidden, NotFound, Conflict, ModelMismatch,
-		MediaTooLarge, MediaUnsupported, MediaDamaged, FaceCount, EnrollmentRefused, RateLimited, Busy,
+		MediaTooLarge, MediaUnsupported, MediaDamaged, MediaEncrypted, FaceCount, EnrollmentRefused, RateLimited, Busy,
 		Unavailable, Timeout, Canceled, Internal}
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // nativePackages are linked into the worker only: they bring C.
-var nativePackages = []string{"media", "detector", "embeddings"}
+var nativePackages = []string{"media", "detector", "embeddings", "containers"}
 
 // programs may import everything and talk to their terminal.
 var programs = []string{"cmd", "bench", "scripts"}

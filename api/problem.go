@@ -93,6 +93,8 @@ func kindOf(c semblance.Code) (kind, bool) {
 		return kind{415, "Not a format that is read", 0}, true
 	case semblance.MediaDamaged:
 		return kind{422, "The file does not decode", 0}, true
+	case semblance.MediaEncrypted:
+		return kind{422, "Encrypted", 0}, true
 	case semblance.FaceCount:
 		return kind{422, "One face is needed", 0}, true
 	case semblance.EnrollmentRefused:
