@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 
 	"semblance"
 	"semblance/hashing"
@@ -13,44 +12,39 @@ import (
 // A kdb reads a hash database of Autopsy: a table hashes with binary digests, of which
 // Autopsy itself fills in the MD5 only, and comments.
 type kdb struct {
-	row               int64
+	id                int64
 	md5, sha1, sha256 sql.RawBytes
 	comments          map[int64]string
 	values            [3][32]byte
 }
 
 func newKDB(ctx context.Context, b *base) (Source, error) {
-	db, err := b.openDatabase()
+	db, err := b.openDatabase(ctx, KDB)
 	if err != nil {
 		return nil, err
 	}
 	s, err := kdbOf(ctx, b, db)
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(unreadableDatabase(b.about.Name, err), db.Close())
 	}
 	return s, nil
 }
 
-func kdbOf(ctx context.Context, b *base, db *sql.DB) (Source, error) {
-	columns, table, err := columnsOf(ctx, db, "hashes")
+func kdbOf(ctx context.Context, b *base, db *database) (Source, error) {
+	t, err := db.table(ctx, "hashes")
 	if err != nil {
-		return nil, unreadableDatabase(b.about.Name, err)
+		return nil, err
 	}
-	if !table || !columns["id"] || !columns["md5"] {
+	if !t.has("id", "md5") {
 		return nil, notOf(b.about.Name, KDB, "it has no table hashes with id and md5")
 	}
 	b.is(KDB, "hashes row")
 	k := &kdb{}
-	var last sql.NullInt64
 	if k.comments, err = comments(ctx, db); err == nil {
-		err = db.QueryRowContext(ctx, `SELECT max(id) FROM hashes`).Scan(&last)
+		b.end, err = db.ends(ctx, t)
 	}
-	if err != nil {
-		return nil, unreadableDatabase(b.about.Name, err)
-	}
-	b.end = last.Int64
-	query := fmt.Sprintf(`SELECT id, md5, %s, %s FROM hashes WHERE id > ? ORDER BY id`, firstOf(columns, "sha1"), firstOf(columns, "sha2_256"))
-	return &tableSource{base: b, db: db, query: query, dest: []any{&k.row, &k.md5, &k.sha1, &k.sha256}, parse: k.parse}, nil
+	columns := []string{"id", "md5", t.firstOf("sha1"), t.firstOf("sha2_256")}
+	return &tableSource{base: b, db: db, table: t, columns: columns, dest: []any{&k.id, &k.md5, &k.sha1, &k.sha256}, parse: k.parse}, err
 }
 
 func (k *kdb) parse(out *semblance.DigestRow) error {
@@ -67,7 +61,7 @@ func (k *kdb) parse(out *semblance.DigestRow) error {
 	if out.MD5 == nil && out.SHA1 == nil && out.SHA256 == nil {
 		return errNoDigest
 	}
-	out.Text = k.comments[k.row]
+	out.Text = k.comments[k.id]
 	return nil
 }
 
@@ -80,24 +74,24 @@ func binaryDigest(dst []byte, alg hashing.Algorithm, b []byte) ([]byte, error) {
 }
 
 // comments reads what is said of hashes.
-func comments(ctx context.Context, db *sql.DB) (map[int64]string, error) {
-	out := map[int64]string{}
-	columns, table, err := columnsOf(ctx, db, "comments")
-	if err != nil || !table || !columns["comment"] || !columns["hash_id"] {
-		return out, err
+func comments(ctx context.Context, db *database) (map[int64]string, error) {
+	out := newNotes[int64]()
+	t, err := db.table(ctx, "comments")
+	if err != nil || !t.has("comment", "hash_id") {
+		return out.of, err
 	}
-	rows, err := db.QueryContext(ctx, `SELECT hash_id, comment FROM comments ORDER BY rowid`)
+	var id sql.NullInt64
+	var text sql.NullString
+	w, err := db.walk(ctx, t, 0, []string{"hash_id", "comment"}, &id, &text)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var id sql.NullInt64
-		var text sql.NullString
-		if err := rows.Scan(&id, &text); err != nil {
-			return nil, err
+	defer w.rows.Close()
+	for {
+		more, err := w.next()
+		if !more || err != nil {
+			return out.of, err
 		}
-		add(out, id.Int64, text.String)
+		out.add(id.Int64, text.String)
 	}
-	return out, rows.Err()
 }

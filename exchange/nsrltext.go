@@ -174,7 +174,7 @@ func productTypes(path string) (map[string]string, error) {
 		return nil, nil
 	}
 	defer f.Close()
-	types := map[string]string{}
+	types := newNotes[string]()
 	in := bufio.NewScanner(f)
 	in.Buffer(make([]byte, 0, maxLine), 1<<20)
 	code, kind := -1, -1
@@ -188,26 +188,64 @@ func productTypes(path string) (map[string]string, error) {
 			continue
 		}
 		if len(cols) > max(code, kind) {
-			add(types, strings.TrimSpace(cols[code]), strings.TrimSpace(cols[kind]))
+			types.add(strings.TrimSpace(cols[code]), cols[kind])
 		}
 	}
 	if err := in.Err(); err != nil {
 		return nil, semblance.Errorf(semblance.Invalid, "NSRLProd.txt beside the list cannot be read").WithHint("Mend it or move it away: without it hits have no application types.").WithCause(err)
 	}
-	return types, nil
+	return types.of, nil
 }
 
-// maxProducts bounds what is remembered of products and packages.
-const maxProducts = 4 << 20
+// maxProducts bounds what is remembered of products and packages, maxNotes the bytes of
+// different notes, and longestNote those of one, which is what a set keeps of it.
+const (
+	maxProducts = 4 << 20
+	maxNotes    = 64 << 20
+	longestNote = 512
+)
 
-// add adds a type to those of a product; several are said together.
-func add[K comparable](types map[K]string, key K, kind string) {
-	before, there := types[key]
+// noteLost stands for a note there was no room for.
+const noteLost = "(not kept: the list has more different notes than are remembered)"
+
+// Notes are what a list says of its products, packages or digests, each text once in memory.
+type notes[K comparable] struct {
+	of    map[K]string
+	texts map[string]string
+	bytes int
+}
+
+func newNotes[K comparable]() *notes[K] {
+	return &notes[K]{of: map[K]string{}, texts: map[string]string{"": "", noteLost: noteLost}}
+}
+
+// add adds a note to those of a product; several are said together, in order.
+func (n *notes[K]) add(key K, note string) {
+	note = n.once(strings.TrimSpace(note))
+	before, there := n.of[key]
 	switch {
-	case kind == "" || len(types) >= maxProducts && !there:
+	case note == "" || len(n.of) >= maxProducts && !there:
 	case !there:
-		types[key] = kind
-	case !slices.Contains(strings.Split(before, "; "), kind) && len(before) < 400:
-		types[key] = before + "; " + kind
+		n.of[key] = note
+	default:
+		all := strings.Split(before, "; ")
+		if at, found := slices.BinarySearch(all, note); !found && len(before) < 400 {
+			n.of[key] = n.once(strings.Join(slices.Insert(all, at, note), "; "))
+		}
 	}
+}
+
+func (n *notes[K]) once(text string) string {
+	if len(text) > longestNote {
+		text = strings.ToValidUTF8(text[:longestNote], "")
+	}
+	if held, ok := n.texts[text]; ok {
+		return held
+	}
+	if n.bytes += len(text); n.bytes > maxNotes {
+		return noteLost
+	}
+	text = strings.Clone(text)
+	n.texts[text] = text
+	return text
 }

@@ -16,7 +16,6 @@ import (
 // one FILE is a view on a table METADATA, which is read instead, because a view has no row
 // numbers to go on after. The note of a record is the application type of its package, where PKG tells it.
 type rds struct {
-	row                     int64
 	sha256, sha1, md5, size sql.RawBytes
 	pkg                     sql.NullInt64
 	types                   map[int64]string
@@ -24,46 +23,38 @@ type rds struct {
 }
 
 func newRDS(ctx context.Context, b *base) (Source, error) {
-	db, err := b.openDatabase()
+	db, err := b.openDatabase(ctx, NSRL)
 	if err != nil {
 		return nil, err
 	}
 	s, err := rdsOf(ctx, b, db)
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(unreadableDatabase(b.about.Name, err), db.Close())
 	}
 	return s, nil
 }
 
-func rdsOf(ctx context.Context, b *base, db *sql.DB) (Source, error) {
-	name := "FILE"
-	columns, table, err := columnsOf(ctx, db, name)
-	if err == nil && columns != nil && !table {
-		name = "METADATA"
-		columns, table, err = columnsOf(ctx, db, name)
+func rdsOf(ctx context.Context, b *base, db *database) (Source, error) {
+	t, err := db.table(ctx, "FILE")
+	if err == nil && len(t.columns) == 0 {
+		t, err = db.table(ctx, "METADATA")
 	}
 	if err != nil {
-		return nil, unreadableDatabase(b.about.Name, err)
+		return nil, err
 	}
-	if !table || !columns["sha1"] || !columns["md5"] {
-		return nil, notOf(b.about.Name, NSRL, "it has no table "+name+" with sha1 and md5")
+	if !t.has("sha1", "md5") {
+		return nil, notOf(b.about.Name, NSRL, "it has no table FILE or METADATA with sha1 and md5")
 	}
-	b.is(NSRL, name+" row")
+	b.is(NSRL, t.name+" row")
 	r := &rds{}
 	if r.types, err = packageTypes(ctx, db); err == nil {
 		b.about.About, err = rdsVersion(ctx, db)
 	}
-	var last sql.NullInt64
 	if err == nil {
-		err = db.QueryRowContext(ctx, `SELECT max(rowid) FROM `+name).Scan(&last)
+		b.end, err = db.ends(ctx, t)
 	}
-	if err != nil {
-		return nil, unreadableDatabase(b.about.Name, err)
-	}
-	b.end = last.Int64
-	query := fmt.Sprintf(`SELECT rowid, %s, sha1, md5, %s, %s FROM %s WHERE rowid > ? ORDER BY rowid`,
-		firstOf(columns, "sha256"), firstOf(columns, "file_size", "bytes", "size"), firstOf(columns, "package_id"), name)
-	return &tableSource{base: b, db: db, query: query, dest: []any{&r.row, &r.sha256, &r.sha1, &r.md5, &r.size, &r.pkg}, parse: r.parse}, nil
+	columns := []string{t.firstOf("sha256"), "sha1", "md5", t.firstOf("file_size", "bytes", "size"), t.firstOf("package_id")}
+	return &tableSource{base: b, db: db, table: t, columns: columns, dest: []any{&r.sha256, &r.sha1, &r.md5, &r.size, &r.pkg}, parse: r.parse}, err
 }
 
 func (r *rds) parse(out *semblance.DigestRow) error {
@@ -92,41 +83,36 @@ func (r *rds) parse(out *semblance.DigestRow) error {
 }
 
 // packageTypes reads the application types of packages.
-func packageTypes(ctx context.Context, db *sql.DB) (map[int64]string, error) {
-	types := map[int64]string{}
-	columns, table, err := columnsOf(ctx, db, "PKG")
-	if err != nil || !table || !columns["package_id"] || !columns["application_type"] {
-		return types, err
+func packageTypes(ctx context.Context, db *database) (map[int64]string, error) {
+	types := newNotes[int64]()
+	t, err := db.table(ctx, "PKG")
+	if err != nil || !t.has("package_id", "application_type") {
+		return types.of, err
 	}
-	rows, err := db.QueryContext(ctx, `SELECT package_id, application_type FROM PKG ORDER BY package_id, application_type`)
+	var id sql.NullInt64
+	var kind sql.NullString
+	w, err := db.walk(ctx, t, 0, []string{"package_id", "application_type"}, &id, &kind)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	names := map[string]string{} // each text once in memory
-	for rows.Next() {
-		var id sql.NullInt64
-		var kind sql.NullString
-		if err := rows.Scan(&id, &kind); err != nil {
-			return nil, err
+	defer w.rows.Close()
+	for {
+		more, err := w.next()
+		if !more || err != nil {
+			return types.of, err
 		}
-		text := strings.TrimSpace(kind.String)
-		if _, ok := names[text]; !ok {
-			names[text] = text
-		}
-		add(types, id.Int64, names[text])
+		types.add(id.Int64, kind.String)
 	}
-	return types, rows.Err()
 }
 
 // rdsVersion is what the database says of itself.
-func rdsVersion(ctx context.Context, db *sql.DB) (string, error) {
-	columns, table, err := columnsOf(ctx, db, "VERSION")
-	if err != nil || !table || !columns["version"] {
+func rdsVersion(ctx context.Context, db *database) (string, error) {
+	t, err := db.table(ctx, "VERSION")
+	if err != nil || !t.has("version") {
 		return "RDSv3", err
 	}
 	var version, set sql.NullString
-	err = db.QueryRowContext(ctx, `SELECT version, `+firstOf(columns, "build_set")+` FROM VERSION ORDER BY rowid DESC`).Scan(&version, &set)
+	err = db.QueryRowContext(ctx, `SELECT version, `+t.firstOf("build_set")+` FROM VERSION NOT INDEXED ORDER BY `+t.number+` DESC LIMIT 1`).Scan(&version, &set)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", err
 	}
