@@ -344,7 +344,7 @@ func clip(s string, size int) string {
 // violation when no honest child says it.
 func checkRemote(r *remoteError) error {
 	switch r.Code {
-	case semblance.MediaUnsupported, semblance.MediaDamaged, semblance.MediaTooLarge, semblance.Unavailable, semblance.Internal, semblance.Invalid:
+	case semblance.MediaUnsupported, semblance.MediaDamaged, semblance.MediaTooLarge, semblance.MediaEncrypted, semblance.Unavailable, semblance.Internal, semblance.Invalid:
 	default:
 		return violate("an error of code %q", clip(string(r.Code), 40))
 	}

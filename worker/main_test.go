@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(code)
 	case how == "serve":
-		if err := worker.Serve(worker.Program{Facts: worker.Facts{Program: "test"}, Analyze: obey, Check: checkEngine, IsVideo: isVideo, AnalyzeVideo: obeyVideo}); err != nil {
+		if err := worker.Serve(worker.Program{Facts: worker.Facts{Program: "test"}, Analyze: obey, Open: openOrders, Check: checkEngine, IsVideo: isVideo, AnalyzeVideo: obeyVideo}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

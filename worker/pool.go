@@ -26,6 +26,8 @@ type Pool struct {
 	busy map[*child]bool
 	stat Stats
 
+	sessions sync.WaitGroup // open containers
+
 	once, warned sync.Once
 }
 
@@ -97,6 +99,7 @@ func (p *Pool) Close() error {
 		for range p.opts.Workers {
 			<-p.turns // wait for what is in work
 		}
+		p.sessions.Wait()
 	})
 	return nil
 }
@@ -284,6 +287,8 @@ func (p *Pool) give(c *child, err error) *fault {
 	}
 	if old {
 		p.stat.Recycled++
+	} else if len(p.idle) >= 2*p.opts.Workers { // containers were open beside the workers
+		old = true
 	} else {
 		p.idle = append(p.idle, c)
 	}

@@ -8,7 +8,7 @@ import (
 
 // protocolVersion is raised with every change, so that programs of two releases
 // refuse each other instead of misunderstanding.
-const protocolVersion = 5
+const protocolVersion = 6
 
 // The parent writes a request, the child answers with one reply; then the next.
 // Each is a frame: four bytes of length, big endian, and that many bytes of
@@ -19,6 +19,14 @@ type request struct {
 	Long    bool                      `json:"long,omitempty"` // with Analyze: the file is a video, and gets a video's time
 	Check   semblance.EngineName      `json:"check,omitempty"`
 	Probe   *cage.Targets             `json:"probe,omitempty"`
+
+	// A container is opened by one Part for each of its files, each with a descriptor and
+	// without an answer, then Open. After that come Next, Read and Close, in any order.
+	Part  *semblance.ContainerPart    `json:"part,omitempty"`
+	Open  *semblance.ContainerOptions `json:"open,omitempty"`
+	Next  bool                        `json:"next,omitempty"`
+	Read  bool                        `json:"read,omitempty"` // of the entry that Next gave last
+	Close bool                        `json:"close,omitempty"`
 }
 
 // A Hello is the first request: all that a child needs before its cage closes.
@@ -39,6 +47,25 @@ type reply struct {
 	// Video answers a request to analyze a file that turns out to be a video: the parent
 	// asks again with Long, on a video's terms. So a picture can never take a video's time.
 	Video bool `json:"video,omitempty"`
+
+	// Working may come any number of times before the answer to Open, Next and Read: the
+	// child is at work and not hanging.
+	Working *working `json:"working,omitempty"`
+	// Container answers Open, Next and, after the content, Read; nothing in it answers
+	// Close, and an Open of what is no container.
+	Container *containerReply `json:"container,omitempty"`
+}
+
+// A working says how far long work is.
+type working struct {
+	Done  int64 `json:"done"`
+	Total int64 `json:"total"`
+}
+
+type containerReply struct {
+	Facts *semblance.ContainerFacts `json:"facts,omitempty"` // when it has been opened, and at its end
+	Entry *semblance.Entry          `json:"entry,omitempty"`
+	End   bool                      `json:"end,omitempty"` // after the last entry
 }
 
 // Facts are what a child says of itself when it starts.

@@ -33,6 +33,10 @@ type Program struct {
 	// Analyze for those. IsVideo may be nil: then nothing is a video.
 	IsVideo      func(f *os.File) bool
 	AnalyzeVideo func(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error)
+	// Open opens a container; nil, without an error, is the answer for what is none. It is
+	// read with pread only, and Serve closes it and its parts. progress may be called from
+	// any work that takes long. Open may be nil: then nothing is a container.
+	Open func(parts []Part, o semblance.ContainerOptions, progress func(done, total int64)) (ContainerReader, error)
 	// Check opens an engine, runs it once and returns the sha256 of its models.
 	Check func(engine semblance.EngineName) (models map[string]string, err error)
 }
@@ -56,8 +60,14 @@ func Serve(p Program) error {
 	if err := greet(conn, p); err != nil {
 		return err
 	}
+	var open session
 	for in := range incoming(conn) {
-		if err := send(conn, p.answer(in)); err != nil {
+		if open.takes(in) {
+			err = open.serve(conn, &p, in)
+		} else {
+			err = send(conn, p.answer(in))
+		}
+		if err != nil {
 			return err
 		}
 	}

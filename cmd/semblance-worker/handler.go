@@ -40,6 +40,7 @@ func program() worker.Program {
 		Analyze:      h.analyze,
 		IsVideo:      isVideo,
 		AnalyzeVideo: h.analyzeVideo,
+		Open:         openContainer,
 		Check:        h.check,
 	}
 }
