@@ -24,6 +24,8 @@ func TestRulesFindWhatTheyForbid(t *testing.T) {
 		{"adapter imports a sibling", "scan/a.go", `package scan; import "semblance/store"`, importRule, "never a sibling"},
 		{"adapter imports its own folder", "index/qdrant/a.go", `package qdrant; import "semblance/index"`, importRule, ""},
 		{"prefix is not a folder", "index/a.go", `package index; import "semblance/indexes"`, importRule, "never a sibling"},
+		{"root imports selector", "a.go", `package semblance; import "semblance/selector"`, importRule, ""},
+		{"selector imports hashing", "selector/a.go", `package selector; import "semblance/hashing"`, importRule, "nothing of ours"},
 		{"hashing imports the root", "hashing/a.go", `package hashing; import "semblance"`, importRule, "nothing of ours"},
 		{"cgo in the program", "cmd/semblance/a.go", `package main; import "C"`, importRule, "C belongs"},
 		{"gocv in a test of the program", "cmd/semblance/a_test.go", `package main; import "gocv.io/x/gocv"`, importRule, "links C"},

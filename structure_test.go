@@ -21,7 +21,7 @@ var nativePackages = []string{"media", "detector", "embeddings", "containers"}
 // programs may import everything and talk to their terminal.
 var programs = []string{"cmd", "bench", "scripts"}
 
-// TestImportsPointDownward holds DESIGN.md's layout: the root and hashing at the
+// TestImportsPointDownward holds DESIGN.md's layout: the root, hashing and selector at the
 // bottom, adapters beside each other and never on each other, wiring in cmd.
 func TestImportsPointDownward(t *testing.T) {
 	t.Parallel()
@@ -52,15 +52,18 @@ func forbiddenImport(f *sourceFile, imported string) string {
 		return "only cmd/semblance-worker links it"
 	case f.test || f.in(programs...):
 		return ""
-	case f.dir == "." && (thirdParty || ours && folder != "hashing"):
-		return "the root imports the standard library and hashing only"
-	case f.dir == "hashing" && ours:
-		return "hashing imports nothing of ours"
-	case ours && imported != "semblance" && folder != "hashing" && folder != top && !strings.HasPrefix(folder, top+"/"):
-		return "an adapter imports the root and hashing, never a sibling"
+	case f.dir == "." && (thirdParty || ours && !isBase(folder)):
+		return "the root imports the standard library, hashing and selector only"
+	case isBase(f.dir) && ours:
+		return f.dir + " imports nothing of ours"
+	case ours && imported != "semblance" && !isBase(folder) && folder != top && !strings.HasPrefix(folder, top+"/"):
+		return "an adapter imports the root, hashing and selector, never a sibling"
 	}
 	return ""
 }
+
+// isBase names the packages under the root, which import nothing of ours.
+func isBase(folder string) bool { return folder == "hashing" || folder == "selector" }
 
 // bringsC lists the modules that need a C compiler.
 func bringsC(imported string) bool {
@@ -367,7 +370,7 @@ func TestErrorCodesHavePages(t *testing.T) {
 }
 
 // TestModulesAreAccountedFor demands a line in docs/dependencies.md for every module
-// that our own code imports, and no more than 25 of them.
+// that our own code imports, and no more than 30 of them.
 func TestModulesAreAccountedFor(t *testing.T) {
 	t.Parallel()
 	gomod, err := os.ReadFile("go.mod")
@@ -388,8 +391,8 @@ func TestModulesAreAccountedFor(t *testing.T) {
 			t.Errorf("%s is imported and has no line in docs/dependencies.md", module)
 		}
 	}
-	if len(direct) > 25 {
-		t.Errorf("%d direct modules; 25 is the ceiling", len(direct))
+	if len(direct) > 30 {
+		t.Errorf("%d direct modules; 30 is the ceiling", len(direct))
 	}
 }
 
