@@ -34,7 +34,7 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
       libwebp7 \
       libwebpdemux2 \
       # runtime libraries of the worker: end
-      ca-certificates ffmpeg \
+      ca-certificates ffmpeg libtsk19 \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --user-group --home-dir /data --shell /usr/sbin/nologin semblance \
     && install -d -m 0700 -o semblance -g semblance /data

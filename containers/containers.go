@@ -15,6 +15,8 @@ import (
 // further ones are segments in their order.
 type Part struct {
 	Name string // base name; formats are told by content, segments also by name
+	// R may be an *os.File, which is then asked where its holes are (SEEK_DATA): an image
+	// of terabytes that is empty is not read.
 	R    io.ReaderAt
 	Size int64
 }
@@ -72,6 +74,7 @@ const headLen = 4096
 // to guess last.
 var formats = []format{
 	{"gzip", isGzip, openGzip},
+	{"raw", isRaw, openRaw},
 }
 
 // Sniff returns the name of the container format of a file, "" when it is none.

@@ -30,6 +30,11 @@ func list(t testing.TB, name string, content []byte, o Options) (all []held, fac
 		t.Fatalf("%s is taken for no container", name)
 	}
 	defer r.Close()
+	return listReader(r)
+}
+
+// listReader reads all that is left.
+func listReader(r Reader) (all []held, facts semblance.ContainerFacts, end error) {
 	for {
 		e, err := r.Next()
 		if err != nil {
