@@ -74,6 +74,9 @@ const headLen = 4096
 // to guess last.
 var formats = []format{
 	{"gzip", isGzip, openGzip},
+	{"emlx", isEmlx, openEmlx},
+	{"mbox", isMbox, openMbox},
+	{"eml", isMessage, openMessage},
 	{"raw", isRaw, openRaw},
 }
 
