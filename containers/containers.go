@@ -74,6 +74,7 @@ const headLen = 4096
 // to guess last.
 var formats = []format{
 	{"gzip", isGzip, openGzip},
+	{"sqlite", isSQLite, openSQLite},
 	{"emlx", isEmlx, openEmlx},
 	{"mbox", isMbox, openMbox},
 	{"eml", isMessage, openMessage},

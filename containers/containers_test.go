@@ -107,8 +107,8 @@ func FuzzOpen(f *testing.F) {
 
 // seeds are small containers of every format that can be made here; each format adds its own.
 func seeds(t testing.TB) (all [][]byte) {
-	all = append(all, gzipped(t, "photo.jpg", "content"))
-	return append(all, mailSeeds(t)...)
+	all = append(all, documentSeeds(t)...)
+	return append(all, gzipped(t, "photo.jpg", "content"))
 }
 
 func gzipped(t testing.TB, name, content string) []byte {

@@ -1,0 +1,9 @@
+package containers
+
+import "testing"
+
+// documentSeeds are small documents, mailboxes, databases and caches.
+func documentSeeds(t testing.TB) (all [][]byte) {
+	all = append(all, mailSeeds(t)...)
+	return append(all, sqliteSeeds(t)...)
+}
