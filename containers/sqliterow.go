@@ -14,7 +14,7 @@ import (
 
 const (
 	leastPicture = 32        // bytes of a value that can be a picture
-	maxNames     = 32 << 20  // bytes of all names of tables and columns
+	maxNameBytes = 32 << 20  // bytes of all names of tables and columns
 	recordSearch = 512       // bytes before a deleted value in which the head of its record is looked for
 	mostCarved   = 256 << 20 // bytes of a carved picture whose end is not found
 )
@@ -62,7 +62,7 @@ func (db *database) schema() (all []*table, err error) {
 	names := 0
 	err = db.tree(1, false, 0, func(c cell) error {
 		values, _ := record(&c.payload)
-		if len(values) < 5 || db.text(&c.payload, values[0]) != "table" || len(all) >= maxTables || names > maxNames {
+		if len(values) < 5 || db.text(&c.payload, values[0]) != "table" || len(all) >= maxTables || names > maxNameBytes {
 			return nil
 		}
 		t := &table{name: db.text(&c.payload, values[1]), root: uint32(db.integer(&c.payload, values[3]))}
