@@ -7,6 +7,7 @@ package containers
 
 import (
 	"io"
+	"slices"
 
 	"semblance"
 )
@@ -72,15 +73,14 @@ const headLen = 4096
 
 // formats are asked in this order: those with a strong signature first, those that have
 // to guess last.
-var formats = []format{
+var formats = slices.Concat(archiveFormats, []format{
 	{"ewf", isEWF, openEWF},
-	{"gzip", isGzip, openGzip},
 	{"sqlite", isSQLite, openSQLite},
 	{"emlx", isEmlx, openEmlx},
 	{"mbox", isMbox, openMbox},
 	{"eml", isMessage, openMessage},
 	{"raw", isRaw, openRaw}, // the last: any file may be named like one
-}
+})
 
 // Sniff returns the name of the container format of a file, "" when it is none.
 func Sniff(p Part) (string, error) {

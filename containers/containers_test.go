@@ -108,10 +108,10 @@ func FuzzOpen(f *testing.F) {
 // seeds are small containers of every format that can be made here; each format adds its own.
 func seeds(t testing.TB) (all [][]byte) {
 	all = append(all, documentSeeds(t)...)
-	return append(all, gzipped(t, "photo.jpg", "content"))
+	return append(all, archiveSeeds(t)...)
 }
 
-func gzipped(t testing.TB, name, content string) []byte {
+func makeGzip(t testing.TB, name, content string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
@@ -127,7 +127,7 @@ func gzipped(t testing.TB, name, content string) []byte {
 
 func TestGzip(t *testing.T) {
 	t.Parallel()
-	whole := gzipped(t, "photo.jpg", "the content")
+	whole := makeGzip(t, "photo.jpg", "the content")
 	all, facts, err := list(t, "a.gz", whole, Options{})
 	if err != nil || len(all) != 1 || all[0].content != "the content" || string(all[0].Name) != "photo.jpg" || facts.Format != "gzip" {
 		t.Fatalf("%+v, %+v, %v", all, facts, err)
