@@ -594,6 +594,37 @@ func TestImportQuarantinesBadLines(t *testing.T) {
 	}
 }
 
+// A list that is more than one transaction is stored in the order of its values. Of lines
+// with one value the first counts.
+func TestImportOfManyLines(t *testing.T) {
+	r := newRig(t)
+	r.collection("h", semblance.Hashes)
+	const many = 120_000
+	var list strings.Builder
+	for i := range many {
+		fmt.Fprintf(&list, "%032x,line %d\n", (i*7919+1)%many+1, i+1) // each number once
+	}
+	list.WriteString("0000000000000000000000000000000a,again\nxyz\n")
+	res, err := r.ImportHashes(t.Context(), tester, "h", "list.txt", "", strings.NewReader(list.String()))
+	if err != nil || res.Lines != many+2 || res.Added != many || res.Duplicate != 1 || res.Bad != 1 {
+		t.Errorf("import: %+v, %v", res, err)
+	}
+	c, err := r.Collections.Collection(t.Context(), "h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	err = r.Entries.EachEntry(t.Context(), c.ID, 0, func(h semblance.HashEntry) error {
+		if n++; fmt.Sprintf("%x", h.Value) != fmt.Sprintf("%032x", n) || h.Note != h.Record || h.Source != "list.txt" {
+			return fmt.Errorf("entry %d: %+v", n, h)
+		}
+		return nil
+	})
+	if err != nil || n != many {
+		t.Errorf("%d entries, %v", n, err)
+	}
+}
+
 func TestLookupKeepsOrderAndSaysWhatIsNotThere(t *testing.T) {
 	r := newRig(t)
 	r.collection("h", semblance.Hashes)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"semblance/hashing"
@@ -145,10 +144,6 @@ func (c *Collection) BareDigits(def hashing.Algorithm) hashing.Algorithm {
 	return def
 }
 
-// importBatch is how many entries one transaction holds: enough that the commit
-// does not dominate, few enough that an interruption loses little.
-const importBatch = 10_000
-
 // ErrUnstated is the error (Invalid) of a list that has digits of several possible
 // algorithms in a line and does not say of which.
 func ErrUnstated(line int64, err *hashing.SyntaxError) error {
@@ -158,7 +153,8 @@ func ErrUnstated(line int64, err *hashing.SyntaxError) error {
 
 // ImportHashes reads a plain list, one hash a line (see hashing.ParseHashLine).
 // def says what 64 or 16 bare digits are; without it the first of them ends the import with Invalid. Bad lines are left out and reported;
-// what was read before an error stays.
+// what was stored before an error stays. Entries of a list of more than 50,000 lines are
+// numbered in the order of their values, a million at a time.
 func (e *Engine) ImportHashes(ctx context.Context, who Actor, collection, source string, def hashing.Algorithm, r io.Reader) (ImportResult, error) {
 	var res ImportResult
 	c, err := e.Collections.Collection(ctx, collection)
@@ -168,54 +164,51 @@ func (e *Engine) ImportHashes(ctx context.Context, who Actor, collection, source
 	if c.Kind != Hashes && c.Kind != KnownGood {
 		return res, Errorf(Invalid, "collection %q holds %s; a list of hashes goes into a hashes or known-good collection", c.Name, c.Kind)
 	}
-	def = c.BareDigits(def)
-	var batch []HashEntry
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
-		}
+	run := importRun{source: source, collection: &c, give: func(batch []HashEntry) error {
 		ev := e.event(who, "collection.import", nil, c.Name)
 		ev.Basis, ev.Detail["source"], ev.Detail["through_line"] = c.Basis, source, res.Lines
 		n, err := e.Entries.AddEntries(ctx, c.ID, batch, ev)
 		res.Added += n
 		res.Duplicate += len(batch) - n
-		batch = batch[:0]
 		return err
-	}
+	}}
+	return res, res.read(ctx, &run, c.BareDigits(def), r)
+}
+
+// read goes through the lines of a list and counts them.
+func (res *ImportResult) read(ctx context.Context, run *importRun, def hashing.Algorithm, r io.Reader) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), 1<<20)
-	for lines.Scan() {
+	for lines.Scan() && ctx.Err() == nil {
 		res.Lines++
-		entry, err := importLine(c, lines.Text(), def)
+		alg, value, note, err := importLine(run.collection, lines.Text(), def)
 		var syntax *hashing.SyntaxError
 		switch {
-		case errors.As(err, &syntax) && syntax.Unstated && def == "":
-			return res, ErrUnstated(int64(res.Lines), syntax)
 		case errors.Is(err, hashing.ErrBlank):
 			res.Blank++
-			continue
+		case errors.As(err, &syntax) && syntax.Unstated && def == "":
+			return ErrUnstated(int64(res.Lines), syntax)
 		case err != nil:
 			res.bad(lines.Text(), err)
-			continue
-		case hashing.IsTrivial(entry.Algorithm, entry.Value):
+		case hashing.IsTrivial(alg, value):
 			res.Trivial++
-			continue
-		}
-		entry.Source, entry.Record = source, "line "+strconv.Itoa(res.Lines)
-		if batch = append(batch, entry); len(batch) == importBatch {
-			if err := flush(); err != nil {
-				return res, err
+		default:
+			if err := run.add(importedLine{line: res.Lines, algorithm: alg}, value, note); err != nil {
+				return err
 			}
 		}
 	}
-	if err := flush(); err != nil {
-		return res, err
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err := run.flush(); err != nil {
+		return err
 	}
 	if err := lines.Err(); err != nil {
-		return res, Errorf(Invalid, "the list could not be read past line %d: %v", res.Lines, err).
+		return Errorf(Invalid, "the list could not be read past line %d: %v", res.Lines, err).
 			WithHint("The lines before are imported; mend the list and import it again.")
 	}
-	return res, nil
+	return nil
 }
 
 func (r *ImportResult) bad(text string, err error) {
@@ -232,22 +225,13 @@ var noteCategory = regexp.MustCompile(`(?:^|[,; ])category=([^,;\s]{1,64})(?:$|[
 
 var noteSize = regexp.MustCompile(`(?:^|[,; ])size=(\d{1,18})(?:$|[,; ])`)
 
-// importLine parses one line. A note with size=N gives the file's size, one with
-// category=V the category.
-func importLine(c Collection, line string, def hashing.Algorithm) (HashEntry, error) {
+// importLine parses one line.
+func importLine(c *Collection, line string, def hashing.Algorithm) (hashing.Algorithm, []byte, string, error) {
 	alg, value, note, err := hashing.ParseHashLine(line, def)
-	if err != nil {
-		return HashEntry{}, err
+	if err == nil && c.Kind == KnownGood && !alg.IsDigest() {
+		err = fmt.Errorf("a known-good collection takes digests only, not %s: a picture that looks like a harmless one need not be it", alg)
 	}
-	h := HashEntry{Collection: c.ID, Algorithm: alg, Value: value, Quality: -1, Note: note}
-	if c.Kind == KnownGood && !alg.IsDigest() {
-		return h, fmt.Errorf("a known-good collection takes digests only, not %s: a picture that looks like a harmless one need not be it", alg)
-	}
-	if m := noteSize.FindStringSubmatch(note); m != nil {
-		h.Size, _ = strconv.ParseInt(m[1], 10, 64)
-	}
-	h.Category = categoryIn(note)
-	return h, nil
+	return alg, value, note, err
 }
 
 // categoryIn is the category that a note gives, empty when it gives none.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
+	"strings"
 
 	"semblance"
 	"semblance/hashing"
@@ -41,30 +43,51 @@ func (s *Store) AddEntries(ctx context.Context, c semblance.CollectionID, entrie
 	return fresh, nil
 }
 
-func insertEntries(ctx context.Context, tx *sql.Tx, key int64, entries []semblance.HashEntry) (int, error) {
+// entriesAtOnce is how many rows one statement inserts: calling the driver costs as much as a
+// row, and what it does for each value grows with their number.
+const entriesAtOnce = 12
+
+func insertEntries(ctx context.Context, tx *sql.Tx, key int64, entries []semblance.HashEntry) (count int, err error) {
 	free := context.WithoutCancel(ctx) // see commit
-	st, err := tx.PrepareContext(free, `INSERT INTO hash_entries (collection_key, algorithm, value, size, quality, note, category, source, record, decoder)
-		VALUES (`+marks(10)+`) ON CONFLICT DO NOTHING`)
-	if err != nil {
-		return 0, err
-	}
-	defer st.Close()
-	count := 0
-	for i := range entries {
+	var st *sql.Stmt
+	rows := 0 // of the statement
+	defer func() {
+		if st != nil {
+			_ = st.Close()
+		}
+	}()
+	var args []any
+	for part := range slices.Chunk(entries, entriesAtOnce) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		e := &entries[i]
-		if err := checkEntry(e); err != nil {
-			return 0, err
+		args = args[:0]
+		for i := range part {
+			e := &part[i]
+			if err := checkEntry(e); err != nil {
+				return 0, err
+			}
+			args = append(args, key, e.Algorithm, e.Value, e.Size, e.Quality, e.Note, e.Category, e.Source, e.Record, e.Decoder)
 		}
-		fresh, err := added(st.ExecContext(free, key, e.Algorithm, e.Value, e.Size, e.Quality, e.Note, e.Category, e.Source, e.Record, e.Decoder))
+		if rows != len(part) {
+			if st != nil {
+				_ = st.Close()
+			}
+			rows = len(part)
+			if st, err = tx.PrepareContext(free, `INSERT INTO hash_entries (collection_key, algorithm, value, size, quality, note, category, source, record, decoder)
+				VALUES (`+marks(10)+`)`+strings.Repeat(`, (`+marks(10)+`)`, rows-1)+` ON CONFLICT DO NOTHING`); err != nil {
+				return 0, err
+			}
+		}
+		r, err := st.ExecContext(free, args...)
 		if err != nil {
 			return 0, err
 		}
-		if fresh {
-			count++
+		fresh, err := r.RowsAffected()
+		if err != nil {
+			return 0, err
 		}
+		count += int(fresh)
 	}
 	return count, nil
 }
