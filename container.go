@@ -38,7 +38,8 @@ type Entry struct {
 	Offset  int64      `json:"offset"`            // of its first byte in the container (of an image: in the imaged device); -1: not known
 	Target  string     `json:"target,omitempty"`  // of a link
 	// Code and Reason say why it cannot be read: MediaEncrypted, MediaUnsupported (a
-	// compression method, say), MediaDamaged. Empty: it can be tried.
+	// compression method, say), MediaDamaged. An empty code: it can be tried, and a reason is
+	// a remark: "carved; the picture breaks off ...".
 	Code   Code   `json:"code,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }

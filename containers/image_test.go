@@ -4,11 +4,6 @@ package containers
 
 import (
 	"bytes"
-	"fmt"
-	"image"
-	"image/color"
-	"image/jpeg"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,23 +36,6 @@ func run(t testing.TB, name string, args ...string) string {
 	return string(out)
 }
 
-// noise is a JPEG that differs by seed; side bounds how large it is.
-func noise(t testing.TB, seed uint64, side int) []byte {
-	t.Helper()
-	r := rand.New(rand.NewPCG(seed, 7))
-	m := image.NewRGBA(image.Rect(0, 0, side, side))
-	for y := range side {
-		for x := range side {
-			m.Set(x, y, color.RGBA{uint8(r.Uint32()), uint8(x), uint8(y), 255})
-		}
-	}
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, m, nil); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 // sized makes a file of zeros.
 func sized(t testing.TB, path string, size int64) string {
 	t.Helper()
@@ -72,8 +50,8 @@ func sized(t testing.TB, path string, size int64) string {
 	return path
 }
 
-// tree writes files below a folder.
-func tree(t testing.TB, files map[string][]byte) string {
+// folderOf writes files below a folder.
+func folderOf(t testing.TB, files map[string][]byte) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range files {
@@ -92,7 +70,7 @@ func tree(t testing.TB, files map[string][]byte) string {
 func ext4(t testing.TB, files map[string][]byte, deleted ...string) string {
 	t.Helper()
 	path := sized(t, filepath.Join(t.TempDir(), "ext4.img"), 16<<20)
-	run(t, "mke2fs", "-q", "-t", "ext4", "-d", tree(t, files), path)
+	run(t, "mke2fs", "-q", "-t", "ext4", "-d", folderOf(t, files), path)
 	for _, d := range deleted {
 		run(t, "debugfs", "-w", "-R", "rm "+d, path)
 	}
@@ -104,7 +82,7 @@ func fat(t testing.TB, size int64, files map[string][]byte, deleted ...string) s
 	t.Helper()
 	path := sized(t, filepath.Join(t.TempDir(), "fat.img"), size)
 	run(t, "mkfs.fat", path)
-	dir := tree(t, files)
+	dir := folderOf(t, files)
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		run(t, "mcopy", "-s", "-m", "-i", path, filepath.Join(dir, e.Name()), "::")
@@ -152,15 +130,8 @@ func find(t testing.TB, all []held, name string) held {
 			return h
 		}
 	}
-	t.Fatalf("no entry %s; there are %s", name, names(all))
+	t.Fatalf("no entry %s; there are %s", name, namesOf(all))
 	return held{}
-}
-
-func names(all []held) (out []string) {
-	for _, h := range all {
-		out = append(out, fmt.Sprintf("%s(%d bytes)", h.Name, len(h.content)))
-	}
-	return out
 }
 
 func times(h held) (out []string) {
@@ -172,7 +143,7 @@ func times(h held) (out []string) {
 
 func TestExt4(t *testing.T) {
 	t.Parallel()
-	a, b, c := noise(t, 1, 200), noise(t, 2, 300), noise(t, 3, 64)
+	a, b, c := noisyJPEG(t, 1, 200), noisyJPEG(t, 2, 300), noisyJPEG(t, 3, 64)
 	path := ext4(t, map[string][]byte{"DCIM/100APPLE/IMG_0001.JPG": a, "DCIM/gone.jpg": b, "notes.txt": c}, "DCIM/gone.jpg")
 	all, facts, err := listFiles(t, Options{}, path)
 	if err != nil || facts.Format != "raw" {
@@ -196,14 +167,14 @@ func TestExt4(t *testing.T) {
 		t.Errorf("no time of deletion: %q", times(h))
 	}
 	if string(all[0].Name) != "vol1@0/DCIM/100APPLE/IMG_0001.JPG" {
-		t.Errorf("what pays first is not first: %s", names(all))
+		t.Errorf("what pays first is not first: %s", namesOf(all))
 	}
 	t.Log(facts.Notes)
 }
 
 func TestFAT(t *testing.T) {
 	t.Parallel()
-	a, b := noise(t, 4, 200), noise(t, 5, 300)
+	a, b := noisyJPEG(t, 4, 200), noisyJPEG(t, 5, 300)
 	for _, size := range []int64{1440 << 10, 32 << 20, 300 << 20} {
 		path := fat(t, size, map[string][]byte{"DCIM/a long name of a picture.jpg": a, "gone picture.jpg": b}, "gone picture.jpg")
 		all, facts, err := listFiles(t, Options{}, path)

@@ -161,18 +161,18 @@ type tskWalk struct {
 }
 
 func (s *tskSystem) walk(yield func(fsName) bool) error {
-	return walked("its folders cannot be gone through to the end", &tskWalk{name: yield}, func(h C.uintptr_t, t text) C.int {
+	return goThrough("its folders cannot be gone through to the end", &tskWalk{name: yield}, func(h C.uintptr_t, t text) C.int {
 		return C.sem_fs_walk(s.f, h, t.c, whySize)
 	})
 }
 
 func (s *tskSystem) free(yield func(span) bool) error {
-	return walked("which of its blocks are unused cannot be told to the end", &tskWalk{free: yield}, func(h C.uintptr_t, t text) C.int {
+	return goThrough("which of its blocks are unused cannot be told to the end", &tskWalk{free: yield}, func(h C.uintptr_t, t text) C.int {
 		return C.sem_fs_free(s.f, h, t.c, whySize)
 	})
 }
 
-func walked(what string, w *tskWalk, call func(C.uintptr_t, text) C.int) error {
+func goThrough(what string, w *tskWalk, call func(C.uintptr_t, text) C.int) error {
 	t := newText()
 	defer t.free()
 	h := cgo.NewHandle(w)
