@@ -278,6 +278,8 @@ func (s *system) ofTheSystem(n fsName) bool {
 		return own || n.key.inode < 24 && n.state != metaNone
 	case "hfs":
 		return n.key.inode > 0 && n.key.inode < 16
+	case "exfat":
+		return n.path == "$ALLOC_BITMAP" || n.path == "$UPCASE_TABLE"
 	}
 	return false
 }
