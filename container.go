@@ -29,7 +29,10 @@ type Entry struct {
 	// of them makes them harmless and distinct.
 	Name []byte    `json:"name"`
 	Kind EntryKind `json:"kind"`
-	Size int64     `json:"size"` // bytes; -1: not known before it has been read
+	// Origin is the path on the device where the file was taken, as an extraction of a
+	// phone states it, in UTF-8; empty when nothing states one.
+	Origin string `json:"origin,omitempty"`
+	Size   int64  `json:"size"` // bytes; -1: not known before it has been read
 	// Times are in a fixed order: modified, accessed, changed, created, deleted.
 	Times   []FileTime `json:"times,omitempty"`
 	Deleted bool       `json:"deleted,omitempty"` // the file system no longer lists it, or it was carved

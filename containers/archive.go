@@ -20,6 +20,7 @@ var archiveFormats = []format{
 	{"zstd", isZstd, zstdFile.opener()},
 	{"lz4", isLZ4, lz4File.opener()},
 	{"tar", isTar, openTar},
+	{"android-backup", isAndroidBackup, openAndroidBackup},
 }
 
 // maxWindow is the most memory that a decompressor may keep of what it has given: the

@@ -51,6 +51,8 @@ type tarReader struct {
 	size  int64 // of the entry given last
 	file  bool  // it has content that was not yet asked for
 	err   error // how the archive ended
+	// origin is the device path that a name states.
+	origin func(name []byte) string
 }
 
 func openTar(parts []Part, _ Options) (Reader, error) {
@@ -61,7 +63,7 @@ func openTar(parts []Part, _ Options) (Reader, error) {
 func newTar(r io.Reader, facts semblance.ContainerFacts, under *stream) *tarReader {
 	in := &offsetReader{r: r}
 	in.s, _ = r.(io.ReadSeeker)
-	t := &tarReader{in: in, facts: facts, under: under}
+	t := &tarReader{in: in, facts: facts, under: under, origin: devicePath}
 	t.t = tar.NewReader(in.reader())
 	return t
 }
@@ -184,7 +186,7 @@ func (t *tarReader) describe(h *tar.Header) semblance.Entry {
 	if !ok {
 		kind = semblance.EntrySpecial
 	}
-	e := semblance.Entry{Name: []byte(h.Name), Kind: kind, Size: h.Size, Offset: -1}
+	e := semblance.Entry{Name: []byte(h.Name), Kind: kind, Size: h.Size, Offset: -1, Origin: t.origin([]byte(h.Name))}
 	if kind == semblance.EntryLink {
 		e.Target = h.Linkname
 	}

@@ -71,7 +71,7 @@ type zipReader struct {
 	facts     semblance.ContainerFacts
 	names     nameNotes
 	disagree  int
-	scheme    *phoneScheme
+	origins   *origins
 	unpack    unpackers
 	window    []byte // see look
 	windowAt  int64
@@ -190,8 +190,8 @@ func openZip(parts []Part, o Options) (Reader, error) {
 	} else {
 		z.checkRanges(&o)
 	}
-	z.order = order(len(z.refs), z.name)
-	z.scheme = z.phone(&o)
+	z.origins = z.phone(&o)
+	z.order = order(len(z.refs), z.name, z.origins.path)
 	return z, nil
 }
 
@@ -358,8 +358,10 @@ func (z *zipReader) checkRanges(o *Options) {
 // Next gives the entries in the order that pays.
 func (z *zipReader) Next() (semblance.Entry, error) {
 	if z.at < len(z.order) {
+		i := int(z.order[z.at])
 		z.at++
-		return z.describe(int(z.order[z.at-1])), nil
+		z.names.see(z.name(i))
+		return z.describe(i), nil
 	}
 	if z.at == len(z.order) {
 		z.at++
@@ -379,20 +381,18 @@ func (z *zipReader) finish() {
 func (z *zipReader) describe(i int) semblance.Entry {
 	ref, h := z.refs[i], z.header(i)
 	name := h.fullName()
-	z.names.see(name)
 	e := semblance.Entry{Name: bytes.Clone(name), Kind: h.kind(), Size: h.size, Offset: -1, Deleted: ref.flags&zipUnlisted != 0}
 	z.entry, z.opener = h, nil
-	if z.scheme != nil {
-		z.scheme.describe(i, &e)
-	}
 	localExtra, err := z.readLocal(ref)
-	e.Times = append(h.times(localExtra), e.Times...)
+	e.Times = append(z.origins.describe(i, &e), h.times(localExtra)...)
 	sortTimes(e.Times)
 	switch {
 	case err != nil:
 		e.Code, e.Reason = semblance.MediaDamaged, err.Error()
 	case ref.flags&zipOverlaps != 0:
 		e.Code, e.Reason = semblance.MediaDamaged, "its bytes are those of another entry too, as in a zip bomb"
+	case z.origins.locked[int32(i)]:
+		e.Code, e.Reason = semblance.MediaEncrypted, z.origins.why
 	default:
 		e.Offset = z.data
 		z.prepare(&e)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"time"
+	"unicode/utf8"
 
 	"semblance"
 )
@@ -299,7 +300,7 @@ func checkEntry(e *semblance.Entry) error {
 	default:
 		return violate("an entry of code %q", clip(string(e.Code), 40))
 	}
-	if len(e.Name) > maxEntryName || len(e.Times) > maxEntryTimes || e.Size < -1 || e.Offset < -1 {
+	if len(e.Name) > maxEntryName || len(e.Origin) > maxEntryName || !utf8.ValidString(e.Origin) || len(e.Times) > maxEntryTimes || e.Size < -1 || e.Offset < -1 {
 		return violate("an entry over its limits")
 	}
 	for _, t := range e.Times {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"semblance"
@@ -215,6 +216,7 @@ func tidyEntry(e *semblance.Entry) {
 		}
 	}
 	e.Times = kept
+	e.Origin = clip(strings.ToValidUTF8(e.Origin, "\ufffd"), maxEntryName)
 	e.Target, e.Reason = clean(e.Target, maxText), clean(e.Reason, maxText)
 	if e.Code != "" && e.Reason == "" {
 		e.Reason = "it cannot be read"
