@@ -19,8 +19,11 @@ var archiveFormats = []format{
 	{"bzip2", isBzip2, bzip2File.opener()},
 	{"zstd", isZstd, zstdFile.opener()},
 	{"lz4", isLZ4, lz4File.opener()},
+	{"xz", isXZ, xzFile.opener()},
+	{"7z", isSeven, openSeven},
 	{"tar", isTar, openTar},
 	{"android-backup", isAndroidBackup, openAndroidBackup},
+	{"lzma", isLZMA, lzmaFile.opener()},
 }
 
 // maxWindow is the most memory that a decompressor may keep of what it has given: the

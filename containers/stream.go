@@ -26,6 +26,8 @@ type compression struct {
 var (
 	gzipFile  = compression{"gzip", openGzip}
 	bzip2File = compression{"bzip2", func(r *bufio.Reader, _ *stream) (io.Reader, error) { return bzip2.NewReader(r), nil }}
+	xzFile    = compression{"xz", openXZ}
+	lzmaFile  = compression{"lzma", openLZMA}
 	zstdFile  = compression{"zstd", func(r *bufio.Reader, _ *stream) (io.Reader, error) { return newZstd(r) }}
 	lz4File   = compression{"lz4", func(r *bufio.Reader, _ *stream) (io.Reader, error) { return lz4.NewReader(r), nil }}
 )

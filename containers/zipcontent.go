@@ -83,14 +83,31 @@ func (u *unpackers) zip(method uint16, r io.Reader, flags uint16, size int64) (i
 		return bzip2.NewReader(u.buffered(r)), nil
 	case zipZstd, zipZstdOld:
 		return newZstd(u.buffered(r))
+	case zipXZ:
+		return openXZ(u.buffered(r), nil)
+	case zipLZMA:
+		return zipLZMAReader(u.buffered(r), flags, size)
 	}
 	return nil, nil
+}
+
+// zipLZMAReader reads LZMA with the header that zip gives it (APPNOTE 5.8.8).
+func zipLZMAReader(r *bufio.Reader, flags uint16, size int64) (io.Reader, error) {
+	var b [9]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil || le.Uint16(b[2:]) != 5 {
+		return nil, damaged("the LZMA header of the content is damaged")
+	}
+	const marked = 1 << 1 // an end mark stands
+	if flags&marked != 0 {
+		size = -1
+	}
+	return newLZMA(r, b[4], le.Uint32(b[5:]), size)
 }
 
 // readsMethod reports whether a method is one that zip undoes.
 func readsMethod(method uint16) bool {
 	switch method {
-	case zipStored, zipDeflate, zipBzip2, zipZstd, zipZstdOld:
+	case zipStored, zipDeflate, zipBzip2, zipZstd, zipZstdOld, zipXZ, zipLZMA:
 		return true
 	}
 	return false
