@@ -91,22 +91,26 @@ type AnalyzeRequest struct {
 
 // An Analysis is what one decode of one file gave.
 type Analysis struct {
-	Type        string        `json:"type"`                  // media type by content, such as "image/jpeg"
-	Width       int           `json:"width"`                 // as stored
-	Height      int           `json:"height"`                // as stored
-	Frames      int           `json:"frames"`                // frames the file has (as far as they were counted)
-	Orientation int           `json:"orientation,omitempty"` // EXIF 1 to 8; 0 when the file says nothing
-	Partial     string        `json:"partial,omitempty"`     // why only a part could be decoded: "truncated after 61% of the rows"
-	Warnings    []string      `json:"warnings,omitempty"`    // of the decoder, and limits that were met
-	Decoder     string        `json:"decoder"`               // name and version, such as "libjpeg-turbo 2.1.2"
-	Metadata    Metadata      `json:"metadata"`
-	Video       *Video        `json:"video,omitempty"` // nil for a picture
-	Hashes      []FrameHashes `json:"hashes,omitempty"`
-	Signals     []VideoSignal `json:"signals,omitempty"`   // of a video
-	FaceSets    []FaceSet     `json:"face_sets,omitempty"` // one for each engine that ran, "no face" included
-	Thumbnail   []byte        `json:"thumbnail,omitempty"` // JPEG
-	Providers   []ProviderRun `json:"providers,omitempty"` // one for each provider that was asked, by name
-	Pictures    []Frame       `json:"pictures,omitempty"`  // as asked for, as stored (not upright); never kept
+	Type        string   `json:"type"`                  // media type by content, such as "image/jpeg"
+	Width       int      `json:"width"`                 // as stored
+	Height      int      `json:"height"`                // as stored
+	Frames      int      `json:"frames"`                // frames the file has (as far as they were counted)
+	Orientation int      `json:"orientation,omitempty"` // EXIF 1 to 8; 0 when the file says nothing
+	Partial     string   `json:"partial,omitempty"`     // why only a part could be decoded: "truncated after 61% of the rows"
+	Warnings    []string `json:"warnings,omitempty"`    // of the decoder, and limits that were met
+	Decoder     string   `json:"decoder"`               // name and version, such as "libjpeg-turbo 2.1.2"
+	Metadata    Metadata `json:"metadata"`
+	// Embedded are the pictures within the metadata, such as the thumbnail in EXIF.
+	Embedded []EmbeddedPicture `json:"embedded,omitempty"`
+	// Looked is the version of MetadataReader that read the metadata, 0 before there was one.
+	Looked    int           `json:"looked,omitempty"`
+	Video     *Video        `json:"video,omitempty"` // nil for a picture
+	Hashes    []FrameHashes `json:"hashes,omitempty"`
+	Signals   []VideoSignal `json:"signals,omitempty"`   // of a video
+	FaceSets  []FaceSet     `json:"face_sets,omitempty"` // one for each engine that ran, "no face" included
+	Thumbnail []byte        `json:"thumbnail,omitempty"` // JPEG
+	Providers []ProviderRun `json:"providers,omitempty"` // one for each provider that was asked, by name
+	Pictures  []Frame       `json:"pictures,omitempty"`  // as asked for, as stored (not upright); never kept
 }
 
 // Faces returns the faces of an engine and whether its detector ran: no faces
@@ -195,18 +199,6 @@ const MinSearchableQuality = 20
 // Searchable reports whether the face has an embedding worth comparing.
 func (f *Face) Searchable() bool {
 	return len(f.Embedding) > 0 && f.Quality >= MinSearchableQuality
-}
-
-// Metadata is what a picture says of its making. Times are as written, with the
-// zone when the file gives one.
-type Metadata struct {
-	Taken     string   `json:"taken,omitempty"` // RFC 3339, or without zone when it is unknown: "2019-05-04T10:11:12"
-	Latitude  *float64 `json:"latitude,omitempty"`
-	Longitude *float64 `json:"longitude,omitempty"`
-	Make      string   `json:"make,omitempty"`
-	Model     string   `json:"model,omitempty"`
-	Serial    string   `json:"serial,omitempty"` // body serial number
-	Software  string   `json:"software,omitempty"`
 }
 
 // An Analyzer decodes one file and makes signals of it. The pool of workers is

@@ -17,7 +17,36 @@ var digestOrder = [...]hashing.Algorithm{hashing.AlgorithmMD5, hashing.Algorithm
 // compareDigests looks the digests up in every hashes and known-good collection
 // and adds one hit per collection, resting on the strongest digest that agrees.
 func (e *Engine) compareDigests(ctx context.Context, p *Plan, d hashing.Digests, out *Findings) error {
-	cols := ofKind(p.Collections, Hashes, KnownGood)
+	return e.eachHit(ctx, ofKind(p.Collections, Hashes, KnownGood), d, func(c Collection, h Hit) {
+		if c.Kind == KnownGood {
+			out.KnownGood = append(out.KnownGood, h)
+		} else {
+			out.Hits = append(out.Hits, h)
+		}
+	})
+}
+
+// compareEmbedded looks the digests of embedded pictures up in the hashes collections in
+// which the file itself has no hit: a hit that rests on one says so. That a thumbnail is
+// known-good says nothing of the file.
+func (e *Engine) compareEmbedded(ctx context.Context, p *Plan, a *Analysis, out *Findings) error {
+	for i := range a.Embedded {
+		err := e.eachHit(ctx, ofKind(p.Collections, Hashes), a.Embedded[i].Digests, func(c Collection, h Hit) {
+			if !slices.ContainsFunc(out.Hits, func(o Hit) bool { return o.Collection == c.Name }) {
+				h.Embedded = a.Embedded[i].Kind
+				out.Hits = append(out.Hits, h)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	slices.SortStableFunc(out.Hits, func(a, b Hit) int { return strings.Compare(a.Collection, b.Collection) })
+	return nil
+}
+
+// eachHit looks digests up and calls do once for each collection that has one.
+func (e *Engine) eachHit(ctx context.Context, cols []Collection, d hashing.Digests, do func(Collection, Hit)) error {
 	if len(cols) == 0 {
 		return nil
 	}
@@ -54,11 +83,7 @@ func (e *Engine) compareDigests(ctx context.Context, p *Plan, d hashing.Digests,
 		if h.Category, err = labels.label(ctx, c, entries[len(entries)-1].Category); err != nil {
 			return err
 		}
-		if c.Kind == KnownGood {
-			out.KnownGood = append(out.KnownGood, h)
-		} else {
-			out.Hits = append(out.Hits, h)
-		}
+		do(c, h)
 	}
 	return nil
 }
@@ -84,8 +109,11 @@ func hitOf(c Collection, entries []HashEntry) Hit {
 	return h
 }
 
-// compareSignals compares perceptual hashes and faces.
+// compareSignals compares perceptual hashes, embedded pictures and faces.
 func (e *Engine) compareSignals(ctx context.Context, p *Plan, a *Analysis, out *Findings) error {
+	if err := e.compareEmbedded(ctx, p, a, out); err != nil {
+		return err
+	}
 	near, err := e.nearMatches(ctx, p, a, out.Hits)
 	if err != nil {
 		return err
@@ -144,7 +172,31 @@ func (e *Engine) nearMatches(ctx context.Context, p *Plan, a *Analysis, hits []H
 			all = append(all, got...)
 		}
 	}
+	for i := range a.Embedded {
+		got, err := e.nearEmbedded(ctx, cols, a, &a.Embedded[i])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, got...)
+	}
 	return mergeNear(all, hits), nil
+}
+
+// nearEmbedded compares the hashes of an embedded picture.
+func (e *Engine) nearEmbedded(ctx context.Context, cols []Collection, a *Analysis, x *EmbeddedPicture) (all []NearMatch, err error) {
+	for i := range x.Hashes {
+		for _, alg := range x.Hashes[i].algorithms() {
+			got, err := e.nearFrame(ctx, cols, a, &x.Hashes[i], alg)
+			if err != nil {
+				return nil, err
+			}
+			for j := range got {
+				got[j].Embedded = x.Kind
+			}
+			all = append(all, got...)
+		}
+	}
+	return all, nil
 }
 
 // nearFrame compares one frame's hash of one algorithm. PDQ is compared in all
@@ -196,18 +248,20 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 	return out, nil
 }
 
-// mergeNear keeps the nearest of each record, PDQ before the 64-bit hashes,
-// notes which other algorithms agree, and drops records that are hits.
+// mergeNear keeps the nearest of each record, of what the file shows before what is
+// embedded in it, PDQ before the 64-bit hashes, notes which other algorithms agree, and
+// drops records that are hits. A hit of an embedded picture says nothing of what the file
+// shows, and leaves its near matches.
 func mergeNear(all []NearMatch, hits []Hit) []NearMatch {
 	slices.SortStableFunc(all, func(a, b NearMatch) int {
-		return cmp.Or(strings.Compare(a.Collection, b.Collection), strings.Compare(a.recordKey(), b.recordKey()),
+		return cmp.Or(strings.Compare(a.Collection, b.Collection), strings.Compare(a.recordKey(), b.recordKey()), strings.Compare(string(a.Embedded), string(b.Embedded)),
 			cmp.Compare(telling(a.Algorithm), telling(b.Algorithm)), strings.Compare(string(a.Algorithm), string(b.Algorithm)),
 			cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Frame, b.Frame), cmp.Compare(a.Entry, b.Entry))
 	})
 	var out []NearMatch
 	for _, n := range all {
 		if slices.ContainsFunc(hits, func(h Hit) bool {
-			return h.Collection == n.Collection && h.Source == n.Source && h.Record == n.Record && h.Source != ""
+			return h.Collection == n.Collection && h.Source == n.Source && h.Record == n.Record && h.Source != "" && (h.Embedded == "" || n.Embedded != "")
 		}) {
 			continue
 		}
@@ -279,11 +333,11 @@ func (f *Findings) contradict() {
 // say that it is the same content.
 func (f *Findings) contradictCategories() {
 	for _, harmless := range f.Hits {
-		if harmless.Category == nil || harmless.Category.Concern != NonPertinent {
+		if harmless.Embedded != "" || harmless.Category == nil || harmless.Category.Concern != NonPertinent {
 			continue
 		}
 		for _, grave := range f.Hits {
-			if grave.Category != nil && grave.Category.Concern == Pertinent {
+			if grave.Embedded == "" && grave.Category != nil && grave.Category.Concern == Pertinent {
 				f.Contradictions = append(f.Contradictions, Contradiction{KnownGood: harmless.Collection, Entry: harmless.Entry, Other: grave.Collection, Because: "category",
 					Message: fmt.Sprintf("%s in %q, but %s in %q: one of the two agencies is wrong or they mean different things; a person has to decide, and until then the graver stands", harmless.Category, harmless.Collection, grave.Category, grave.Collection)})
 			}

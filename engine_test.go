@@ -38,7 +38,8 @@ type picture struct {
 	Taken   string      `json:"taken,omitempty"`
 	Fail    string      `json:"fail,omitempty"`
 	Salt    string      `json:"salt,omitempty"`
-	Film    []string    `json:"film,omitempty"` // PDQ of a video, a second apart; Poor are frames of little quality
+	Inside  string      `json:"inside,omitempty"` // PDQ of a thumbnail in its metadata, whose bytes are this text
+	Film    []string    `json:"film,omitempty"`   // PDQ of a video, a second apart; Poor are frames of little quality
 }
 
 func (p picture) bytes(t *testing.T) []byte {
@@ -86,9 +87,15 @@ func (f *fakeAnalyzer) Analyze(_ context.Context, file *os.File, req semblance.A
 		}
 		return p.film(req.Videos), nil
 	}
-	a := semblance.Analysis{Type: "image/test", Width: 100, Height: 100, Frames: 1, Decoder: "test 1", Metadata: semblance.Metadata{Taken: p.Taken}}
+	a := semblance.Analysis{Type: "image/test", Width: 100, Height: 100, Frames: 1, Decoder: "test 1", Looked: semblance.MetadataReader, Metadata: semblance.Metadata{Taken: p.Taken}}
 	if len(req.Hashes) > 0 {
 		a.Hashes = []semblance.FrameHashes{p.hashes(req.Hashes)}
+	}
+	if p.Inside != "" {
+		a.Embedded = []semblance.EmbeddedPicture{{Kind: semblance.EXIFThumbnail, Digests: hashing.DigestBytes([]byte(p.Inside)), Width: 16, Height: 12}}
+		if len(req.Hashes) > 0 {
+			a.Embedded[0].Hashes = []semblance.FrameHashes{picture{PDQ: p.Inside}.hashes(nil)}
+		}
 	}
 	for _, name := range req.Engines {
 		spec, err := f.engines.ByName(name)

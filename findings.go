@@ -30,7 +30,8 @@ type Hit struct {
 	Note       string              `json:"note,omitempty"`     // the entry's
 	Source     string              `json:"source,omitempty"`   // where the entry came from
 	Record     string              `json:"record,omitempty"`
-	Set        SetID               `json:"set,omitempty"` // the digest set whose record it is, when it is not an entry
+	Set        SetID               `json:"set,omitempty"`      // the digest set whose record it is, when it is not an entry
+	Embedded   EmbeddedKind        `json:"embedded,omitempty"` // the embedded picture whose digest it is; empty: the file's own
 }
 
 // A NearMatch says that a perceptual hash, or a supplied value, of an item is near one in a collection.
@@ -58,6 +59,7 @@ type NearMatch struct {
 	ProviderVersion string              `json:"provider_version,omitempty"`
 	Decoder         string              `json:"decoder,omitempty"`       // of the item
 	EntryDecoder    string              `json:"entry_decoder,omitempty"` // of the entry, when it was made here
+	Embedded        EmbeddedKind        `json:"embedded,omitempty"`      // the embedded picture whose value it is; empty: what the file shows
 	// Of videos, the item or the entry. Of two videos there are no values, the qualities
 	// are -1, and the distance is that of the nearest two frames; of TMK, thousandths that
 	// level 2 is short of 1.

@@ -17,13 +17,15 @@ type Frame struct {
 // allocated. It is used by one goroutine and closed by who opened it.
 type Picture interface {
 	// Describe fills in what the headers say: Type, Width, Height, Frames,
-	// Orientation, Decoder, Metadata. After the frames have been read it also has
+	// Orientation, Decoder, Metadata, Embedded (without hashes). After the frames have been read it also has
 	// Partial and Warnings.
 	Describe() Analysis
 	// Frames decodes the frames that the limits allow, spread evenly, as stored
 	// (not turned upright). It can be ranged over once. An error ends it; when a part
 	// of the picture could be decoded, that part is a frame and Partial says so.
 	Frames() iter.Seq2[*Frame, error]
+	// Embedded returns the bytes of a picture of Describe's Embedded, valid until Close.
+	Embedded(i int) []byte
 	// Close frees memory. No frame is used after it.
 	Close() error
 }

@@ -4,7 +4,6 @@ go 1.26.0
 
 require (
 	github.com/Kagami/go-face v0.0.0-20210630145111-0c14797b4d0e
-	github.com/bep/imagemeta v1.0.1
 	github.com/chromedp/chromedp v0.14.1
 	github.com/corona10/goimagehash v1.1.0
 	github.com/danielgtaylor/huma/v2 v2.37.2

@@ -208,9 +208,12 @@ func (l *lookback) inNewSets(ctx context.Context, c Collection, out []int64) ([]
 	var block []KeptMedia
 	flush := func() error {
 		for _, alg := range digestOrder {
-			q := HashQuery{Algorithm: alg, Collections: []CollectionID{c.ID}}
+			q, seqs := HashQuery{Algorithm: alg, Collections: []CollectionID{c.ID}}, []int64{}
 			for i := range block {
-				q.Values = append(q.Values, block[i].Digests.Value(alg))
+				q.Values, seqs = append(q.Values, block[i].Digests.Value(alg)), append(seqs, block[i].Seq)
+				for j := range block[i].Embedded {
+					q.Values, seqs = append(q.Values, block[i].Embedded[j].Digests.Value(alg)), append(seqs, block[i].Seq)
+				}
 			}
 			res, err := l.inSets(ctx, q)
 			if err != nil {
@@ -218,7 +221,7 @@ func (l *lookback) inNewSets(ctx context.Context, c Collection, out []int64) ([]
 			}
 			for i, records := range res {
 				if len(records) > 0 {
-					out = append(out, block[i].Seq)
+					out = append(out, seqs[i])
 				}
 			}
 		}
@@ -249,8 +252,7 @@ func (e *Engine) followKept(ctx context.Context) error {
 			if !yield(KeptValue{Seq: m.Seq}, nil) {
 				return errStop
 			}
-			for i := range m.Hashes {
-				f := &m.Hashes[i]
+			for _, f := range m.frames() {
 				for _, alg := range f.algorithms() {
 					if alg.IsSupplied() { // the index of supplied values holds those
 						continue
@@ -452,6 +454,8 @@ func lacks(p *Plan, m *Media) string {
 		return "it could not be decoded when it was scanned, which may be otherwise today" + again
 	case m.Analysis == nil:
 		return "its pixels were never looked at, because it was known-good when it was scanned" + again
+	case !m.Analysis.IsVideo() && m.Analysis.Looked < MetadataReader:
+		return "pictures embedded in its metadata were not looked at by the version that scanned it" + again
 	}
 	var missing []string
 	for _, alg := range p.Hashes {

@@ -47,6 +47,21 @@ type KeptMedia struct {
 	Digests hashing.Digests
 	Hashes  []FrameHashes // none when it was never decoded
 	Signals []VideoSignal // of a video
+	// Embedded are the pictures within its metadata: Digests and Hashes are there.
+	Embedded []EmbeddedPicture
+}
+
+// frames are the hashes of all frames, those of embedded pictures among them.
+func (m *KeptMedia) frames() (out []*FrameHashes) {
+	for i := range m.Hashes {
+		out = append(out, &m.Hashes[i])
+	}
+	for i := range m.Embedded {
+		for j := range m.Embedded[i].Hashes {
+			out = append(out, &m.Embedded[i].Hashes[j])
+		}
+	}
+	return out
 }
 
 // A DueCollection is one of which exhibits that were compared with it have not seen

@@ -166,6 +166,9 @@ func (r *lookbackRig) world(pictures int) (around []string) {
 		if i%7 == 0 {
 			p.Faces = [][]float32{{1}}
 		}
+		if i%3 == 1 {
+			p.Inside = bits(r.t, around[(i+3)%8], i%40)
+		}
 		r.pictures = append(r.pictures, p)
 	}
 	at := func(part int) []picture { return r.pictures[part*pictures/4 : (part+1)*pictures/4] }
@@ -180,7 +183,11 @@ func (r *lookbackRig) world(pictures int) (around []string) {
 func (r *lookbackRig) change(around []string) {
 	r.t.Helper()
 	digest := func() string {
-		d := hashing.DigestBytes(r.pictures[r.random.IntN(len(r.pictures))].bytes(r.t))
+		p := r.pictures[r.random.IntN(len(r.pictures))]
+		d := hashing.DigestBytes(p.bytes(r.t))
+		if p.Inside != "" && r.random.IntN(2) == 0 {
+			d = hashing.DigestBytes([]byte(p.Inside))
+		}
 		return []string{hex.EncodeToString(d.MD5[:]), hex.EncodeToString(d.SHA1[:]), hex.EncodeToString(d.SHA256[:])}[r.random.IntN(3)]
 	}
 	for _, name := range []string{"known", "strict"} {

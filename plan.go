@@ -165,7 +165,8 @@ func (p *Plan) fingerprint() string {
 		S float32        `json:",omitempty"`
 		P []ProviderSpec `json:",omitempty"`
 		V []hashing.Algorithm
-	}{cols, p.Engines, p.Hashes, p.Top, p.Case.Number, p.MinFace, p.MinScore, p.Providers, p.Videos})
+		M int // what is read of metadata: embedded pictures are compared, too
+	}{cols, p.Engines, p.Hashes, p.Top, p.Case.Number, p.MinFace, p.MinScore, p.Providers, p.Videos, MetadataReader})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
 }
@@ -262,6 +263,9 @@ func (p *Plan) satisfied(m *Media) bool {
 	if m.Analysis.IsVideo() {
 		return !slices.ContainsFunc(p.Videos, func(a hashing.Algorithm) bool { return m.Analysis.Signal(a) == nil })
 	}
+	if m.Analysis.Looked < MetadataReader {
+		return false
+	}
 	for _, s := range p.Engines {
 		if set, ran := m.Analysis.Faces(s.Name); !ran || set.Version != s.Version || !set.Detection.Covers(p.Detection) {
 			return false
@@ -278,6 +282,13 @@ func (p *Plan) satisfied(m *Media) bool {
 	for _, s := range p.Providers {
 		if r, asked := m.Analysis.Run(s.Name); !asked || r.Version != s.Version || r.Failed != "" {
 			return false
+		}
+	}
+	for _, x := range m.Analysis.Embedded {
+		for _, f := range x.Hashes {
+			if have := f.algorithms(); slices.ContainsFunc(p.Hashes, func(a hashing.Algorithm) bool { return !a.IsSupplied() && !slices.Contains(have, a) }) {
+				return false
+			}
 		}
 	}
 	return len(m.Analysis.Hashes) > 0

@@ -145,7 +145,7 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-func TestTakenKeepsWhatIsWritten(t *testing.T) {
+func TestClockKeepsWhatIsWritten(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		at, zone, want string
@@ -160,8 +160,12 @@ func TestTakenKeepsWhatIsWritten(t *testing.T) {
 		{"2019:13:04 10:11:12", "", "", false},
 		{"yesterday", "", "", false},
 	} {
-		if got, ok := taken(c.at, c.zone); got != c.want || ok != c.ok {
-			t.Errorf("taken(%q, %q) = %q, %v", c.at, c.zone, got, ok)
+		got, ok := clock(c.at)
+		if zone := zoneOf(c.zone); got != "" && zone != semblance.ZoneUnknown {
+			got += zone
+		}
+		if got != c.want || ok != c.ok {
+			t.Errorf("%q, %q are %q, %v", c.at, c.zone, got, ok)
 		}
 	}
 }

@@ -51,11 +51,13 @@ func openHEIF(p *picture) error {
 	return nil
 }
 
-// probeHEIF lets libheif read the headers: for EXIF, which follows a 4-byte
-// offset of its TIFF header, and for the size of a cropped picture.
+// probeHEIF lets libheif read the headers: for EXIF, which follows a 4-byte offset of its
+// TIFF header, for XMP, and for the size of a cropped picture.
 func (p *picture) probeHEIF(h *heifHead) error {
 	var out C.sem_heif
 	block := make([]byte, min(1<<20, len(p.data)))
+	var b blocks
+	defer func() { p.readMetadata(b) }()
 	C.sem_heif_probe((*C.uint8_t)(unsafe.SliceData(p.data)), C.size_t(len(p.data)), C.int(h.largest+heifSlack),
 		(*C.uint8_t)(unsafe.SliceData(block)), C.size_t(len(block)), &out)
 	if err := heifError(&out); err != nil {
@@ -71,11 +73,14 @@ func (p *picture) probeHEIF(h *heifHead) error {
 		}
 		p.a.Width, p.a.Height = w, ht
 	}
+	if out.xmp > 0 {
+		b.xmp = block[out.exif : out.exif+out.xmp]
+	}
 	if block = block[:out.exif]; len(block) < 4 {
 		return nil
 	}
 	if skip := uint64(binary.BigEndian.Uint32(block)) + 4; skip < uint64(len(block)) {
-		p.readEXIF(block[skip:])
+		b.exif = block[skip:]
 	} else {
 		p.warn("the EXIF block is damaged: it begins behind its end")
 	}

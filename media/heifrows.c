@@ -29,15 +29,25 @@ static struct heif_image_handle *open_primary(struct heif_context *c, const uint
   return h;
 }
 
-static void probe(struct heif_image_handle *h, uint8_t *exif, size_t room, sem_heif *out) {
-  heif_item_id id;
-  size_t n;
+// block copies the first metadata block of a type, and returns its size; 0 for none.
+static size_t block(struct heif_image_handle *h, const char *type, const char *content, uint8_t *to, size_t room) {
+  heif_item_id ids[16];
+  int count = heif_image_handle_get_list_of_metadata_block_IDs(h, type, ids, 16);
+  for (int i = 0; i < count; i++) {
+    const char *is = heif_image_handle_get_metadata_content_type(h, ids[i]);
+    if (content != NULL && (is == NULL || strcmp(is, content) != 0)) continue;
+    size_t n = heif_image_handle_get_metadata_size(h, ids[i]);
+    if (n == 0 || n > room) return 0;
+    return heif_image_handle_get_metadata(h, ids[i], to).code == heif_error_Ok ? n : 0;
+  }
+  return 0;
+}
+
+static void probe(struct heif_image_handle *h, uint8_t *metadata, size_t room, sem_heif *out) {
   out->width = heif_image_handle_get_width(h);
   out->height = heif_image_handle_get_height(h);
-  if (heif_image_handle_get_list_of_metadata_block_IDs(h, "Exif", &id, 1) != 1) return;
-  n = heif_image_handle_get_metadata_size(h, id);
-  if (n == 0 || n > room) return;
-  if (heif_image_handle_get_metadata(h, id, exif).code == heif_error_Ok) out->exif = n;
+  out->exif = block(h, "Exif", NULL, metadata, room);
+  out->xmp = block(h, "mime", "application/rdf+xml", metadata + out->exif, room - out->exif);
 }
 
 static void copy_rows(struct heif_image *image, uint8_t *rgb, int width, int height, sem_heif *out) {
@@ -93,8 +103,8 @@ static void with_primary(const uint8_t *data, size_t size, int max_side, int sto
   heif_context_free(c);
 }
 
-void sem_heif_probe(const uint8_t *data, size_t size, int max_side, uint8_t *exif, size_t room, sem_heif *out) {
-  with_primary(data, size, max_side, 0, exif, room, 0, 0, out);
+void sem_heif_probe(const uint8_t *data, size_t size, int max_side, uint8_t *metadata, size_t room, sem_heif *out) {
+  with_primary(data, size, max_side, 0, metadata, room, 0, 0, out);
 }
 
 void sem_heif_decode(const uint8_t *data, size_t size, int max_side, int stored, uint8_t *rgb, int width, int height, sem_heif *out) {

@@ -37,7 +37,7 @@ func openJPEG(p *picture) error {
 	if err := p.checkSize("JPEG", h.width, h.height, coefficients); err != nil {
 		return err
 	}
-	p.readEXIF(h.exif)
+	p.readMetadata(h.blocks)
 	p.decode = func(p *picture, yield func(*semblance.Frame, error) bool) { yield(p.decodeJPEG(h)) }
 	return nil
 }

@@ -3,6 +3,9 @@ package media
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
+
+	"semblance"
 )
 
 // A jpegHead is what a JPEG says before its first scan.
@@ -10,7 +13,7 @@ type jpegHead struct {
 	width, height int
 	components    int
 	process       byte // the SOF marker
-	exif          []byte
+	blocks
 }
 
 // progressive is SOF2 or its arithmetic twin.
@@ -32,11 +35,10 @@ func readJPEGHead(data []byte) (jpegHead, error) {
 			return h, damaged("the JPEG ends before any picture")
 		case marker == 0xda:
 			return h, damaged("the JPEG has pixels but no frame header")
-		case marker == 0xe1 && h.exif == nil && bytes.HasPrefix(body, []byte("Exif\x00")) && len(body) > 6:
-			h.exif = body[6:]
 		case marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc:
 			return h.withFrame(data, marker, body, next)
 		}
+		h.metadata(marker, body)
 		pos = next
 	}
 }
@@ -60,24 +62,46 @@ func (h jpegHead) withFrame(data []byte, marker byte, body []byte, next int) (jp
 	case h.components != 1 && h.components != 3 && h.components != 4:
 		return h, unsupported("this JPEG has %d color components, and only 1, 3 and 4 are read", h.components)
 	}
-	h.exif = h.lateEXIF(data, next)
+	h.late(data, next)
 	return h, nil
 }
 
-// lateEXIF looks for EXIF between frame header and first scan, where some
-// editors put it.
-func (h jpegHead) lateEXIF(data []byte, pos int) []byte {
-	for h.exif == nil {
+// late looks for metadata between frame header and first scan, where some editors put it.
+func (h *jpegHead) late(data []byte, pos int) {
+	for {
 		marker, body, next, ok := nextSegment(data, pos)
 		if !ok || marker == 0xda || marker == 0xd9 {
-			return nil
+			return
 		}
-		if marker == 0xe1 && bytes.HasPrefix(body, []byte("Exif\x00")) && len(body) > 6 {
-			return body[6:]
-		}
+		h.metadata(marker, body)
 		pos = next
 	}
-	return h.exif
+}
+
+// The words with which segments of metadata begin.
+var (
+	headEXIF      = []byte("Exif\x00")
+	headXMP       = []byte("http://ns.adobe.com/xap/1.0/\x00")
+	headPhotoshop = []byte("Photoshop 3.0\x00")
+)
+
+// metadata keeps a segment that holds some: of EXIF and XMP the first, of Photoshop's all,
+// which go on in the next segment, and comments.
+func (h *jpegHead) metadata(marker byte, body []byte) {
+	switch {
+	case marker == 0xe1 && h.exif == nil && bytes.HasPrefix(body, headEXIF) && len(body) > 6:
+		h.exif = body[6:]
+	case marker == 0xe1 && h.xmp == nil && bytes.HasPrefix(body, headXMP):
+		h.xmp = body[len(headXMP):]
+	case marker == 0xed && bytes.HasPrefix(body, headPhotoshop) && len(h.photoshop) < maxXMP:
+		if part := body[len(headPhotoshop):]; h.photoshop == nil {
+			h.photoshop = part
+		} else {
+			h.photoshop = append(slices.Clip(h.photoshop), part...)
+		}
+	case marker == 0xfe && len(h.texts) < maxMetadataTexts:
+		h.texts = append(h.texts, semblance.MetadataText{Source: "jpeg:comment", Text: text(body)})
+	}
 }
 
 // nextSegment finds the next marker at or after pos, as libjpeg does: bytes that

@@ -43,7 +43,7 @@ func OpenReader(r io.ReaderAt, size int64, limits semblance.Limits, o Options) (
 	if err := checkBytes(size, limits); err != nil {
 		return nil, err
 	}
-	p := &picture{a: semblance.Analysis{Type: mediaType}, limits: limits, opts: o, data: borrow(int(size))}
+	p := &picture{a: semblance.Analysis{Type: mediaType, Looked: semblance.MetadataReader}, limits: limits, opts: o, data: borrow(int(size))}
 	if err := readFull(r, p.data); err != nil {
 		return nil, err
 	}

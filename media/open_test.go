@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -155,7 +156,9 @@ func TestMetadata(t *testing.T) {
 			t.Errorf("%s: at %v, %v", name, *m.Latitude, *m.Longitude)
 		}
 		m.Latitude, m.Longitude = nil, nil
-		if want := (semblance.Metadata{Taken: "2019-05-04T10:11:12+02:00", Make: "ACME", Model: "Phone 1", Serial: "SN 42", Software: "Firmware 2"}); m != want {
+		want := semblance.Metadata{Taken: "2019-05-04T10:11:12+02:00", Make: "ACME", Model: "Phone 1", Serial: "SN 42", Software: "Firmware 2",
+			Times: []semblance.MetadataTime{{Source: "exif:DateTimeOriginal", Time: "2019-05-04T10:11:12", Zone: "+02:00"}}}
+		if !reflect.DeepEqual(m, want) {
 			t.Errorf("%s: %+v", name, m)
 		}
 	}

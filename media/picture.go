@@ -35,14 +35,19 @@ type picture struct {
 	pixels []byte // borrowed for a frame; nil when the format's decoder allocates its own
 	decode func(p *picture, yield func(*semblance.Frame, error) bool)
 	read   bool
+
+	embedded [][]byte // parts of data, as in a.Embedded
 }
 
 // Describe returns what is known so far.
 func (p *picture) Describe() semblance.Analysis {
 	a := p.a
-	a.Warnings = slices.Clone(p.a.Warnings)
+	a.Warnings, a.Embedded = slices.Clone(p.a.Warnings), slices.Clone(p.a.Embedded)
 	return a
 }
+
+// Embedded returns the bytes of a picture within the metadata.
+func (p *picture) Embedded(i int) []byte { return p.embedded[i] }
 
 // Frames decodes the frames. It can be ranged over once.
 func (p *picture) Frames() iter.Seq2[*semblance.Frame, error] {
@@ -61,7 +66,7 @@ func (p *picture) Frames() iter.Seq2[*semblance.Frame, error] {
 func (p *picture) Close() error {
 	giveBack(p.data)
 	giveBack(p.pixels)
-	p.data, p.pixels, p.read = nil, nil, true
+	p.data, p.pixels, p.embedded, p.read = nil, nil, nil, true
 	return nil
 }
 

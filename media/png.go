@@ -29,7 +29,7 @@ func openPNG(p *picture) error {
 	if h.frames > 1 {
 		p.warn("an animated PNG of %d frames: only the default image is examined", h.frames)
 	}
-	p.readEXIF(h.exif)
+	p.readMetadata(h.blocks)
 	p.decode = func(p *picture, yield func(*semblance.Frame, error) bool) { yield(p.decodePNG()) }
 	return nil
 }

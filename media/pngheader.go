@@ -7,13 +7,14 @@ type pngHead struct {
 	width, height int
 	frames        int // of an animated PNG; 1 otherwise
 	interlaced    bool
-	exif          []byte
+	blocks
+	readable int // bytes of compressed and converted texts that are still read
 }
 
 // readPNGHead reads IHDR and walks the other chunks (PNG, 5.3) for EXIF and
 // animation. Chunks that are cut off end the walk; the decoder finds that again.
 func readPNGHead(data []byte) (pngHead, error) {
-	h := pngHead{frames: 1}
+	h := pngHead{frames: 1, readable: maxPNGText}
 	if has(data, 12, "CgBI") {
 		return h, unsupported("this is an Apple-optimized PNG (CgBI) as found in iOS app bundles, which is not read")
 	}
@@ -34,6 +35,10 @@ func readPNGHead(data []byte) (pngHead, error) {
 		switch string(data[pos+4 : pos+8]) {
 		case "eXIf":
 			h.exif = body
+		case "tEXt", "zTXt", "iTXt":
+			h.pngText(string(data[pos+4:pos+8]), body)
+		case "tIME":
+			h.pngTime(body)
 		case "acTL":
 			if n >= 4 {
 				h.frames = max(1, int(min(binary.BigEndian.Uint32(body), 1<<20)))

@@ -51,7 +51,7 @@ func openTIFF(p *picture) error {
 		p.a.Orientation = pages[0].orientation
 		p.warn("the metadata of a BigTIFF is not read")
 	} else {
-		p.readTags(p.data)
+		p.readMetadata(blocks{exif: p.data})
 	}
 	p.decode = func(p *picture, yield func(*semblance.Frame, error) bool) { p.decodeTIFF(pages, yield) }
 	return nil

@@ -61,7 +61,7 @@ func openWebP(p *picture) error {
 	if err := p.checkSize("WebP", h.width, h.height, extra); err != nil {
 		return err
 	}
-	p.readEXIF(h.exif)
+	p.readMetadata(h.blocks)
 	p.decode = func(p *picture, yield func(*semblance.Frame, error) bool) {
 		if h.animated {
 			p.decodeWebPAnimation(h, yield)

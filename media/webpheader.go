@@ -9,7 +9,7 @@ type webpHead struct {
 	frames        int // whole ones
 	end           int // offset behind the last whole chunk
 	truncated     bool
-	exif          []byte
+	blocks
 }
 
 // readWebPHead walks the chunks (RFC 9649).
@@ -61,5 +61,7 @@ func (h *webpHead) chunk(name string, b []byte) {
 		h.width, h.height = int(v&0x3fff)+1, int(v>>14&0x3fff)+1
 	case name == "EXIF" && h.exif == nil:
 		h.exif = b
+	case name == "XMP " && h.xmp == nil:
+		h.xmp = b
 	}
 }

@@ -87,9 +87,25 @@ type itemLine struct {
 	Decoder  string               `json:"decoder,omitempty"`
 	Partial  string               `json:"partial,omitempty"`
 	Metadata *semblance.Metadata  `json:"metadata,omitempty"`
+	// Embedded are the pictures within the metadata, by their digests.
+	Embedded []embeddedLine `json:"embedded,omitempty"`
 	// Providers are what programs of the agency stated of the picture: statements, not
 	// findings.
 	Providers []semblance.ProviderRun `json:"providers,omitempty"`
+}
+
+// An embeddedLine is a picture within a file's metadata.
+type embeddedLine struct {
+	Kind    semblance.EmbeddedKind `json:"kind"`
+	SHA256  string                 `json:"sha256"`
+	SHA1    string                 `json:"sha1"`
+	MD5     string                 `json:"md5"`
+	Size    int64                  `json:"size"`
+	Width   int                    `json:"width,omitempty"`
+	Height  int                    `json:"height,omitempty"`
+	PDQ     string                 `json:"pdq,omitempty"`
+	Quality *int                   `json:"pdq_quality,omitempty"`
+	Reason  string                 `json:"reason,omitempty"` // why it was not compared by its pixels
 }
 
 type errorLine struct {
@@ -185,6 +201,15 @@ func rowLines(r Row) []any {
 	return out
 }
 
+func embeddedOf(e *semblance.EmbeddedPicture) embeddedLine {
+	d := &e.Digests
+	l := embeddedLine{Kind: e.Kind, SHA256: hexOf(d.SHA256[:]), SHA1: hexOf(d.SHA1[:]), MD5: hexOf(d.MD5[:]), Size: d.Size, Width: e.Width, Height: e.Height, Reason: e.Reason}
+	if len(e.Hashes) > 0 && e.Hashes[0].PDQ != nil {
+		l.PDQ, l.Quality = e.Hashes[0].PDQ.Hash.String(), &e.Hashes[0].PDQ.Quality
+	}
+	return l
+}
+
 func lineOf(r Row) itemLine {
 	l := itemLine{Event: "item", Exhibit: r.Exhibit, Path: r.Item.Path, Size: r.Item.Size, Status: r.Item.Status, Code: r.Item.Code, Reason: r.Item.Reason}
 	if !r.Item.Modified.IsZero() {
@@ -200,11 +225,14 @@ func lineOf(r Row) itemLine {
 	l.SHA1, l.MD5 = hexOf(m.Digests.SHA1[:]), hexOf(m.Digests.MD5[:])
 	if a := m.Analysis; a != nil {
 		l.Type, l.Width, l.Height, l.Decoder, l.Partial, l.Providers = a.Type, a.Width, a.Height, a.Decoder, a.Partial, a.Providers
-		if a.Metadata != (semblance.Metadata{}) {
+		if !a.Metadata.IsZero() {
 			l.Metadata = &a.Metadata
 		}
 		if len(a.Hashes) > 0 && a.Hashes[0].PDQ != nil {
 			l.PDQ, l.Quality = a.Hashes[0].PDQ.Hash.String(), &a.Hashes[0].PDQ.Quality
+		}
+		for i := range a.Embedded {
+			l.Embedded = append(l.Embedded, embeddedOf(&a.Embedded[i]))
 		}
 		for _, set := range a.FaceSets {
 			if l.Faces == nil {

@@ -133,13 +133,10 @@ func (c *commit) media(m *semblance.Media) error {
 	d, a := &m.Digests, m.Analysis
 	var analysis any // NULL
 	if a != nil {
-		bare := *a
-		bare.Hashes, bare.Signals, bare.FaceSets, bare.Thumbnail, bare.Pictures = nil, nil, nil, nil, nil
-		text, err := json.Marshal(bare)
-		if err != nil {
+		var err error
+		if analysis, err = bareAnalysis(a); err != nil {
 			return err
 		}
-		analysis = string(text)
 	}
 	// Without an analysis of its own, a media keeps the one it has, and why an
 	// earlier decoding failed only gives way to a newer reason.
@@ -159,6 +156,12 @@ func (c *commit) media(m *semblance.Media) error {
 		return err
 	}
 	if err := c.videoSignals(d.SHA256[:], a); err != nil {
+		return err
+	}
+	if err := c.embedded(d.SHA256[:], a.Embedded); err != nil {
+		return err
+	}
+	if err := c.traces(d.SHA256[:], &a.Metadata); err != nil {
 		return err
 	}
 	for i := range a.FaceSets {

@@ -204,23 +204,28 @@ func (a *affectedReader) digests(d semblance.DueCollection) error {
 	if err != nil {
 		return err
 	}
-	var media int64
-	if err := a.tx.QueryRowContext(a.ctx, `SELECT count(*) FROM kept_media`).Scan(&media); err != nil {
+	var count int64
+	if err := a.tx.QueryRowContext(a.ctx, `SELECT count(*) FROM kept_media`).Scan(&count); err != nil {
 		return err
 	}
 	for alg, column := range map[hashing.Algorithm]string{hashing.AlgorithmMD5: "md5", hashing.AlgorithmSHA1: "sha1", hashing.AlgorithmSHA256: "sha256"} {
-		// CROSS JOIN keeps SQLite to the order that is written.
-		query := `SELECT k.seq FROM hash_entries h CROSS JOIN media m ON m.` + column + ` = h.value CROSS JOIN kept_media k ON k.media = m.sha256
-			WHERE h.collection_key = ? AND h.algorithm = ? AND h.id > ? AND h.id <= ?`
-		if d.New > 4*media {
-			query = `SELECT k.seq FROM kept_media k CROSS JOIN media m ON m.sha256 = k.media CROSS JOIN hash_entries h ON h.value = m.` + column + `
-				WHERE h.collection_key = ? AND h.algorithm = ? AND h.id > ? AND h.id <= ?`
-		}
-		if err := a.add(query, key, alg, d.After.Entry, d.Through.Entry); err != nil {
-			return err
+		for table, media := range map[string]string{"media": "sha256", "embedded": "media"} {
+			if err := a.add(digestJoin(table, media, column, d.New > 4*count), key, alg, d.After.Entry, d.Through.Entry); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// digestJoin joins entries with a table of digests, of media or of the pictures embedded in
+// them. CROSS JOIN keeps SQLite to the order that is written.
+func digestJoin(table, media, column string, fromMedia bool) string {
+	const which = ` WHERE h.collection_key = ? AND h.algorithm = ? AND h.id > ? AND h.id <= ?`
+	if fromMedia {
+		return `SELECT k.seq FROM kept_media k CROSS JOIN ` + table + ` m ON m.` + media + ` = k.media CROSS JOIN hash_entries h ON h.value = m.` + column + which
+	}
+	return `SELECT k.seq FROM hash_entries h CROSS JOIN ` + table + ` m ON m.` + column + ` = h.value CROSS JOIN kept_media k ON k.media = m.` + media + which
 }
 
 // EachKept implements [semblance.LookbackStore]. What f sees is one state.
@@ -230,6 +235,18 @@ func (s *Store) EachKept(ctx context.Context, after int64, f func(semblance.Kept
 			FROM kept_media k JOIN media m ON m.sha256 = k.media LEFT JOIN signals s ON s.media = k.media WHERE k.seq > ? ORDER BY k.seq, s.frame`, after)
 		if err != nil {
 			return err
+		}
+		defer rows.Close()
+		embedded, err := openKeptEmbedded(ctx, tx, after)
+		if err != nil {
+			return err
+		}
+		defer embedded.rows.Close()
+		give := func(m semblance.KeptMedia) (err error) {
+			if m.Embedded, err = embedded.of(m.Seq); err != nil {
+				return err
+			}
+			return calledBack(f(m))
 		}
 		var m semblance.KeptMedia
 		err = each(rows, func(scan scanner) error {
@@ -245,8 +262,8 @@ func (s *Store) EachKept(ctx context.Context, after int64, f func(semblance.Kept
 			}
 			if now.Seq != m.Seq {
 				if m.Seq != 0 {
-					if err := f(m); err != nil {
-						return calledBack(err)
+					if err := give(m); err != nil {
+						return err
 					}
 				}
 				m = now
@@ -266,7 +283,7 @@ func (s *Store) EachKept(ctx context.Context, after int64, f func(semblance.Kept
 		if err != nil || m.Seq == 0 {
 			return err
 		}
-		return calledBack(f(m))
+		return give(m)
 	})
 }
 

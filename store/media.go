@@ -87,6 +87,7 @@ func (l *mediaLoader) load(ctx context.Context) error {
 	}{
 		{`SELECT sha256, md5, sha1, size, analysis, code, reason FROM media WHERE sha256 IN ` + l.in, l.mediaRow},
 		{`SELECT media, algorithm, frame, value, quality, turned, provider, provider_version FROM signals WHERE media IN ` + l.in + ` ORDER BY media, frame`, l.signalRow},
+		{`SELECT ` + embeddedColumns + ` FROM ` + embeddedJoin + ` WHERE e.media IN ` + l.in + ` ORDER BY e.media, e.position, s.frame`, l.embeddedRow},
 		{`SELECT media, engine, version, models, dropped, min_face, min_score FROM face_sets WHERE media IN ` + l.in + ` ORDER BY media, engine`, l.faceSetRow},
 		{`SELECT media, engine, data, ` + l.embedding() + ` FROM faces WHERE media IN ` + l.in + ` ORDER BY media, engine, face`, l.faceRow},
 	} {

@@ -33,6 +33,10 @@ func analysis() *semblance.Analysis {
 			{Frame: 0, PDQ: pdq, PHash: hash64(0x8000000000000001), DHash: hash64(2), AHash: hash64(3)},
 			{Frame: 7, PDQ: &hashing.PDQResult{Hash: hashing.PDQ{9}, Quality: 0}},
 		},
+		Looked: semblance.MetadataReader, Embedded: []semblance.EmbeddedPicture{
+			{Kind: semblance.EXIFThumbnail, Digests: hashing.DigestBytes([]byte("inside")), Width: 160, Height: 120, Hashes: []semblance.FrameHashes{{PDQ: pdq, PHash: hash64(5)}, {Frame: 1, PDQ: pdq, PHash: hash64(6)}}},
+			{Kind: semblance.PhotoshopThumbnail, Digests: hashing.DigestBytes([]byte("broken")), Reason: "it is not a JPEG"},
+		},
 		FaceSets: []semblance.FaceSet{
 			{Engine: semblance.DlibHOG, Version: 1, Faces: []semblance.Face{}},
 			{Engine: semblance.YuNetMobileFaceNet, Version: 1, Models: map[string]string{"yunet": "10"}, Dropped: 3, Detection: semblance.Detection{MinFace: 24, MinScore: 0.6}, Faces: []semblance.Face{
@@ -225,6 +229,7 @@ func TestMediaAdds(t *testing.T) {
 	want.FaceSets[0] = second.Media.Analysis.FaceSets[0]
 	want.Width, want.Height, want.Frames, want.Orientation, want.Partial, want.Warnings = 0, 0, 0, 0, "", nil
 	want.Decoder, want.Metadata = "libjpeg-turbo 3", semblance.Metadata{}
+	want.Looked, want.Embedded = 0, nil // what the newest reader says of the metadata
 	got := must(s.Media(t.Context(), sum("one")))(t)[0]
 	equal(t, "media", got, &semblance.Media{Digests: digests("one"), Analysis: want})
 

@@ -57,6 +57,9 @@ func checkAnalysis(a *semblance.Analysis, req *semblance.AnalyzeRequest, o *Opti
 	if err := checkMetadata(&a.Metadata); err != nil {
 		return err
 	}
+	if err := checkEmbedded(a, req); err != nil {
+		return err
+	}
 	if err := checkJPEG(a.Thumbnail, maxPicture, req.Thumbnail); err != nil {
 		return err
 	}
@@ -76,13 +79,61 @@ func checkAnalysis(a *semblance.Analysis, req *semblance.AnalyzeRequest, o *Opti
 }
 
 func checkMetadata(m *semblance.Metadata) error {
-	for _, s := range []string{m.Taken, m.Make, m.Model, m.Serial, m.Software} {
-		if !printable(s) {
+	if len(m.Texts) > maxTexts || len(m.Times) > maxTexts {
+		return violate("metadata of %d texts and %d times", len(m.Texts), len(m.Times))
+	}
+	for _, s := range metadataTexts(m) {
+		if !printable(*s) {
 			return violate("metadata that is not text")
 		}
 	}
 	if m.Latitude != nil && !(math.Abs(*m.Latitude) <= 90) || m.Longitude != nil && !(math.Abs(*m.Longitude) <= 180) {
 		return violate("a place that is not on Earth")
+	}
+	return nil
+}
+
+// metadataTexts are all texts of metadata.
+func metadataTexts(m *semblance.Metadata) []*string {
+	out := []*string{&m.Taken, &m.Make, &m.Model, &m.Serial, &m.Software, &m.Lens, &m.LensMake, &m.LensSerial, &m.ImageID}
+	for i := range m.Times {
+		out = append(out, &m.Times[i].Source, &m.Times[i].Time, &m.Times[i].Zone)
+	}
+	for i := range m.Texts {
+		out = append(out, &m.Texts[i].Source, &m.Texts[i].Text)
+	}
+	return out
+}
+
+// checkEmbedded insists on few embedded pictures, each within the file and with nothing but
+// the hashes that were asked for.
+func checkEmbedded(a *semblance.Analysis, req *semblance.AnalyzeRequest) error {
+	if len(a.Embedded) > semblance.MaxEmbedded || a.Looked < 0 || a.Looked > semblance.MetadataReader {
+		return violate("%d embedded pictures, read by reader %d", len(a.Embedded), a.Looked)
+	}
+	for i := range a.Embedded {
+		e := &a.Embedded[i]
+		switch {
+		case e.Kind != semblance.EXIFThumbnail && e.Kind != semblance.PhotoshopThumbnail:
+			return violate("an embedded picture of kind %q", clip(string(e.Kind), 40))
+		case !printable(e.Reason):
+			return violate("a reason that is not text")
+		case e.Width < 0 || e.Height < 0 || e.Width > hashing.MaxSide || e.Height > hashing.MaxSide || e.Digests.Size < 1:
+			return violate("an embedded picture of %d by %d pixels and %d bytes", e.Width, e.Height, e.Digests.Size)
+		}
+		if len(e.Hashes) == 0 {
+			continue
+		}
+		bound := *req
+		bound.Limits.Frames = 2 // as stored, and without its bars
+		if err := checkHashes(e.Hashes, &bound); err != nil {
+			return err
+		}
+		for _, h := range e.Hashes {
+			if len(h.Supplied) > 0 {
+				return violate("a supplied value, from a worker")
+			}
+		}
 	}
 	return nil
 }

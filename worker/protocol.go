@@ -8,7 +8,7 @@ import (
 
 // protocolVersion is raised with every change, so that programs of two releases
 // refuse each other instead of misunderstanding.
-const protocolVersion = 6
+const protocolVersion = 7
 
 // The parent writes a request, the child answers with one reply; then the next.
 // Each is a frame: four bytes of length, big endian, and that many bytes of
@@ -101,7 +101,7 @@ const (
 
 // replyBudget is the most that an honest answer to req can need.
 func replyBudget(req *semblance.AnalyzeRequest) budget {
-	b := budget{bytes: 256 << 10, objects: 64 + 16*req.Limits.Frames, values: 4096 + 64*req.Limits.Frames}
+	b := budget{bytes: 256 << 10, objects: 512 + 16*req.Limits.Frames, values: 8192 + 64*req.Limits.Frames}
 	if req.Thumbnail > 0 {
 		b.bytes += base64Size(maxPicture)
 	}

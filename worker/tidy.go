@@ -5,15 +5,19 @@ import "semblance"
 // tidy makes the texts of an honest answer fit the parent's rules: what a camera
 // wrote into its maker's note may hold anything.
 func tidy(a *semblance.Analysis) {
-	for _, s := range []*string{&a.Type, &a.Partial, &a.Decoder, &a.Metadata.Taken, &a.Metadata.Make,
-		&a.Metadata.Model, &a.Metadata.Serial, &a.Metadata.Software} {
+	m := &a.Metadata
+	texts := append([]*string{&a.Type, &a.Partial, &a.Decoder}, metadataTexts(m)...)
+	for _, s := range texts {
 		*s = clean(*s, maxText)
+	}
+	for i := range a.Embedded {
+		a.Embedded[i].Reason = clean(a.Embedded[i].Reason, maxText)
 	}
 	a.Warnings = tidyTexts(a.Warnings)
 	if a.Video != nil {
 		a.Video.Format, a.Video.Codec = clean(a.Video.Format, maxText), clean(a.Video.Codec, maxText)
 	}
-	if m := &a.Metadata; checkMetadata(m) != nil {
+	if checkMetadata(m) != nil {
 		m.Latitude, m.Longitude = nil, nil
 	}
 	for i := range a.FaceSets {

@@ -60,6 +60,7 @@ func (a *analysis) of(p semblance.Picture) (semblance.Analysis, error) {
 	out := p.Describe()
 	out.Hashes, out.FaceSets, out.Thumbnail, out.Pictures = a.out.Hashes, a.out.FaceSets, a.out.Thumbnail, a.out.Pictures
 	out.Warnings = append(out.Warnings, a.notes...)
+	a.embedded(p, out.Embedded)
 	if failed != nil && out.Partial == "" {
 		out.Partial = failed.Error()
 	}
@@ -132,7 +133,10 @@ func (a *analysis) picture(f *semblance.Frame) {
 	a.out.Pictures = append(a.out.Pictures, p)
 }
 
-func (a *analysis) hash(f *semblance.Frame) error {
+func (a *analysis) hash(f *semblance.Frame) error { return a.addHashes(&a.out.Hashes, f) }
+
+// addHashes adds those of a frame to a list.
+func (a *analysis) addHashes(list *[]semblance.FrameHashes, f *semblance.Frame) error {
 	if len(a.req.Hashes) == 0 {
 		return nil
 	}
@@ -170,7 +174,7 @@ func (a *analysis) hash(f *semblance.Frame) error {
 	if o.AHash {
 		h.AHash = &r.AHash
 	}
-	a.out.Hashes = append(a.out.Hashes, h)
+	*list = append(*list, h)
 	return nil
 }
 

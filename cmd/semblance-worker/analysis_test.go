@@ -23,6 +23,8 @@ type fakePicture struct {
 	orientation int
 }
 
+func (p *fakePicture) Embedded(int) []byte { return nil }
+
 func (p *fakePicture) Describe() semblance.Analysis {
 	return semblance.Analysis{Type: "image/fake", Width: 40, Height: 20, Orientation: p.orientation, Decoder: "fake"}
 }
