@@ -21,7 +21,7 @@ var nativePackages = []string{"media", "detector", "embeddings", "containers"}
 // programs may import everything and talk to their terminal.
 var programs = []string{"cmd", "bench", "scripts"}
 
-// TestImportsPointDownward holds DESIGN.md's layout: the root, hashing and selector at the
+// TestImportsPointDownward holds DESIGN.md's layout: the root, hashing, selector and origin at the
 // bottom, adapters beside each other and never on each other, wiring in cmd.
 func TestImportsPointDownward(t *testing.T) {
 	t.Parallel()
@@ -53,17 +53,19 @@ func forbiddenImport(f *sourceFile, imported string) string {
 	case f.test || f.in(programs...):
 		return ""
 	case f.dir == "." && (thirdParty || ours && !isBase(folder)):
-		return "the root imports the standard library, hashing and selector only"
+		return "the root imports the standard library, hashing, selector and origin only"
 	case isBase(f.dir) && ours:
 		return f.dir + " imports nothing of ours"
 	case ours && imported != "semblance" && !isBase(folder) && folder != top && !strings.HasPrefix(folder, top+"/"):
-		return "an adapter imports the root, hashing and selector, never a sibling"
+		return "an adapter imports the root, hashing, selector and origin, never a sibling"
 	}
 	return ""
 }
 
 // isBase names the packages under the root, which import nothing of ours.
-func isBase(folder string) bool { return folder == "hashing" || folder == "selector" }
+func isBase(folder string) bool {
+	return folder == "hashing" || folder == "selector" || folder == "origin"
+}
 
 // bringsC lists the modules that need a C compiler.
 func bringsC(imported string) bool {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"semblance"
+	"semblance/origin"
 )
 
 // A Row is one item with what is known of it. Rows come by exhibit label, then by
@@ -87,6 +88,7 @@ type itemLine struct {
 	Decoder  string               `json:"decoder,omitempty"`
 	Partial  string               `json:"partial,omitempty"`
 	Metadata *semblance.Metadata  `json:"metadata,omitempty"`
+	Origin   *origin.Origin       `json:"origin,omitempty"` // what the path says of the application that made or kept it
 	// Embedded are the pictures within the metadata, by their digests.
 	Embedded []embeddedLine `json:"embedded,omitempty"`
 	// Providers are what programs of the agency stated of the picture: statements, not
@@ -217,6 +219,9 @@ func lineOf(r Row) itemLine {
 	}
 	if r.Item.SHA256 != nil {
 		l.SHA256 = r.Item.SHA256.String()
+	}
+	if o := origin.Of(r.Item.Path); !o.IsZero() {
+		l.Origin = &o
 	}
 	m := r.Media
 	if m == nil {
