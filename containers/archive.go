@@ -21,9 +21,55 @@ var archiveFormats = []format{
 	{"lz4", isLZ4, lz4File.opener()},
 	{"xz", isXZ, xzFile.opener()},
 	{"7z", isSeven, openSeven},
+	{"rar", isRAR, openRAR},
+	{"7z", isProgramWith(sevenMagic), openBehind(sevenMagic, openSeven)},
+	{"rar", isProgramWith(rarMagic), openBehind(rarMagic, openRAR)},
 	{"tar", isTar, openTar},
 	{"android-backup", isAndroidBackup, openAndroidBackup},
 	{"lzma", isLZMA, lzmaFile.opener()},
+}
+
+// maxProgram is how long the program before an archive that unpacks itself may be; RAR's
+// own limit.
+const maxProgram = 1 << 20
+
+// isProgramWith tells a program (.exe, ELF) that unpacks the archive behind it.
+func isProgramWith(magic string) func([]byte, Part) bool {
+	return func(head []byte, p Part) bool {
+		return isProgram(head) && behindProgram(magic, p) > 0
+	}
+}
+
+func isProgram(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("MZ")) || bytes.HasPrefix(head, []byte("\x7fELF"))
+}
+
+// behindProgram finds an archive behind a program; 0 when there is none. The name of the
+// magic is in the program too, but not at the beginning of anything that opens.
+func behindProgram(magic string, p Part) int64 {
+	b := make([]byte, min(maxProgram, p.Size))
+	n, _ := p.R.ReadAt(b, 0)
+	for at := 0; ; at++ {
+		i := bytes.Index(b[at:n], []byte(magic))
+		if i < 0 {
+			return 0
+		}
+		at += i
+		head := b[at:n]
+		if magic == rarMagic && isRAR(head, p) || magic == sevenMagic && isSeven(head, p) && crc32.ChecksumIEEE(head[12:32]) == le.Uint32(head[8:]) {
+			return int64(at)
+		}
+	}
+}
+
+// openBehind opens the archive behind a program.
+func openBehind(magic string, open func([]Part, Options) (Reader, error)) func([]Part, Options) (Reader, error) {
+	return func(parts []Part, o Options) (Reader, error) {
+		p := parts[0]
+		at := behindProgram(magic, p)
+		p.R, p.Size = io.NewSectionReader(p.R, at, p.Size-at), p.Size-at
+		return open(append([]Part{p}, parts[1:]...), o)
+	}
 }
 
 // maxWindow is the most memory that a decompressor may keep of what it has given: the

@@ -28,7 +28,7 @@ func archiveSeeds(t testing.TB) [][]byte {
 	return [][]byte{
 		makeGzip(t, "photo.jpg", "content"), zipped(t, nil, map[string]string{"a.jpg": "one", "b/c.txt": "two"}),
 		zipped(t, nil, map[string]string{"report.xml": report, "files/Image/IMG_1.jpg": "abc"}),
-		sevenSeed, xzSeed,
+		sevenSeed, xzSeed, rar5(t, map[string]string{"a.jpg": "one"}, ""), rar4(map[string]string{"a.jpg": "one"}),
 		androidBackup(t, tarred(t, tar.FormatUSTAR, map[string]string{"a.jpg": "one"}), 5, ""),
 		tarred(t, tar.FormatPAX, map[string]string{"a.jpg": "one"}), tarred(t, tar.FormatGNU, map[string]string{"b/c.jpg": "one"}),
 	}

@@ -41,12 +41,30 @@ func isBzip2(head []byte, _ Part) bool {
 		(string(head[4:10]) == "\x31\x41\x59\x26\x53\x59" || string(head[4:10]) == "\x17\x72\x45\x38\x50\x90")
 }
 
-func isZstd(head []byte, _ Part) bool {
-	return bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd"))
+func isZstd(head []byte, p Part) bool {
+	return bytes.HasPrefix(unskipped(head, p), []byte("\x28\xb5\x2f\xfd"))
 }
 
-func isLZ4(head []byte, _ Part) bool {
-	return len(head) >= 11 && string(head[:4]) == "\x04\x22\x4d\x18" && head[4]>>6 == 1
+func isLZ4(head []byte, p Part) bool {
+	head = unskipped(head, p)
+	return len(head) >= 7 && (string(head[:4]) == "\x04\x22\x4d\x18" && head[4]>>6 == 1 || string(head[:4]) == "\x02\x21\x4c\x18")
+}
+
+// unskipped is what stands behind the frames with which zstd and LZ4 files can begin and
+// that decoders skip.
+func unskipped(head []byte, p Part) []byte {
+	const most = 16 // frames that are looked over
+	at := int64(0)
+	for range most {
+		if len(head) < 8 || le.Uint32(head)&^15 != 0x184d2a50 {
+			break
+		}
+		at += 8 + int64(le.Uint32(head[4:]))
+		var b [16]byte
+		n, _ := p.R.ReadAt(b[:], at)
+		head = b[:n]
+	}
+	return head
 }
 
 // A stream is a container of one entry: what a compressor made of one file.

@@ -43,14 +43,15 @@ func isTarHeader(b []byte) bool {
 
 // A tarReader reads tar archives from the first entry to the last: there is no directory.
 type tarReader struct {
-	in    *offsetReader
-	t     *tar.Reader
-	facts semblance.ContainerFacts
-	under *stream // the compression it is in, nil when it is in none
-	names nameNotes
-	size  int64 // of the entry given last
-	file  bool  // it has content that was not yet asked for
-	err   error // how the archive ended
+	in      *offsetReader
+	t       *tar.Reader
+	facts   semblance.ContainerFacts
+	under   *stream // the compression it is in, nil when it is in none
+	names   nameNotes
+	size    int64 // of the entry given last
+	file    bool  // it has content that was not yet asked for
+	resumed int64 // where reading went on without an extended header
+	err     error // how the archive ended
 	// origin is the device path that a name states.
 	origin func(name []byte) string
 }
@@ -68,11 +69,13 @@ func newTar(r io.Reader, facts semblance.ContainerFacts, under *stream) *tarRead
 	return t
 }
 
-// An offsetReader knows where it is.
+// An offsetReader knows where it is, and the block it came from: a header that may not have
+// been at fault.
 type offsetReader struct {
-	r io.Reader
-	s io.ReadSeeker // r, when it can seek
-	n int64
+	r    io.Reader
+	s    io.ReadSeeker // r, when it can seek
+	n    int64
+	last [tarBlock]byte // that was read
 }
 
 // A seekReader is an offsetReader that can skip content.
@@ -89,6 +92,9 @@ func (o *offsetReader) reader() io.Reader {
 func (o *offsetReader) Read(p []byte) (int, error) {
 	n, err := o.r.Read(p)
 	o.n += int64(n)
+	if n == tarBlock {
+		copy(o.last[:], p)
+	}
 	return n, err
 }
 
@@ -108,7 +114,7 @@ func (t *tarReader) Next() (semblance.Entry, error) {
 		return semblance.Entry{}, t.err
 	}
 	h, err := t.t.Next()
-	for err == tar.ErrHeader && t.resume() {
+	for (err == tar.ErrHeader || err == tar.ErrFieldTooLong) && t.resume() {
 		h, err = t.t.Next()
 	}
 	if err != nil {
@@ -118,10 +124,17 @@ func (t *tarReader) Next() (semblance.Entry, error) {
 	return t.describe(h), nil
 }
 
-// resume looks for the next header behind one that is damaged.
+// resume looks for the next header behind one that is damaged. Where it was not the header
+// of a file that is damaged, but what a pax header says of the file, it reads on without
+// that.
 func (t *tarReader) resume() bool {
 	from := t.in.n
-	var b [tarBlock]byte
+	b := t.in.last
+	if isTarHeader(b[:]) && bytes.IndexByte([]byte("xgLK"), b[156]) < 0 && from%tarBlock == 0 && t.resumed != from {
+		t.resumed = from
+		t.facts.Notes = append(t.facts.Notes, fmt.Sprintf("the extended header before offset %d is damaged and was not followed", from-tarBlock))
+		return t.restart(b)
+	}
 	if _, err := io.CopyN(io.Discard, t.in, -from&(tarBlock-1)); err != nil {
 		return false
 	}
@@ -134,6 +147,11 @@ func (t *tarReader) resume() bool {
 		}
 	}
 	t.facts.Notes = append(t.facts.Notes, fmt.Sprintf("%d bytes at offset %d are no part of a tar archive and were skipped", t.in.n-from, from-tarBlock))
+	return t.restart(b)
+}
+
+// restart reads on from a header that has been read.
+func (t *tarReader) restart(b [tarBlock]byte) bool {
 	if t.in.s != nil {
 		if _, err := (seekReader{t.in}).Seek(-tarBlock, io.SeekCurrent); err != nil {
 			return false

@@ -47,7 +47,7 @@ func isZip(head []byte, p Part) bool {
 	// The last segment of a split archive, and a program that unpacks itself, begin
 	// with something else.
 	ext := strings.ToLower(p.Name[strings.LastIndexByte(p.Name, '.')+1:])
-	if ext != "zip" && ext != "exe" || p.Size < 22 {
+	if ext != "zip" && !isProgram(head) || p.Size < 22 {
 		return false
 	}
 	_, ok := findZipEnd(p.R, p.Size)
