@@ -437,6 +437,27 @@ func TestZipSplit(t *testing.T) {
 	}
 }
 
+// TestZipMethods reads what 7-Zip packs by each method.
+func TestZipMethods(t *testing.T) {
+	t.Parallel()
+	program, err := os.ReadFile("/bin/sh")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, method := range []string{"Deflate64", "BZip2", "LZMA"} {
+		b := packed(t, "a.zip", "sh", "-c", "cp /bin/sh prog; cat prog video.mp4 prog >twice; 7z a -tzip -mm="+method+" a.zip DCIM docs empty.txt video.mp4 prog twice")
+		all, _, err := list(t, "a.zip", b, Options{})
+		holds(t, all, err)
+		for _, h := range all {
+			if want := string(program); h.err != nil || string(h.Name) == "prog" && h.content != want || string(h.Name) == "twice" && h.content != want+tree["video.mp4"]+want {
+				t.Errorf("%s: %s: %v", method, h.Name, h.err)
+			}
+		}
+	}
+	b := packed(t, "a.zip", "sh", "-c", "printf one >a.jpg; 7z a -tzip -mm=Deflate64 a.zip a.jpg docs")
+	everyBeginning(t, "a.zip", b[:200], Options{}, map[string]string{"a.jpg": "one", "docs/notes.txt": tree["docs/notes.txt"]})
+}
+
 func TestZip64(t *testing.T) {
 	t.Parallel()
 	// From a pipe, zip does not know sizes beforehand and writes zip64 records.

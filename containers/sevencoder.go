@@ -126,6 +126,8 @@ func (p *sevenPipe) method(c *sevenCoder, r io.Reader, size int64) (io.Reader, e
 		return newLZMA2(newBuffered(r), c.props[0])
 	case sevenDeflate:
 		return flate.NewReader(newBuffered(noEOF{r})), nil
+	case sevenDeflate64:
+		return newInflate64(newBuffered(r)), nil
 	case sevenBzip2:
 		return bzip2.NewReader(newBuffered(r)), nil
 	case sevenZstd:
@@ -139,7 +141,7 @@ func (p *sevenPipe) method(c *sevenCoder, r io.Reader, size int64) (io.Reader, e
 }
 
 func unknownMethod(id uint64) error {
-	name := map[uint64]string{sevenPPMd: "PPMd", sevenDeflate64: "deflate64", sevenBCJ2: "BCJ2"}[id]
+	name := map[uint64]string{sevenPPMd: "PPMd", sevenBCJ2: "BCJ2"}[id]
 	if name == "" {
 		name = fmt.Sprintf("%x", id)
 	}

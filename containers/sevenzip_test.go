@@ -14,7 +14,7 @@ var geheim = Options{ContainerOptions: semblance.ContainerOptions{Passwords: []s
 func TestSeven(t *testing.T) {
 	t.Parallel()
 	for name, flags := range map[string]string{
-		"LZMA2": "-m0=LZMA2", "LZMA": "-m0=LZMA", "bzip2": "-m0=BZip2", "deflate": "-m0=Deflate", "copy": "-m0=Copy", "each alone": "-ms=off",
+		"LZMA2": "-m0=LZMA2", "LZMA": "-m0=LZMA", "bzip2": "-m0=BZip2", "deflate": "-m0=Deflate", "deflate64": "-m0=Deflate64", "copy": "-m0=Copy", "each alone": "-ms=off",
 		"delta": "-m0=Delta:4 -m1=LZMA", "x86": "-m0=BCJ -m1=LZMA2", "ARM": "-m0=ARM -m1=LZMA2", "SPARC": "-m0=SPARC -m1=LZMA2", "PPC": "-m0=PPC -m1=LZMA2", "Thumb": "-m0=ARMT -m1=LZMA2",
 		"plain directory": "-mhc=off", "small dictionary": "-m0=LZMA:d=4k", "literals by position": "-m0=LZMA:lc=0:lp=4:pb=4",
 		"encrypted": "-pgeheim", "encrypted copy": "-pgeheim -m0=Copy", "encrypted directory": "-pgeheim -mhe=on", "four streams": "-m0=BCJ2 -m1=LZMA -m2=LZMA -m3=LZMA -mb0:1 -mb0s1:2 -mb0s2:3",

@@ -79,6 +79,8 @@ func (u *unpackers) zip(method uint16, r io.Reader, flags uint16, size int64) (i
 		return r, nil
 	case zipDeflate:
 		return u.deflated(r), nil
+	case zipDeflate64:
+		return newInflate64(u.buffered(r)), nil
 	case zipBzip2:
 		return bzip2.NewReader(u.buffered(r)), nil
 	case zipZstd, zipZstdOld:
@@ -107,7 +109,7 @@ func zipLZMAReader(r *bufio.Reader, flags uint16, size int64) (io.Reader, error)
 // readsMethod reports whether a method is one that zip undoes.
 func readsMethod(method uint16) bool {
 	switch method {
-	case zipStored, zipDeflate, zipBzip2, zipZstd, zipZstdOld, zipXZ, zipLZMA:
+	case zipStored, zipDeflate, zipDeflate64, zipBzip2, zipZstd, zipZstdOld, zipXZ, zipLZMA:
 		return true
 	}
 	return false
