@@ -21,6 +21,7 @@ RUN mkdir -p weights && if [ "$WEIGHTS" = all ]; then scripts/setup weights; fi
 
 FROM debian:12-slim
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      fonts-dejavu-core \
       # runtime libraries of the worker: begin
       libatlas3-base \
       libdlib19.1 \

@@ -3,11 +3,13 @@ module semblance
 go 1.26.0
 
 require (
+	filippo.io/age v1.2.1
 	github.com/Kagami/go-face v0.0.0-20210630145111-0c14797b4d0e
 	github.com/chromedp/chromedp v0.14.1
 	github.com/corona10/goimagehash v1.1.0
 	github.com/danielgtaylor/huma/v2 v2.37.2
 	github.com/elastic/go-seccomp-bpf v1.6.0
+	github.com/go-pdf/fpdf v0.9.0
 	github.com/google/uuid v1.6.0
 	github.com/klauspost/compress v1.18.6
 	github.com/knadh/koanf/parsers/toml/v2 v2.1.0

@@ -372,7 +372,7 @@ func TestErrorCodesHavePages(t *testing.T) {
 }
 
 // TestModulesAreAccountedFor demands a line in docs/dependencies.md for every module
-// that our own code imports, and no more than 30 of them.
+// that our own code imports, and no more than 32 of them.
 func TestModulesAreAccountedFor(t *testing.T) {
 	t.Parallel()
 	gomod, err := os.ReadFile("go.mod")
@@ -393,8 +393,8 @@ func TestModulesAreAccountedFor(t *testing.T) {
 			t.Errorf("%s is imported and has no line in docs/dependencies.md", module)
 		}
 	}
-	if len(direct) > 30 {
-		t.Errorf("%d direct modules; 30 is the ceiling", len(direct))
+	if len(direct) > 32 {
+		t.Errorf("%d direct modules; 32 is the ceiling", len(direct))
 	}
 }
 

@@ -12,9 +12,11 @@ import (
 func (s *Server) reportRoutes() {
 	r := answers("200", "The report", "text/html", stringSchema())
 	r["200"].Content["application/x-ndjson"] = &huma.MediaType{Schema: stringSchema()}
+	r["200"].Content["application/zip"] = &huma.MediaType{Schema: stringSchema()}
+	r["200"].Content["application/pdf"] = &huma.MediaType{Schema: stringSchema()}
 	s.raw(huma.Operation{OperationID: "report", Method: http.MethodGet, Path: "/v1/cases/{number}/report", Summary: "Write a case's report: numbers and hashes, never pixels", Tags: []string{"reports"},
 		Description: "The export is audited before its first byte.",
-		Parameters:  []*huma.Param{inPath("number", "Number of the case"), inQuery("format", "string", "html (the default) or jsonl", false)}, Responses: r}, s.report)
+		Parameters:  []*huma.Param{inPath("number", "Number of the case"), inQuery("format", "string", "html (the default), csv (a ZIP of tables), jsonl or pdf", false)}, Responses: r}, s.report)
 }
 
 func (s *Server) report(c echo.Context) error {
@@ -22,13 +24,16 @@ func (s *Server) report(c echo.Context) error {
 	if format == "" {
 		format = "html"
 	}
-	types := map[string]string{"html": "text/html; charset=utf-8", "jsonl": "application/x-ndjson"}
+	types := map[string]string{"html": "text/html; charset=utf-8", "jsonl": "application/x-ndjson", "csv": "application/zip", "pdf": "application/pdf"}
 	contentType, known := types[format]
 	if !known {
-		return semblance.Errorf(semblance.Invalid, "format in the query is no report format of this version").WithHint("The formats are html and jsonl.")
+		return semblance.Errorf(semblance.Invalid, "format in the query is no report format of this version").WithHint("The formats are html, csv, jsonl and pdf.")
 	}
 	ctx := c.Request().Context()
 	w := &lateWriter{c: c, contentType: contentType, name: "report." + format}
+	if format == "csv" {
+		w.name = "report.zip"
+	}
 	if err := s.parts.Report(ctx, w, format, c.Param("number"), who(ctx)); err != nil {
 		if w.begun { // what came so far is not whole: the connection is cut, so that it is not taken for it
 			s.cut(c, err)

@@ -22,7 +22,7 @@ func hexOf(b []byte) string { return hex.EncodeToString(b) }
 // A page is what the template shows. Lists are bounded: the NDJSON has all.
 type page struct {
 	Source
-	Counts         counts
+	*summary
 	Hits           []found[semblance.Hit]
 	NearMatches    []found[semblance.NearMatch]
 	Candidates     []found[semblance.Candidate]
@@ -52,16 +52,6 @@ type found[T any] struct {
 	Since string // day on which a look-back found it; "" when a scan did
 }
 
-type counts struct {
-	Items, New, Duplicate, KnownGood, Unsupported, Failed, Partial int
-	Bytes                                                          int64
-	Media                                                          int
-	Hits, Weak, NearMatches, Candidates, Contradictions            int
-}
-
-// Sum is what the statuses add up to.
-func (c counts) Sum() int { return c.New + c.Duplicate + c.KnownGood + c.Unsupported + c.Failed }
-
 // mostRows is how many rows of one list the page shows: a browser stays usable.
 const mostRows = 5000
 
@@ -72,19 +62,18 @@ type engineLimits struct {
 }
 
 func writeHTML(w io.Writer, s Source) error {
-	p := page{Source: s, Most: mostRows, Withdrawn: withdrawn(s.Notices), since: sincesOf(s.Notices), near: map[nearEntry]map[semblance.SHA256]bool{}}
-	seen := map[semblance.SHA256]bool{}
+	p := page{Source: s, summary: newSummary(), Most: mostRows, Withdrawn: withdrawn(s.Notices), since: sincesOf(s.Notices), near: map[nearEntry]map[semblance.SHA256]bool{}}
 	for row, err := range s.Rows {
 		if err != nil {
 			return err
 		}
-		p.add(row, seen)
+		p.summary.add(row)
+		p.list(row)
 	}
-	p.Counts.Media = len(seen)
+	if err := p.summary.done(); err != nil {
+		return err
+	}
 	p.foldFloods()
-	if p.Counts.Sum() != p.Counts.Items {
-		return semblance.Errorf(semblance.Internal, "the report's counts do not add up: %d items, %d accounted for", p.Counts.Items, p.Counts.Sum())
-	}
 	for _, c := range s.Collections {
 		if c.Kind != semblance.Faces {
 			continue
@@ -131,29 +120,15 @@ func shortName(a hashing.Algorithm) string {
 	return name
 }
 
-func (p *page) add(r Row, seen map[semblance.SHA256]bool) {
-	c := &p.Counts
-	c.Items++
-	c.Bytes += r.Item.Size
-	if r.Item.SHA256 != nil {
-		seen[*r.Item.SHA256] = true
-	}
+// list adds a row to the lists it belongs to.
+func (p *page) list(r Row) {
 	switch r.Item.Status {
-	case semblance.ItemNew:
-		c.New++
-	case semblance.ItemDuplicate:
-		c.Duplicate++
-	case semblance.ItemKnownGood:
-		c.KnownGood++
 	case semblance.ItemUnsupported:
-		c.Unsupported++
 		p.NotExamined = capped(p.NotExamined, r)
 	case semblance.ItemFailed:
-		c.Failed++
 		p.Failed = capped(p.Failed, r)
 	}
 	if r.Media != nil && r.Media.Analysis != nil && r.Media.Analysis.Partial != "" {
-		c.Partial++
 		p.Partial = capped(p.Partial, r)
 	}
 	if r.Findings != nil {
@@ -162,13 +137,8 @@ func (p *page) add(r Row, seen map[semblance.SHA256]bool) {
 }
 
 func (p *page) addFindings(r Row) {
-	c, f := &p.Counts, r.Findings
-	c.Hits, c.NearMatches = c.Hits+len(f.Hits), c.NearMatches+len(f.NearMatches)
-	c.Candidates, c.Contradictions = c.Candidates+len(f.Candidates), c.Contradictions+len(f.Contradictions)
+	f := r.Findings
 	for _, h := range f.Hits {
-		if h.Weak {
-			c.Weak++
-		}
 		p.Hits = capped(p.Hits, found[semblance.Hit]{r, h, p.since.of(r, semblance.Findings{Hits: []semblance.Hit{h}})})
 	}
 	for _, n := range f.NearMatches {
@@ -209,7 +179,7 @@ func (p *page) nearTo(r Row, n semblance.NearMatch) bool {
 // floods.
 func (p *page) foldFloods() {
 	for key, media := range p.near {
-		if f := (semblance.Flood{Collection: key.collection, Entry: key.entry, Media: int64(len(media)), Of: int64(p.Counts.Media)}); f.Floods() {
+		if f := (semblance.Flood{Collection: key.collection, Entry: key.entry, Media: int64(len(media)), Of: int64(p.Total.Media)}); f.Floods() {
 			p.Floods = append(p.Floods, f)
 		}
 	}

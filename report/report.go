@@ -34,6 +34,7 @@ type Source struct {
 	Exhibits    []semblance.Exhibit
 	Collections []semblance.Collection // as they are now
 	Requests    []semblance.Request
+	Compared    []Compared         // what the exhibits were compared with
 	Notices     []semblance.Notice // what look-backs changed, oldest first; shown on the page only
 	Stacks      []semblance.Stack  // of several media, the gravest first; shown on the page only
 	Stacking    semblance.Stacking // how those were made; zero when media were not stacked
@@ -42,6 +43,13 @@ type Source struct {
 	Program     string              // name and version
 	Written     time.Time           // shown on the page only, never in the NDJSON
 	Actor       string
+	Font        []byte // TrueType, for PDF; nil: Helvetica, whose characters are those of western Europe
+}
+
+// A Compared is what an exhibit was compared with.
+type Compared struct {
+	Exhibit     string   // label
+	Collections []string // each with its kind and up to where it was seen
 }
 
 // A Format names a way to write a report.
@@ -51,6 +59,7 @@ type Format string
 const (
 	JSONL Format = "jsonl"
 	HTML  Format = "html"
+	PDF   Format = "pdf" // a summary
 )
 
 // Write writes a report. The error has code Invalid for an unknown format, else
@@ -61,8 +70,12 @@ func Write(w io.Writer, format Format, s Source) error {
 		return writeJSONL(w, s)
 	case HTML:
 		return writeHTML(w, s)
+	case CSV:
+		return writeCSV(w, s)
+	case PDF:
+		return writePDF(w, s)
 	}
-	return semblance.Errorf(semblance.Invalid, "%q is not a report format of this version", string(format)).WithHint("The formats are html and jsonl.")
+	return semblance.Errorf(semblance.Invalid, "%q is not a report format of this version", string(format)).WithHint("The formats are html, csv, jsonl and pdf.")
 }
 
 // An itemLine and its kin are the NDJSON's lines. They have nothing of the run's

@@ -203,9 +203,9 @@ func TestEmptyCase(t *testing.T) {
 // nobody counts are errors, not short reports.
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	err := report.Write(io.Discard, "pdf", source(1))
+	err := report.Write(io.Discard, "docx", source(1))
 	if !errors.Is(err, semblance.Invalid) || semblance.HintOf(err) == "" {
-		t.Errorf("pdf: %v", err)
+		t.Errorf("docx: %v", err)
 	}
 	broken := errors.New("the store stopped")
 	for _, f := range []report.Format{report.JSONL, report.HTML} {
@@ -247,7 +247,7 @@ func TestLongListsAreCut(t *testing.T) {
 		}
 	}
 	text := write(t, report.HTML, s)
-	if n := strings.Count(text, "<td>damaged"); n != 5000 || !strings.Contains(text, "6000 failed") || !strings.Contains(text, "Lists end after 5000 rows") {
+	if n := strings.Count(text, "<td>damaged</tr>"); n != 5000 || !strings.Contains(text, "6000 failed") || !strings.Contains(text, "Lists end after 5000 rows") {
 		t.Errorf("%d rows", n)
 	}
 	if n := strings.Count(write(t, report.JSONL, s), `"event":"error"`); n != 6000 {

@@ -13,7 +13,7 @@ import (
 	"semblance"
 )
 
-// CSV is a format of sheets.
+// CSV is a format of sheets, and of reports: a ZIP of tables.
 const CSV Format = "csv"
 
 // A SheetSource is a sheet with its rows and the lines of the list that could not be

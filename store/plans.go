@@ -70,3 +70,42 @@ func planText(p *semblance.Plan) string {
 	slices.Sort(ids)
 	return strings.Join(ids, ",")
 }
+
+// An ExhibitPlan is what an exhibit was compared with.
+type ExhibitPlan struct {
+	Exhibit     string // label
+	Collections []PlanCollection
+}
+
+// A PlanCollection is a collection as an exhibit has seen it.
+type PlanCollection struct {
+	Name, Kind  string
+	Entry, Sets int64 // entries up to this id, and digest sets up to this key, were compared
+}
+
+// ComparedWith lists what the exhibits of a case were compared with, by label, then by
+// name; collections that are gone since are among them.
+func (s *Store) ComparedWith(ctx context.Context, id semblance.CaseID) (list []ExhibitPlan, err error) {
+	err = s.read(ctx, "read what exhibits were compared with", func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `SELECT e.label, coalesce(c.name, pc.name), pc.kind, max(pc.entry), max(pc.digest_set) FROM cases s JOIN exhibits e ON e.case_key = s.key
+			JOIN exhibit_plans p ON p.exhibit_key = e.key JOIN plan_collections pc ON pc.plan_key = p.key LEFT JOIN collections c ON c.id = pc.collection
+			WHERE s.id = ? GROUP BY e.label, pc.collection ORDER BY e.label, 2, pc.collection`, id)
+		if err != nil {
+			return err
+		}
+		return each(rows, func(scan scanner) error {
+			var label string
+			var c PlanCollection
+			if err := scan(&label, &c.Name, &c.Kind, &c.Entry, &c.Sets); err != nil {
+				return err
+			}
+			if n := len(list); n == 0 || list[n-1].Exhibit != label {
+				list = append(list, ExhibitPlan{Exhibit: label})
+			}
+			l := &list[len(list)-1]
+			l.Collections = append(l.Collections, c)
+			return nil
+		})
+	})
+	return list, err
+}

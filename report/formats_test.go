@@ -1,0 +1,281 @@
+package report_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/zlib"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"semblance"
+	"semblance/hashing"
+	"semblance/report"
+)
+
+// many is a source with a bit of everything, in two exhibits.
+func many() report.Source {
+	s := source(1)
+	edited := withFindings(row("WhatsApp/Media/WhatsApp Images/IMG-20190504-WA0003.jpg", semblance.ItemNew, "f", 1), 1)
+	lat := -33.5
+	edited.Media.Analysis.Metadata = semblance.Metadata{Taken: "2019-05-04T10:11:12", Make: "=ACME", Serial: "SN 42", Latitude: &lat, Longitude: &lat}
+	edited.Media.Analysis.Embedded = []semblance.EmbeddedPicture{{Kind: semblance.EXIFThumbnail, Digests: hashing.DigestBytes([]byte("inside"))}}
+	edited.Findings.NearMatches[0].Embedded = semblance.EXIFThumbnail
+	edited.Findings.Candidates, edited.Findings.Contradictions = nil, nil
+	edited.Exhibit = "stick"
+	evil := failed("=cmd|' /C calc'!A0\u202e", "+damaged at row 17")
+	evil.Exhibit = "stick"
+	worse := failed("Ж日本\u05d0", "damaged at row 18")
+	worse.Exhibit = "stick"
+	rows := s.Rows
+	s.Rows = func(yield func(report.Row, error) bool) {
+		for r, err := range rows {
+			if !yield(r, err) {
+				return
+			}
+		}
+		_ = yield(edited, nil) && yield(evil, nil) && yield(worse, nil)
+	}
+	s.Exhibits = append(s.Exhibits, semblance.Exhibit{Label: "stick", Source: "/evidence/stick"})
+	s.Compared = []report.Compared{{Exhibit: "phone", Collections: []string{"known (hashes)"}}}
+	return s
+}
+
+// counted is what every format must say of many: it is counted by hand from the NDJSON.
+type counted map[string]int
+
+func byHand(t *testing.T) counted {
+	t.Helper()
+	c := counted{}
+	for line := range strings.Lines(write(t, report.JSONL, many())) {
+		var l struct{ Event, Status, Embedded string }
+		var any struct{ Event, Status string }
+		if err := json.Unmarshal([]byte(line), &any); err != nil {
+			t.Fatal(err)
+		}
+		_ = json.Unmarshal([]byte(line), &l) // an item's embedded is a list
+		switch any.Event {
+		case "item":
+			c["items"]++
+			c[any.Status]++
+		case "hit":
+			c["hits"]++
+		case "near-match":
+			c["near matches"]++
+		case "candidate":
+			c["candidates"]++
+		case "contradiction":
+			c["contradictions"]++
+		}
+	}
+	if c["items"] != 8 || c["failed"] != 3 || c["hits"] != 2 || c["near matches"] != 2 {
+		t.Fatalf("the source is not what this test is about: %v", c)
+	}
+	return c
+}
+
+func tables(t *testing.T, data string) map[string][][]string {
+	t.Helper()
+	z, err := zip.NewReader(strings.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][][]string{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r) // checks the sum
+		if err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		text, ok := strings.CutPrefix(string(b), "\ufeff")
+		if !ok {
+			t.Errorf("%s has no byte order mark", f.Name)
+		}
+		rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+		if err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		out[f.Name] = rows
+	}
+	return out
+}
+
+// TestCSV: the tables have as many rows as the summary says, no cell is a formula, and the
+// same state gives the same bytes.
+func TestCSV(t *testing.T) {
+	t.Parallel()
+	want := byHand(t)
+	data := write(t, report.CSV, many())
+	if write(t, report.CSV, many()) != data {
+		t.Error("two reports differ")
+	}
+	got := tables(t, data)
+	for name, n := range map[string]int{"items.csv": want["items"], "hits.csv": want["hits"], "near-matches.csv": want["near matches"], "candidates.csv": want["candidates"],
+		"contradictions.csv": want["contradictions"], "errors-and-not-examined.csv": want["failed"] + want["unsupported"]} {
+		if len(got[name]) != n+1 {
+			t.Errorf("%s has %d rows, want %d and a head", name, len(got[name]), n)
+		}
+		for _, r := range got[name] {
+			for _, cell := range r {
+				if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) || strings.ContainsRune(cell, '\u202e') {
+					t.Errorf("%s: cell %q", name, cell)
+				}
+			}
+		}
+	}
+	perExhibit := counted{}
+	for _, r := range got["summary.csv"][1:] {
+		if r[0] != "count" {
+			continue
+		}
+		n, err := strconv.Atoi(r[3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r[1] == "" {
+			if w, counts := want[r[2]]; counts && w != n {
+				t.Errorf("%s: %d, want %d", r[2], n, w)
+			}
+			perExhibit[r[2]] -= n
+		} else if r[2] != "contents" {
+			perExhibit[r[2]] += n
+		} else {
+			perExhibit[r[2]] = 0
+		}
+	}
+	for name, n := range perExhibit {
+		if name != "contents" && n != 0 {
+			t.Errorf("%s of the exhibits are %+d off those of all", name, n)
+		}
+	}
+	item := got["items.csv"][6]
+	text := strings.Join(item, "|")
+	for _, part := range []string{"'=ACME", "33.5 S|33.5 W", "WhatsApp|received", "2019-05-04|unknown|whatsapp-name/1; whatsapp-media/1", "exif-thumbnail sha256 "} {
+		if !strings.Contains(text, part) {
+			t.Errorf("no %q in %s", part, text)
+		}
+	}
+	if near := strings.Join(got["near-matches.csv"][2], "|"); !strings.Contains(near, "the thumbnail embedded in the file's EXIF") {
+		t.Errorf("near match: %s", near)
+	}
+}
+
+var pdfText = regexp.MustCompile(`\(((?:[^()\\]|\\.)*)\) ?Tj`)
+
+// pdfLines are the texts of a PDF; wide ones are UTF-16.
+func pdfLines(t *testing.T, data string, wide bool) string {
+	t.Helper()
+	var out strings.Builder
+	for _, part := range strings.Split(data, "stream\n")[1:] {
+		body, _, _ := strings.Cut(part, "\nendstream")
+		z, err := zlib.NewReader(strings.NewReader(body))
+		if err != nil {
+			continue
+		}
+		b, err := io.ReadAll(z)
+		if err != nil || !bytes.Contains(b, []byte("Tj")) {
+			continue
+		}
+		for _, m := range pdfText.FindAllStringSubmatch(string(b), -1) {
+			s := regexp.MustCompile(`\\(.)`).ReplaceAllString(strings.ReplaceAll(m[1], `\r`, "\r"), "$1")
+			if wide {
+				var units []uint16
+				for i := 0; i+1 < len(s); i += 2 {
+					units = append(units, uint16(s[i])<<8|uint16(s[i+1]))
+				}
+				s = string(utf16.Decode(units))
+			}
+			out.WriteString(s + " ")
+		}
+	}
+	return strings.Join(strings.Fields(out.String()), " ")
+}
+
+// TestPDF: the summary's counts are those of the others, with and without a font, and the
+// same state gives the same bytes; what the font cannot show is written out.
+func TestPDF(t *testing.T) {
+	t.Parallel()
+	want := byHand(t)
+	fonts := map[string][]byte{"Helvetica": nil}
+	if font, err := os.ReadFile("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"); err == nil {
+		fonts["DejaVu"] = font
+	}
+	for name, font := range fonts {
+		s := many()
+		s.Font = font
+		data := write(t, report.PDF, s)
+		s = many()
+		s.Font = font
+		if again := write(t, report.PDF, s); again != data || !strings.HasPrefix(data, "%PDF-") {
+			t.Errorf("%s: two reports differ, or are none", name)
+		}
+		text := pdfLines(t, data, font != nil)
+		for _, part := range []string{
+			fmt.Sprintf("All exhibits: %d items = %d new + %d duplicate + %d known-good + %d unsupported + %d failed", want["items"], want["new"], want["duplicate"], want["known-good"], want["unsupported"], want["failed"]),
+			fmt.Sprintf("%d hits (2 weak, on MD5 alone), %d near matches, %d candidates, %d contradictions; 1 hits and near matches rest", want["hits"], want["near matches"], want["candidates"], want["contradictions"]),
+			"phone: 5 items", "stick: 3 items", "Hits: 2", "Near matches (UNVERIFIED): 2", "UNREVIEWED", "damaged at row #", "known (hashes)", `\u{202E}`, `\u{65E5}\u{672C}\u{5D0}`, "rests on the thumbnail embedded",
+		} {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s: no %q in\n%s", name, part, text)
+			}
+		}
+		if shown := strings.Contains(text, "Ж"); shown != (font != nil) {
+			t.Errorf("%s: Ж is shown: %v", name, shown)
+		}
+	}
+	s := many()
+	s.Font = []byte("no font")
+	if err := report.Write(io.Discard, report.PDF, s); !errors.Is(err, semblance.Invalid) {
+		t.Errorf("a font that is none: %v", err)
+	}
+}
+
+// TestPageCountsByExhibit: the page has the same counts, by exhibit and by reason.
+func TestPageCountsByExhibit(t *testing.T) {
+	t.Parallel()
+	want := byHand(t)
+	text := write(t, report.HTML, many())
+	for _, part := range []string{
+		fmt.Sprintf("%d items = %d new + %d duplicate + %d known-good + %d unsupported + %d failed", want["items"], want["new"], want["duplicate"], want["known-good"], want["unsupported"], want["failed"]),
+		`<td>stick<td class="n">3<td class="n">1`, `<td>&#43;damaged at row #<td class="n">1`, "<td>WhatsApp, received<td", `<td>decoder<td>d 1<td class="n">`, "rests on the thumbnail embedded in the file&#39;s EXIF", "<td>known (hashes)",
+	} {
+		if !strings.Contains(text, part) {
+			t.Errorf("the page does not say %q", part)
+		}
+	}
+}
+
+// TestEveryFormatOfNothing: an empty case is a report, too; what fails fails in all.
+func TestEveryFormatOfNothing(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the store stopped")
+	for _, f := range []report.Format{report.CSV, report.PDF} {
+		if text := write(t, f, report.Source{Case: semblance.Case{Number: "C-2"}, Rows: rowsOf()}); text == "" {
+			t.Errorf("%s is empty", f)
+		}
+		s := source(1)
+		s.Rows = func(yield func(report.Row, error) bool) { yield(report.Row{}, broken) }
+		if err := report.Write(io.Discard, f, s); !errors.Is(err, broken) {
+			t.Errorf("%s of rows that fail: %v", f, err)
+		}
+		if err := report.Write(full{}, f, source(1)); !errors.Is(err, errFull) {
+			t.Errorf("%s into a writer that fails: %v", f, err)
+		}
+		s = source(1)
+		s.Rows = rowsOf(row("a", "lost", "a", 1))
+		if err := report.Write(io.Discard, f, s); !errors.Is(err, semblance.Internal) {
+			t.Errorf("%s of a status that is not counted: %v", f, err)
+		}
+	}
+}

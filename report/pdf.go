@@ -1,0 +1,273 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/go-pdf/fpdf"
+	"golang.org/x/image/font/sfnt"
+
+	"semblance"
+)
+
+// mostPDF is how many rows of one list the summary has.
+const mostPDF = 200
+
+// A pdfPage writes a summary.
+type pdfPage struct {
+	*fpdf.Fpdf
+	family string
+	show   func(string) string
+}
+
+// writePDF writes a summary: counts, tools, and the first rows of each list. It has the
+// same bytes for the same recorded state, fonts and program: its dates are 1970's.
+func writePDF(w io.Writer, s Source) error {
+	sum, lists := newSummary(), newLists(s)
+	for row, err := range s.Rows {
+		if err != nil {
+			return err
+		}
+		sum.add(row)
+		lists.add(row)
+	}
+	if err := sum.done(); err != nil {
+		return err
+	}
+	p, err := newPDF(s)
+	if err != nil {
+		return err
+	}
+	p.head(s)
+	p.counted(s, sum)
+	p.used(s, sum)
+	for _, l := range lists {
+		p.list(l)
+	}
+	var b bytes.Buffer
+	if err := p.Output(&b); err != nil {
+		return semblance.Errorf(semblance.Internal, "the PDF could not be made").WithCause(err)
+	}
+	_, err = b.WriteTo(w)
+	return err
+}
+
+func newPDF(s Source) (*pdfPage, error) {
+	p := &pdfPage{Fpdf: fpdf.New("P", "mm", "A4", ""), family: "Helvetica"}
+	p.SetCatalogSort(true)
+	p.SetCreationDate(time.Unix(0, 0).UTC())
+	p.SetModificationDate(time.Unix(0, 0).UTC())
+	p.SetProducer("semblance", false)
+	p.SetMargins(15, 15, 15)
+	p.SetAutoPageBreak(true, 15)
+	if s.Font == nil {
+		western := p.UnicodeTranslatorFromDescriptor("")
+		p.show = func(text string) string {
+			return western(escaped(text, func(r rune) bool { return r < 0x80 || r >= 0xa0 && r <= 0xff }))
+		}
+	} else {
+		font, err := sfnt.Parse(s.Font)
+		if err != nil {
+			return nil, semblance.Errorf(semblance.Invalid, "the font for PDF reports is not a TrueType font").WithCause(err)
+		}
+		p.family = "report"
+		p.AddUTF8FontFromBytes(p.family, "", s.Font)
+		p.AddUTF8FontFromBytes(p.family, "B", s.Font)
+		var buf sfnt.Buffer
+		p.show = func(text string) string {
+			return escaped(text, func(r rune) bool {
+				glyph, err := font.GlyphIndex(&buf, r)
+				return err == nil && glyph != 0 && r <= 0xffff && unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Armenian, unicode.Georgian, unicode.Common)
+			})
+		}
+	}
+	p.SetTitle(p.show("Case "+s.Case.Number), s.Font != nil)
+	p.SetFooterFunc(func() {
+		p.SetY(-12)
+		p.SetFont(p.family, "", 8)
+		p.CellFormat(0, 5, p.show(fmt.Sprintf("Case %s, page %d", s.Case.Number, p.PageNo())), "", 0, "R", false, 0, "")
+	})
+	p.AddPage()
+	return p, p.Error()
+}
+
+// escaped writes what cannot be shown, or would be shown in a wrong order or form, as
+// \u{1F600}: nothing is left out, and nothing looks like something else.
+func escaped(text string, can func(rune) bool) string {
+	var b strings.Builder
+	for _, r := range strings.ToValidUTF8(text, "\\xff") {
+		if r >= ' ' && can(r) && (unicode.IsPrint(r) || r == 0xa0) {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "\\u{%X}", r)
+		}
+	}
+	return b.String()
+}
+
+func (p *pdfPage) heading(text string) {
+	p.Ln(2)
+	p.SetFont(p.family, "B", 12)
+	p.MultiCell(0, 6, p.show(text), "", "L", false)
+	p.SetFont(p.family, "", 8.5)
+}
+
+func (p *pdfPage) line(format string, args ...any) {
+	p.MultiCell(0, 4.2, p.show(fmt.Sprintf(format, args...)), "", "L", false)
+}
+
+func (p *pdfPage) head(s Source) {
+	p.SetFont(p.family, "B", 16)
+	p.MultiCell(0, 8, p.show("Case "+s.Case.Number), "", "L", false)
+	p.SetFont(p.family, "", 8.5)
+	p.line("%s, %s. Purpose: %s. Legal basis: %s.", s.Case.Agency, s.Case.Country, s.Case.Purpose, s.Case.Basis)
+	p.line("Made with %s.", s.Program)
+	p.line("This summary carries numbers and hashes and no pictures. A hit says that a file's digest is in a collection. A near match is a lead until a person has verified it. A candidate is a ranked answer to a face search and a lead for a trained examiner; it is not an identification.")
+	p.line("Characters that this document's font cannot show are written as \\u{...}. At most %d rows of each list are here; the CSV and NDJSON reports have all.", mostPDF)
+	p.heading("Exhibits")
+	for _, e := range s.Exhibits {
+		p.line("%s: %s%s%s", e.Label, e.Source, after(", serial ", e.Serial), after(", acquired by ", e.Acquirer))
+	}
+}
+
+// after is a word and a text, or nothing.
+func after(word, text string) string {
+	if text == "" {
+		return ""
+	}
+	return word + text
+}
+
+func (p *pdfPage) counted(s Source, sum *summary) {
+	p.heading("Counts")
+	for _, e := range append([]exhibitCounts{{"All exhibits", sum.Total}}, sum.PerExhibit...) {
+		p.line("%s: %d items = %d new + %d duplicate + %d known-good + %d unsupported + %d failed; %d bytes, %d different contents, %d decoded only in part, %d faces; %d hits (%d weak, on MD5 alone), %d near matches, %d candidates, %d contradictions; %d hits and near matches rest on a picture embedded in a file.",
+			e.Label, e.Items, e.New, e.Duplicate, e.KnownGood, e.Unsupported, e.Failed, e.Bytes, e.Media, e.Partial, e.Faces, e.Hits, e.Weak, e.NearMatches, e.Candidates, e.Contradictions, e.Embedded)
+	}
+	p.heading("Failed and not examined, by reason")
+	for _, r := range sum.Reasons {
+		p.line("%d %s: %s %s", r.Items, r.Status, r.Code, r.Reason)
+	}
+	p.none(len(sum.Reasons))
+	if len(sum.Origins) > 0 {
+		p.heading("Where items come from, as their names and folders say")
+		for _, o := range sum.Origins {
+			p.line("%d %s", o.Count, o.Name)
+		}
+	}
+}
+
+func (p *pdfPage) none(n int) {
+	if n == 0 {
+		p.line("none")
+	}
+}
+
+func (p *pdfPage) used(s Source, sum *summary) {
+	if len(s.Compared) > 0 {
+		p.heading("Compared with")
+		for _, c := range s.Compared {
+			p.line("%s: %s", c.Exhibit, strings.Join(c.Collections, "; "))
+		}
+	}
+	p.heading("Collections of this installation, as they are now")
+	for _, c := range s.Collections {
+		p.line("%s (%s) of %s, %s: version %d, %d entries. %s", c.Name, c.Kind, c.Owner, c.Country, c.Version, c.Entries, c.Basis)
+	}
+	p.none(len(s.Collections))
+	p.heading("Programs and models")
+	p.line("program: %s", s.Program)
+	for what, list := range sum.byTool() {
+		if what == "origin" {
+			continue
+		}
+		for _, t := range list {
+			p.line("%s: %s (%d contents)", what, t.Name, t.Count)
+		}
+	}
+}
+
+// A pdfList is the first rows of a list, and how many there are.
+type pdfList struct {
+	title string
+	rows  []string
+	of    int
+	add   func(l *pdfList, r Row)
+}
+
+// pdfLists are those of a summary.
+type pdfLists []*pdfList
+
+func (l *pdfList) row(format string, args ...any) {
+	if l.of++; len(l.rows) < mostPDF {
+		l.rows = append(l.rows, fmt.Sprintf(format, args...))
+	}
+}
+
+func (l pdfLists) add(r Row) {
+	for _, list := range l {
+		list.add(list, r)
+	}
+}
+
+func newLists(s Source) pdfLists {
+	findings := func(do func(l *pdfList, at string, f *semblance.Findings)) func(*pdfList, Row) {
+		return func(l *pdfList, r Row) {
+			if r.Findings != nil {
+				do(l, r.Exhibit+" "+r.Item.Path, r.Findings)
+			}
+		}
+	}
+	return pdfLists{
+		{title: "Contradictions: a person has to decide", add: findings(func(l *pdfList, at string, f *semblance.Findings) {
+			for _, c := range f.Contradictions {
+				l.row("%s: %s", at, c.Message)
+			}
+		})},
+		{title: "Hits", add: findings(func(l *pdfList, at string, f *semblance.Findings) {
+			for _, h := range f.Hits {
+				weak := ""
+				if h.Weak {
+					weak = ", WEAK: MD5 ONLY"
+				}
+				l.row("%s: %s of %s, %s %s%s%s%s%s", at, h.Collection, h.Owner, shortName(h.Algorithm), h.Value, weak, after(", rests on ", embeddedIn(h.Embedded)), after(", ", category(h.Category)), after(", ", h.Note))
+			}
+		})},
+		{title: "Near matches (UNVERIFIED)", add: findings(func(l *pdfList, at string, f *semblance.Findings) {
+			for _, n := range f.NearMatches {
+				l.row("%s: %s of %s, %s, %d of at most %d %s, %s%s%s%s", at, n.Collection, n.Owner, shortName(n.Algorithm), n.Distance, n.Threshold, n.Unit(), n.Transform, after(", rests on ", embeddedIn(n.Embedded)), after(", entry: ", category(n.Category)), after(", ", n.Note))
+			}
+		})},
+		{title: "Candidates", add: findings(func(l *pdfList, at string, f *semblance.Findings) {
+			for _, c := range f.Candidates {
+				l.row("%s: face %d, rank %d, %s in %s, %.4f %s of at most %.4f, %s %d, %s", at, c.Face, c.Rank, c.Subject, c.Collection, c.Distance, c.Metric, c.Threshold, c.Engine, c.Version, strings.ToUpper(c.Review))
+			}
+		})},
+		{title: "Failed items", add: func(l *pdfList, r Row) {
+			if r.Item.Status == semblance.ItemFailed {
+				l.row("%s %s: %s %s", r.Exhibit, r.Item.Path, r.Item.Code, r.Item.Reason)
+			}
+		}},
+	}
+}
+
+func embeddedIn(k semblance.EmbeddedKind) string {
+	if k == "" {
+		return ""
+	}
+	return k.Where()
+}
+
+func (p *pdfPage) list(l *pdfList) {
+	p.heading(fmt.Sprintf("%s: %d", l.title, l.of))
+	for _, r := range l.rows {
+		p.line("%s", r)
+	}
+	if more := l.of - len(l.rows); more > 0 {
+		p.line("and %d more", more)
+	}
+}
