@@ -75,6 +75,9 @@ const headLen = 4096
 // to guess last.
 var formats = slices.Concat(archiveFormats, []format{
 	{"ewf", isEWF, openEWF},
+	{"vhd", isVHD, openVHD},
+	{"vmdk", isVMDK, openVMDK},
+	{"image", isForeignImage, openForeignImage},
 	{"sqlite", isSQLite, openSQLite},
 	{"emlx", isEmlx, openEmlx},
 	{"mbox", isMbox, openMbox},
