@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every benchmark beside its peer, one after the other, and prints one table.
 
-    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [pdq] [start] [group] [digests] [photodna] [lookback] [video] [sheet]
+    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [pdq] [start] [group] [digests] [photodna] [lookback] [video] [sheet] [images]
 
 A part that cannot run says why in its row; nothing is taken over from an earlier run. What
 is compared on one core is pinned to one. Programs of bench/ may add rows of their
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 
+import images
 import sheet
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -298,7 +299,8 @@ def video():
 
 
 def main(asked):
-    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "pdq": pdq, "start": start, "group": group, "digests": digests, "photodna": photodna, "lookback": lookback, "video": video, "sheet": lambda: sheet.measure(sys.modules[__name__])}
+    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "pdq": pdq, "start": start, "group": group, "digests": digests, "photodna": photodna, "lookback": lookback, "video": video, "sheet": lambda: sheet.measure(sys.modules[__name__]),
+             "images": lambda: images.measure(sys.modules[__name__])}
     unknown = [a for a in asked if a not in parts]
     if unknown:
         sys.exit(f"bench: no part {unknown[0]!r}; there are {', '.join(parts)}")

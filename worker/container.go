@@ -308,7 +308,7 @@ func checkEntry(e *semblance.Entry) error {
 			return err
 		}
 	}
-	if (e.Code == "") != (e.Reason == "") || e.Reason != clean(e.Reason, maxText) || e.Target != clean(e.Target, maxText) {
+	if e.Code != "" && e.Reason == "" || e.Reason != clean(e.Reason, maxText) || e.Target != clean(e.Target, maxText) {
 		return violate("an entry without a proper sentence")
 	}
 	return nil

@@ -22,10 +22,14 @@ type Report struct {
 	Cage     []cage.Finding `json:"cage"`     // the layers, then what was tried against them
 	Engines  []EngineReport `json:"engines"`
 	Video    EngineReport   `json:"video"` // whether videos can be decoded
+	Disks    EngineReport   `json:"disks"` // whether disk images can be read
 }
 
 // VideoCheck is the name by which a child is asked to load what decodes videos.
 const VideoCheck semblance.EngineName = "ffmpeg"
+
+// DiskCheck is the name by which a child is asked to load what reads disk images.
+const DiskCheck semblance.EngineName = "sleuthkit"
 
 // An EngineReport says whether an engine works, and why it does not.
 type EngineReport struct {
@@ -77,7 +81,10 @@ func (p *Pool) Report(ctx context.Context) (Report, error) {
 		}
 		r.Engines = append(r.Engines, e)
 	}
-	r.Video, err = p.checkEngine(ctx, VideoCheck)
+	if r.Video, err = p.checkEngine(ctx, VideoCheck); err != nil {
+		return Report{}, err
+	}
+	r.Disks, err = p.checkEngine(ctx, DiskCheck)
 	return r, err
 }
 

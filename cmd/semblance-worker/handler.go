@@ -8,6 +8,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"semblance"
+	"semblance/containers"
 	"semblance/media"
 	"semblance/worker"
 )
@@ -102,8 +103,12 @@ func (h *handler) finders(req *semblance.AnalyzeRequest) ([]semblance.FaceFinder
 // check opens an engine and lets it look at a plain gray frame, in which there
 // must be no face; networks also give their known answers.
 func (h *handler) check(name semblance.EngineName) (map[string]string, error) {
-	if name == worker.VideoCheck {
+	switch name {
+	case worker.VideoCheck:
 		_, err := media.VideoDecoder()
+		return nil, err
+	case worker.DiskCheck:
+		_, err := containers.DiskLibrary()
 		return nil, err
 	}
 	e, err := h.finder(name)

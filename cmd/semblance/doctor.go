@@ -19,7 +19,7 @@ import (
 
 // A diagnosis is one thing doctor looked at.
 type diagnosis struct {
-	Area string `json:"area"` // "engine", "model", "provider", "cage", "store", "worker"
+	Area string `json:"area"` // "engine", "model", "provider", "cage", "store", "worker", "video", "disk"
 	Name string `json:"name"`
 	OK   bool   `json:"ok"`
 	Need bool   `json:"needed"` // the main job does not work, or not safely, without it
@@ -122,7 +122,11 @@ func (e *env) diagnoseWorker(ctx context.Context) []diagnosis {
 	if r.Video.Works {
 		video.Says = fmt.Sprintf("FFmpeg's libraries load in the cage, in %.0f ms, %s resident", r.Video.Check.Millis, size(r.Video.Resident))
 	}
-	return append(out, video)
+	disks := diagnosis{Area: "disk", Name: string(r.Disks.Name), OK: r.Disks.Works, Says: r.Disks.Why, Mend: r.Disks.Hint}
+	if r.Disks.Works {
+		disks.Says = fmt.Sprintf("The Sleuth Kit's library loads in the cage, in %.0f ms, %s resident", r.Disks.Check.Millis, size(r.Disks.Resident))
+	}
+	return append(out, video, disks)
 }
 
 func diagnoseEngine(x worker.EngineReport) diagnosis {
