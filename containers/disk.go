@@ -60,7 +60,6 @@ type fsInfo struct {
 	direct    bool   // blocks lie in the device as they are
 	zoned     bool   // its times are UTC; else they have no zone
 	encrypted bool
-	lastInode uint64
 }
 
 // A fileKey is what a file system finds content by.

@@ -301,8 +301,11 @@ func TestVolumesThatAreNotRead(t *testing.T) {
 	if err != nil || !strings.Contains(got, "encrypted (LUKS)") || !strings.Contains(got, "not read (XFS)") || !strings.Contains(got, fmt.Sprintf("volume 3 at byte %d", at[2])) {
 		t.Errorf("%v, %s", err, got)
 	}
-	if len(all) != 1 || !all[0].Carved {
+	if len(all) != 4 || all[0].Code != semblance.MediaEncrypted || all[1].Code != semblance.MediaUnsupported || all[2].Code != semblance.MediaUnsupported || !all[3].Carved {
 		t.Errorf("%s", namesOf(all))
+	}
+	if string(all[0].Name) != fmt.Sprintf("vol1@%d", at[0]) || all[0].Size != 2<<20 || all[0].Offset != at[0] {
+		t.Errorf("%+v", all[0].Entry)
 	}
 }
 

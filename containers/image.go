@@ -59,7 +59,8 @@ type diskImage struct {
 	names   []byte
 	refs    []ref
 	at      int
-	file    fsFile // of the entry that was given last
+	unread  []semblance.Entry // volumes that are not read, after the files
+	file    fsFile            // of the entry that was given last
 	facts   semblance.ContainerFacts
 	free    []span // to be carved
 	carve   *carver
@@ -122,7 +123,7 @@ func (im *diskImage) findSystems() error {
 		}
 	}
 	if table == "" {
-		im.unread(whole, "the device", "")
+		im.notRead(whole, "vol1@0", "the device")
 		im.lost(whole)
 		return nil
 	}
@@ -145,11 +146,11 @@ func (im *diskImage) eachVolume(list []volume) {
 		switch v.kind {
 		case volumeUsed:
 			number++
-			name := fmt.Sprintf("volume %d at byte %d (%s)", number, v.start, v.what)
+			name, says := fmt.Sprintf("vol%d@%d", number, v.start), fmt.Sprintf("volume %d at byte %d (%s)", number, v.start, v.what)
 			if v.start >= im.dev.Size() || v.start < 0 {
-				im.note("%s lies behind the end of the image", name)
-			} else if !im.open(v.span, fmt.Sprintf("vol%d@%d", number, v.start), false) {
-				im.unread(v.span, name, v.what)
+				im.refuse(v.span, name, semblance.MediaDamaged, says+" lies behind the end of the image")
+			} else if !im.open(v.span, name, false) {
+				im.notRead(v.span, name, says)
 			}
 		case volumeUnused:
 			im.lost(v.span)
@@ -170,7 +171,7 @@ func (im *diskImage) open(at span, prefix string, lost bool) (any bool) {
 		}
 		any = true
 		if err != nil {
-			im.note("%s: %v", name, err)
+			im.refuse(at, name, semblance.CodeOf(err), err.Error())
 			im.addFree(at)
 			continue
 		}
@@ -200,20 +201,26 @@ func (im *diskImage) begins(at int64) bool {
 	return slices.ContainsFunc(im.systems, func(s *system) bool { return s.info.start == at })
 }
 
-// unread says what a volume is whose file system is not read. It is carved, unless it is
+// notRead says what a volume is whose file system is not read. It is carved, unless it is
 // encrypted.
-func (im *diskImage) unread(at span, name, _ string) {
+func (im *diskImage) notRead(at span, name, says string) {
 	what, encrypted := foreignSystem(im.dev, at.start)
 	switch {
 	case encrypted:
-		im.note("%s is encrypted (%s); what is in it was not examined", name, what)
+		im.refuse(at, name, semblance.MediaEncrypted, fmt.Sprintf("%s is encrypted (%s)", says, what))
 		return
 	case what != "":
-		im.note("%s has a file system that is not read (%s)", name, what)
+		im.refuse(at, name, semblance.MediaUnsupported, fmt.Sprintf("%s has a file system that is not read (%s)", says, what))
 	default:
-		im.note("%s has no file system that is read", name)
+		im.refuse(at, name, semblance.MediaUnsupported, says+" has no file system that is read")
 	}
 	im.addFree(at)
+}
+
+// refuse makes an entry of a volume that is not read, so that it is counted.
+func (im *diskImage) refuse(at span, name string, code semblance.Code, reason string) {
+	im.note("%s: %s", name, reason)
+	im.unread = append(im.unread, semblance.Entry{Name: []byte(name), Kind: semblance.EntryFile, Size: max(at.end-at.start, 0), Offset: at.start, Code: code, Reason: reason})
 }
 
 func (im *diskImage) addFree(s span) {
@@ -342,8 +349,8 @@ func merge(spans []span, size int64) []span {
 	return out
 }
 
-// Next gives files first, what pays first before the others, and then what is carved, in
-// the order of the device.
+// Next gives files first, what pays first before the others, then volumes that are not
+// read, and then what is carved, in the order of the device.
 func (im *diskImage) Next() (semblance.Entry, error) {
 	im.closeFile()
 	im.carved = nil
@@ -351,6 +358,11 @@ func (im *diskImage) Next() (semblance.Entry, error) {
 		r := &im.refs[im.at]
 		im.at++
 		return im.entry(r), nil
+	}
+	if len(im.unread) > 0 {
+		e := im.unread[0]
+		im.unread = im.unread[1:]
+		return e, nil
 	}
 	if im.carve == nil {
 		return semblance.Entry{}, io.EOF
@@ -382,7 +394,7 @@ func (im *diskImage) entry(r *ref) semblance.Entry {
 		e.Kind = semblance.EntrySpecial
 	}
 	state := metaState(r.state)
-	if e.Deleted && state == metaNone || r.key.inode > s.info.lastInode {
+	if e.Deleted && state == metaNone {
 		return lostContent(e, "only its name is left")
 	}
 	f, err := s.open(r.key)

@@ -128,7 +128,7 @@ func (d *tskDisk) system(offset int64, index int) (fileSystem, error) {
 	var i C.sem_fs_info
 	code := C.sem_fs_open(d.d, C.int64_t(offset), C.int(index), &s.f, &i, t.c, whySize)
 	s.i = fsInfo{kind: C.GoString(&i._type[0]), block: int64(i.block_size), base: int64(i.offset), direct: i.direct != 0, zoned: i.zoned != 0,
-		encrypted: i.encrypted != 0, lastInode: uint64(i.last_inode)}
+		encrypted: i.encrypted != 0}
 	s.i.span = span{s.i.base + int64(i.first_block)*s.i.block, s.i.base + int64(i.blocks)*s.i.block}
 	switch code {
 	case C.SEM_TSK_OK:

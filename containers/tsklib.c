@@ -189,7 +189,6 @@ static void describe(sem_fs *f, sem_fs_info *info) {
   info->blocks = (int64_t)fs->last_block_act + 1;
   info->block_size = fs->block_size;
   info->offset = f->pool == NULL ? fs->offset : (int64_t)f->pool->img_offset;
-  info->last_inode = (int64_t)fs->last_inum;
   info->direct = f->pool == NULL && fs->block_pre_size == 0 && fs->block_post_size == 0 && fs->ftype != TSK_FS_TYPE_YAFFS2;
   info->zoned = is_zoned(fs->ftype);
   info->encrypted = (fs->flags & TSK_FS_INFO_FLAG_ENCRYPTED) != 0;

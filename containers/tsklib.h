@@ -23,7 +23,6 @@ enum { SEM_VOLUME_USED = 1, SEM_VOLUME_UNUSED = 2, SEM_VOLUME_TABLE = 3 };
 typedef struct {
   char type[32];
   int64_t first_block, blocks, block_size, offset;  // offset of block 0 in the device, bytes
-  int64_t last_inode;
   int direct;     // blocks lie in the device as they are
   int zoned;      // its times are UTC; else local without a zone
   int encrypted;

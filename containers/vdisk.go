@@ -419,23 +419,29 @@ var foreignImages = []struct {
 }{
 	{"EVF2\r\n\x81\x00", 0, "EnCase 7 image (.Ex01)"}, {"LVF\x09\x0d\x0a\xff\x00", 0, "EnCase logical evidence file (.L01)"}, {"LEF2\r\n\x81\x00", 0, "EnCase 7 logical evidence file (.Lx01)"},
 	{"ADSEGMENTEDFILE", 0, "AccessData image (.AD1)"}, {"AFF10\r\n\x00", 0, "AFF image"}, {"vhdxfile", 0, "VHDX image"}, {"QFI\xfb", 0, "QCOW2 image"},
-	{"\x7f\x10\xda\xbe", 64, "VirtualBox image (.vdi)"}, {"COWD", 0, "VMware ESX image"},
+	{"\x7f\x10\xda\xbe", 64, "VirtualBox image (.vdi)"}, {"COWD", 0, "VMware ESX image"}, {"\x3a\xff\x26\xed", 0, "Android sparse image"},
 }
 
-func foreignImage(head []byte) string {
+func foreignImage(head []byte, p Part) string {
 	for _, f := range foreignImages {
 		if len(head) >= f.at+len(f.magic) && string(head[f.at:f.at+len(f.magic)]) == f.magic {
 			return f.name
 		}
 	}
+	if strings.EqualFold(path.Ext(p.Name), ".dmg") && p.Size > sectorSize {
+		var b [4]byte
+		if n, _ := p.R.ReadAt(b[:], p.Size-sectorSize); n == len(b) && string(b[:]) == "koly" {
+			return "Apple disk image (.dmg)"
+		}
+	}
 	return ""
 }
 
-func isForeignImage(head []byte, _ Part) bool { return foreignImage(head) != "" }
+func isForeignImage(head []byte, p Part) bool { return foreignImage(head, p) != "" }
 
 func openForeignImage(parts []Part, _ Options) (Reader, error) {
 	head := make([]byte, min(headLen, parts[0].Size))
 	n, _ := parts[0].R.ReadAt(head, 0)
-	return nil, semblance.Errorf(semblance.MediaUnsupported, "this kind of disk image is not read: %s", foreignImage(head[:n])).
+	return nil, semblance.Errorf(semblance.MediaUnsupported, "this kind of disk image is not read: %s", foreignImage(head[:n], parts[0])).
 		WithHint("Convert it to a raw image or to E01 with a forensic tool or qemu-img, and scan that.")
 }
