@@ -15,7 +15,7 @@ import subprocess
 
 MIB = 1 << 20
 PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".heic", ".avif", ".bmp", ".tif", ".tiff")
-VIDEOS = (".mp4", ".mov", ".3gp", ".avi", ".mkv", ".webm")
+VIDEOS = (".mp4", ".mov", ".3gp", ".avi", ".mkv", ".webm", ".mpg", ".wmv", ".asf", ".flv")
 
 
 def measure(t):
@@ -64,25 +64,29 @@ def tool(program, *args, cwd=None, stdin=None):
 def gather(t, folder):
     """Pictures of the test data and of every format that is carved, and small videos."""
     folder.mkdir()
-    for i, p in enumerate(map(pathlib.Path, t.pictures("faces", "groups", "johns")[:90])):
+    for i, p in enumerate(map(pathlib.Path, t.pictures("faces", "groups", "johns")[:240])):
         shutil.copy(p, folder / f"IMG_{i:04d}{p.suffix.lower()}")
     for p in sorted((t.ROOT / "media" / "testdata").iterdir()):
         if p.suffix in PICTURES and p.stat().st_size < 4 * MIB:
             shutil.copy(p, folder / p.name)
     first = folder / "IMG_0000.jpg"
-    for kind in ("png", "gif", "bmp", "webp"):
-        tool("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-i", first, folder / f"converted.{kind}")
-    for i, (kind, codec) in enumerate({"mp4": "libx264", "mov": "mpeg4", "3gp": "h263", "avi": "mpeg4", "mkv": "libx264", "webm": "libvpx"}.items()):
-        tool("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "lavfi", "-i", f"mandelbrot=size=352x288:rate=10:start_scale={2 - i / 10}", "-t", 3,
-             "-pix_fmt", "yuv420p", "-c:v", codec, folder / f"VID_{i:04d}.{kind}")
-    tool("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-i", folder / "VID_0000.mp4", "-c", "copy", "-movflags", "+faststart", folder / "VID_fast.mp4")
+    for n, kind in enumerate(k for k in ("png", "gif", "bmp", "webp", "tif") for _ in range(4)):
+        tool("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-i", first, "-vf", f"crop=iw-{n}:ih-{n}", folder / f"converted{n:02d}.{kind}")
+    codecs = {"mp4": "libx264", "mov": "mpeg4", "3gp": "h263", "avi": "mpeg4", "mkv": "libx264", "webm": "libvpx", "mpg": "mpeg2video", "wmv": "wmv2", "flv": "flv"}
+    for n in range(4):  # for each volume its own
+        for i, (kind, codec) in enumerate(codecs.items()):
+            tool("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "lavfi", "-i", f"mandelbrot=size=352x288:rate={25 if kind == 'mpg' else 10}:start_scale={2 - i / 10 - n / 50}", "-t", 2,
+                 "-pix_fmt", "yuv420p", "-c:v", codec, folder / f"VID_{i:02d}{n}.{kind}")
+        tool("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-i", folder / f"VID_00{n}.mp4", "-c", "copy", "-movflags", "+faststart", folder / f"VID_fast{n}.mp4")
     return sorted(folder.iterdir())
 
 
 def make_disk(folder, media):
-    """Four volumes behind a GPT."""
+    """Four volumes behind a GPT, each with media of its own: what is found in one cannot stand for what is missed in another."""
+    first, second, third, fourth, new = media[0::4], media[1::4], media[2::4], media[3::4], media[0::24]
+    first = [p for p in first if p not in new]
     size = sum(p.stat().st_size for p in media)
-    room = (size * 2 // MIB + 40) * MIB
+    room = (size // 2 // MIB + 48) * MIB
     fat, ext, ntfs, formatted = (folder / n for n in ("fat", "ext4", "ntfs", "formatted"))
     for p in (fat, ext, ntfs, formatted):
         with open(p, "wb") as f:
@@ -90,20 +94,23 @@ def make_disk(folder, media):
     # A card: filled, every third deleted, then a few new ones over what was deleted.
     tool("mkfs.fat", "-F", "32", fat)
     tool("mmd", "-i", fat, "::DCIM")
-    for p in media:
+    for p in first:
         tool("mcopy", "-m", "-i", fat, p, f"::DCIM/{p.name}")
-    for p in media[::3]:
+    for p in first[::3]:
         tool("mdel", "-i", fat, f"::DCIM/{p.name}")
-    for p in media[:6]:
+    for p in new:
         tool("mcopy", "-m", "-i", fat, p, f"::DCIM/NEW_{p.name}")
-    tool("mke2fs", "-q", "-F", "-t", "ext4", "-d", folder / "media", ext)
-    for p in media[1::3]:
+    (folder / "second").mkdir()
+    for p in second:
+        shutil.copy(p, folder / "second")
+    tool("mke2fs", "-q", "-F", "-t", "ext4", "-d", folder / "second", ext)
+    for p in second[::3]:
         tool("debugfs", "-w", "-R", f"rm {p.name}", ext)
     tool("mkfs.ntfs", "-F", "-q", "-f", ntfs)
-    for p in media:
+    for p in third:
         tool("ntfscp", "-f", ntfs, p, p.name)
     tool("mkfs.fat", "-F", "32", formatted)
-    for p in reversed(media):
+    for p in reversed(fourth):
         tool("mcopy", "-m", "-i", formatted, p, "::")
     tool("mkfs.fat", "-F", "32", formatted)
     disk, offsets, at = folder / "disk.dd", [], MIB

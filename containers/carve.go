@@ -119,6 +119,11 @@ var carveFormats = []carveFormat{
 	{"RIFF", 0, false, carveRIFF},
 	{"\x1a\x45\xdf\xa3", 0, false, carveMatroska},
 	{"BM", 0, false, carveBMP},
+	{"II*\x00", 0, false, carveTIFF},
+	{"MM\x00*", 0, false, carveTIFF},
+	{"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0, false, carveASF},
+	{"FLV\x01", 0, false, carveFLV},
+	{"\x00\x00\x01\xba", 0, false, carveMPEG},
 }
 
 const (

@@ -112,7 +112,30 @@ func samples(t testing.TB) map[string][]byte {
 	copy(bmp[10:], []byte{54, 0, 0, 0, 40, 0, 0, 0, 40, 0, 0, 0, 30, 0, 0, 0, 1, 0, 24, 0})
 	head := append([]byte{0x1a, 0x45, 0xdf, 0xa3, 0x88, 0x42, 0x82, 0x85}, "webm\x00"...)
 	segment := slices.Concat([]byte{0x16, 0x54, 0xae, 0x6b, 0x84}, make([]byte, 4), []byte{0x1f, 0x43, 0xb6, 0x75, 0x43, 0xe8}, random(1000, 0))
+	le, be := binary.LittleEndian, binary.BigEndian
+	entry := func(tag, kind uint16, count, value uint32) []byte {
+		return le.AppendUint32(le.AppendUint32(le.AppendUint16(le.AppendUint16(nil, tag), kind), count), value)
+	}
+	// Two strips, their places and lengths behind the one directory.
+	tiff := slices.Concat([]byte("II*\x00\x08\x00\x00\x00\x04\x00"), entry(256, 3, 1, 30), entry(257, 3, 1, 40), entry(273, 4, 2, 62), entry(279, 3, 2, 30|40<<16), make([]byte, 4),
+		le.AppendUint32(le.AppendUint32(nil, 70), 100), random(70, 0))
+	tag := func(kind byte, n int) []byte {
+		return slices.Concat([]byte{kind, 0, 0, byte(n)}, make([]byte, 7), random(n, 0), be.AppendUint32(nil, uint32(n+11)))
+	}
+	guid := func(b string, content ...[]byte) []byte {
+		body := slices.Concat(content...)
+		return slices.Concat([]byte(b), le.AppendUint64(nil, uint64(len(body)+24)), body)
+	}
+	asfData := guid("\x36\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c", random(2000, 0))
+	asf := guid("\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c", []byte{1, 0, 0, 0, 1, 2},
+		guid("\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c\x20\x53\x65", make([]byte, 16), le.AppendUint64(nil, 30+104+uint64(len(asfData))), make([]byte, 56)))
+	packet := slices.Concat([]byte{0, 0, 1, 0xe0, 1, 0}, random(256, 0))
+	pack := slices.Concat([]byte{0, 0, 1, 0xba, 0x44}, make([]byte, 8), []byte{0xf8}, packet, packet)
 	return map[string][]byte{
+		"tif":  tiff,
+		"flv":  slices.Concat([]byte("FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00"), tag(18, 50), tag(9, 200), tag(8, 20)),
+		"wmv":  slices.Concat(asf, asfData),
+		"mpg":  slices.Concat(pack, pack, []byte{0, 0, 1, 0xb9}),
 		"jpg":  withThumbnail(noisyJPEG(t, 3, 120), noisyJPEG(t, 4, 16)),
 		"png":  p.Bytes(),
 		"gif":  g.Bytes(),

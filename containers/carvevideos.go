@@ -1,6 +1,7 @@
 package containers
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 )
@@ -189,4 +190,112 @@ func (r *scanner) number(most int, keep bool) (n uint64, all, ok bool) {
 		n = n<<8 | uint64(b)
 	}
 	return n, n == 1<<(7*length)-1, true
+}
+
+// carveASF (WMV) believes the size that the file states of itself, in the header that
+// gives its properties.
+func carveASF(r *scanner) (carving, bool) {
+	var h [30]byte
+	if !r.full(h[:]) {
+		return carving{}, false
+	}
+	length, count := int64(binary.LittleEndian.Uint64(h[16:])), binary.LittleEndian.Uint32(h[24:])
+	if length < 100 || length > 16<<20 || count == 0 || count > 1024 || h[28] != 1 {
+		return carving{}, false
+	}
+	size := int64(0)
+	for range count {
+		var o [24]byte
+		begin := r.at
+		if !r.full(o[:]) {
+			return carving{}, false
+		}
+		n := int64(binary.LittleEndian.Uint64(o[16:]))
+		if n < 24 || begin+n > length {
+			return carving{}, false
+		}
+		if bytes.HasPrefix(o[:], []byte("\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c\x20\x53\x65")) && n >= 80 {
+			var p [24]byte
+			if !r.full(p[:]) {
+				return carving{}, false
+			}
+			size = int64(binary.LittleEndian.Uint64(p[16:]))
+		}
+		if !r.skip(begin + n - r.at) {
+			return carving{}, false
+		}
+	}
+	var data [16]byte
+	if size <= length || size > r.s.size-r.begin || !r.full(data[:]) || string(data[:4]) != "\x36\x26\xb2\x75" {
+		return carving{}, false
+	}
+	return carving{ext: "wmv", size: size, loose: true}, true
+}
+
+// carveFLV follows tags; each says at its end how long it was.
+func carveFLV(r *scanner) (carving, bool) {
+	var h [13]byte
+	if !r.full(h[:]) || h[3] != 1 || h[4]&^5 != 0 || binary.BigEndian.Uint32(h[5:]) != 9 || binary.BigEndian.Uint32(h[9:]) != 0 {
+		return carving{}, false
+	}
+	c, tags := carving{ext: "flv"}, 0
+	for r.at < maxVideo {
+		var t [11]byte
+		if !r.full(t[:]) || t[0] != 8 && t[0] != 9 && t[0] != 18 {
+			break
+		}
+		length := int64(t[1])<<16 | int64(t[2])<<8 | int64(t[3])
+		var end [4]byte
+		if !r.skip(length) || !r.full(end[:]) || int64(binary.BigEndian.Uint32(end[:])) != length+11 {
+			break
+		}
+		c.size, tags = r.at, tags+1
+	}
+	return c, tags >= 3
+}
+
+// carveMPEG follows the packs and packets of a program stream (ISO 13818-1, 2.5.3).
+func carveMPEG(r *scanner) (carving, bool) {
+	c, packets := carving{ext: "mpg"}, 0
+	for r.at < maxVideo {
+		var h [4]byte
+		if !r.full(h[:]) || h[0]|h[1] != 0 || h[2] != 1 {
+			break
+		}
+		ok := false
+		switch {
+		case h[3] == 0xba:
+			ok = r.pack()
+		case h[3] == 0xb9:
+			c.size = r.at
+			if b, err := r.Peek(4); err != nil || string(b) != "\x00\x00\x01\xba" {
+				return c, packets >= 2
+			}
+			ok = true
+		case h[3] >= 0xbb:
+			var n [2]byte
+			ok = r.full(n[:]) && r.skip(int64(binary.BigEndian.Uint16(n[:])))
+			packets++
+		}
+		if !ok {
+			break
+		}
+		c.size = r.at
+	}
+	return c, packets >= 4
+}
+
+// pack steps over the header of a pack, of MPEG-1 or MPEG-2.
+func (r *scanner) pack() bool {
+	b, ok := r.next()
+	switch {
+	case !ok:
+		return false
+	case b>>4 == 2:
+		return r.skip(7)
+	case b>>6 != 1 || !r.skip(8):
+		return false
+	}
+	b, ok = r.next()
+	return ok && r.skip(int64(b&7))
 }
