@@ -62,7 +62,7 @@ func quiet(int64, int64) {}
 
 func TestEWFHoldsTheDevice(t *testing.T) {
 	t.Parallel()
-	content := random(5_000_192, 3<<20+512)
+	content := random(2_500_096, 1<<20+512)
 	for _, args := range [][]string{
 		{"-f", "encase6", "-c", "best", "-d", "sha1"}, {"-f", "encase5", "-c", "none"}, {"-f", "ftk", "-c", "fast"}, {"-f", "linen6", "-c", "empty-block"},
 		{"-f", "smart", "-c", "fast"}, {"-f", "ewf", "-c", "fast"}, {"-f", "encase6", "-c", "fast", "-b", "2048"}, {"-f", "encase6", "-c", "fast", "-S", "1MiB"},

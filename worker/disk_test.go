@@ -101,7 +101,19 @@ func TestDiskImagesInTheCage(t *testing.T) {
 	if len(segments) < 3 {
 		t.Fatalf("%d segments", len(segments))
 	}
-	for _, files := range [][]string{{path}, segments} {
+	// An image of terabytes has hundreds of segments.
+	var split []string
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(raw); i += 8 << 10 {
+		split = append(split, filepath.Join(filepath.Dir(target), fmt.Sprintf("split.%03d", len(split)+1)))
+		if err := os.WriteFile(split[len(split)-1], raw[i:i+8<<10], 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, files := range [][]string{{path}, segments, split} {
 		got, facts, err := gone(t, p, files...)
 		if err != nil || len(got) != 3 {
 			t.Fatalf("%d files, %q, %v", len(got), facts.Notes, err)

@@ -34,10 +34,17 @@ func why(err error) string {
 	return err.Error()
 }
 
+// defaultFiles is as many as the segments of an image of several terabytes.
+const defaultFiles = 4096
+
 func limit(p Policy) error {
 	files := p.Files
 	if files == 0 {
-		files = 256
+		files = defaultFiles
+	}
+	var now unix.Rlimit
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &now); err == nil {
+		files = min(files, now.Max)
 	}
 	limits := []struct {
 		what  int

@@ -20,7 +20,7 @@ type Policy struct {
 	Exec     []string // programs that may be run in place of this one, read included; none: no program can be run
 	Memory   int64    // RLIMIT_DATA in bytes; 0 for no limit
 	Space    int64    // RLIMIT_AS in bytes; 0 for no limit
-	Files    uint64   // open descriptors; 0 for 256
+	Files    uint64   // open descriptors; 0 for 4096
 }
 
 // An Applied says which layers hold, in the words of the layer where one does not.
