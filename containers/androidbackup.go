@@ -30,7 +30,7 @@ func isAndroidBackup(head []byte, _ Part) bool {
 // compressed and encrypted or not.
 func openAndroidBackup(parts []Part, o Options) (Reader, error) {
 	r, size := whole(parts)
-	in := bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 1<<16)
+	in := bufio.NewReaderSize(&progressReader{r: io.NewSectionReader(r, 0, size), o: &o, total: size}, 1<<16)
 	var lines [4]string
 	for i := range lines {
 		if lines[i] = backupLine(in); lines[i] == "" {
@@ -44,7 +44,7 @@ func openAndroidBackup(parts []Part, o Options) (Reader, error) {
 	case "none":
 	case "AES-256":
 		var err error
-		if body, facts.Password, err = unlockBackup(in, version, o.Passwords); err != nil {
+		if body, facts.Password, err = unlockBackup(in, version, &o); err != nil {
 			return nil, err
 		}
 	default:
@@ -81,7 +81,7 @@ func backupHex(in *bufio.Reader) []byte {
 }
 
 // unlockBackup finds the password and returns the decrypted rest, and which it was.
-func unlockBackup(in *bufio.Reader, version int, passwords []string) (io.Reader, int, error) {
+func unlockBackup(in *bufio.Reader, version int, o *Options) (io.Reader, int, error) {
 	salt, checkSalt := backupHex(in), backupHex(in)
 	rounds, err := strconv.Atoi(backupLine(in))
 	iv, blob := backupHex(in), backupHex(in)
@@ -91,7 +91,8 @@ func unlockBackup(in *bufio.Reader, version int, passwords []string) (io.Reader,
 	if rounds > maxRounds {
 		return nil, 0, semblance.Errorf(semblance.MediaTooLarge, "the Android backup asks for %d rounds of key derivation; at most %d are made", rounds, maxRounds)
 	}
-	for i, password := range passwords {
+	for i, password := range o.Passwords {
+		o.progress(int64(i), int64(len(o.Passwords)))
 		key, iv, ok := backupKey(password, salt, checkSalt, iv, blob, rounds, version)
 		if ok {
 			b, err := aes.NewCipher(key)
@@ -101,7 +102,7 @@ func unlockBackup(in *bufio.Reader, version int, passwords []string) (io.Reader,
 			return &cbcReader{mode: cipher.NewCBCDecrypter(b, iv), r: in, padded: true}, i + 1, nil
 		}
 	}
-	return nil, 0, encrypted("the Android backup", len(passwords))
+	return nil, 0, encrypted("the Android backup", len(o.Passwords))
 }
 
 // backupKey decrypts the backup's own key with a password and checks it.

@@ -114,6 +114,22 @@ func whole(parts []Part) (io.ReaderAt, int64) {
 	return j, j.Size()
 }
 
+// A progressReader says how far it is. It stands under everything that can be read for a
+// minute before an entry comes: to skip content that is packed is to unpack it.
+type progressReader struct {
+	r        io.Reader
+	o        *Options
+	n, total int64
+}
+
+// Read tells and reads.
+func (p *progressReader) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	p.n += int64(n)
+	p.o.progress(p.n, max(p.total, p.n))
+	return n, err
+}
+
 // readAt reads exactly len(p) bytes.
 func readAt(r io.ReaderAt, p []byte, off int64) error {
 	n, err := r.ReadAt(p, off)

@@ -575,6 +575,17 @@ func filtered(t *testing.T, content string, command ...string) []byte {
 	return b
 }
 
+// TestSkippable begins with a frame that decoders skip, as some parallel packers write.
+func TestSkippable(t *testing.T) {
+	t.Parallel()
+	w, _ := zstd.NewWriter(nil)
+	b := append([]byte("\x50\x2a\x4d\x18\x04\x00\x00\x00abcd"), w.EncodeAll([]byte("content"), nil)...)
+	all, facts, err := list(t, "a.txt.zst", b, Options{})
+	if err != nil || facts.Format != "zstd" || all[0].content != "content" || all[0].err != nil {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
 func TestGzipTrailing(t *testing.T) {
 	t.Parallel()
 	b := makeGzip(t, "a.jpg", "content")

@@ -181,21 +181,6 @@ func (z *zipReader) ufdr(i int, out *origins, o *Options) {
 	}
 }
 
-// A progressReader says how far it is: a report can have gigabytes.
-type progressReader struct {
-	r        io.Reader
-	o        *Options
-	n, total int64
-}
-
-// Read tells and reads.
-func (p *progressReader) Read(b []byte) (int, error) {
-	n, err := p.r.Read(b)
-	p.n += int64(n)
-	p.o.progress(p.n, max(p.total, p.n))
-	return n, err
-}
-
 var backupName = regexp.MustCompile(`^[0-9a-f]{2}/[0-9a-f]{40}$`)
 
 // maxManifest bounds the memory of a Manifest.db: that of a million files has 600 MiB.

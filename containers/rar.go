@@ -24,6 +24,7 @@ func isRAR(head []byte, _ Part) bool {
 // they come in the order that pays, else in the archive's.
 type rarReader struct {
 	parts    rarParts
+	o        *Options
 	old      bool // RAR 4 and before: times of MS-DOS, and no check of passwords
 	password string
 	locked   bool // files are encrypted, and no password opens the first of them
@@ -48,7 +49,7 @@ func openRAR(parts []Part, o Options) (Reader, error) {
 	if err := readAt(parts[0].R, b[:], 0); err != nil {
 		return nil, damaged("the RAR header is cut short")
 	}
-	r := &rarReader{parts: parts, old: b[6] == 0, given: o.Passwords, facts: semblance.ContainerFacts{Format: "rar"}}
+	r := &rarReader{parts: rarParts{parts, &o}, o: &o, old: b[6] == 0, given: o.Passwords, facts: semblance.ContainerFacts{Format: "rar"}}
 	if err := r.unlock(o.Passwords); err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func (r *rarReader) options(password string) []rardecode.Option {
 // openWith opens the archive from its beginning.
 func (r *rarReader) openWith(password string) (c *rardecode.ReadCloser, err error) {
 	err = guard(func() error {
-		c, err = rardecode.OpenReader(r.parts[0].Name, r.options(password)...)
+		c, err = rardecode.OpenReader(r.parts.parts[0].Name, r.options(password)...)
 		return err
 	})
 	return c, err
@@ -100,6 +101,7 @@ func (r *rarReader) unlock(passwords []string) error {
 		return nil
 	}
 	for i, p := range passwords {
+		r.o.progress(int64(i), int64(len(passwords)))
 		if p != "" && r.opens(p, whole) {
 			r.password, r.facts.Password = p, i+1
 			return nil
@@ -174,7 +176,7 @@ func (r *rarReader) list(password string) []*rardecode.File {
 	}
 	var list []*rardecode.File
 	err := guard(func() (err error) {
-		list, err = rardecode.List(r.parts[0].Name, r.options(password)...)
+		list, err = rardecode.List(r.parts.parts[0].Name, r.options(password)...)
 		return err
 	})
 	if list = append([]*rardecode.File{}, list...); err != nil {
@@ -405,13 +407,16 @@ func (r *rarReader) Close() error {
 }
 
 // rarParts are the parts as the library wants them: files that are opened by name.
-type rarParts []Part
+type rarParts struct {
+	parts []Part
+	o     *Options
+}
 
 // Open opens a part.
 func (p rarParts) Open(name string) (fs.File, error) {
-	for _, part := range p {
+	for _, part := range p.parts {
 		if strings.EqualFold(part.Name, name) {
-			return &rarPart{io.NewSectionReader(part.R, 0, part.Size), part.Name}, nil
+			return &rarPart{io.NewSectionReader(part.R, 0, part.Size), part.Name, p.o}, nil
 		}
 	}
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
@@ -421,6 +426,15 @@ func (p rarParts) Open(name string) (fs.File, error) {
 type rarPart struct {
 	*io.SectionReader
 	name string
+	o    *Options
+}
+
+// Read says how far it is.
+func (p *rarPart) Read(b []byte) (int, error) {
+	n, err := p.SectionReader.Read(b)
+	at, _ := p.Seek(0, io.SeekCurrent)
+	p.o.progress(at, p.SectionReader.Size())
+	return n, err
 }
 
 // Close releases nothing.

@@ -69,6 +69,9 @@ func (p *sevenPipe) in(in, depth int) (io.Reader, error) {
 		return p.out(out, depth+1)
 	}
 	k, ok := p.f.packed[in]
+	if p.f.packed == nil {
+		k, ok = 0, true
+	}
 	if !ok || k >= len(p.f.streams) {
 		return nil, damaged("the directory of the 7z archive is damaged")
 	}
@@ -76,7 +79,7 @@ func (p *sevenPipe) in(in, depth int) (io.Reader, error) {
 	if at.start > p.s.size {
 		return nil, damaged("the packed data lie behind the end of the archive")
 	}
-	return io.NewSectionReader(p.s.r, at.start, at.end-at.start), nil
+	return &progressReader{r: io.NewSectionReader(p.s.r, at.start, at.end-at.start), o: p.s.o, total: at.end - at.start}, nil
 }
 
 func (p *sevenPipe) coder(c *sevenCoder, depth int) (io.Reader, error) {

@@ -3,13 +3,16 @@ package containers
 import (
 	"math"
 	"math/bits"
+
+	"semblance"
 )
 
 // A sevenFolder is data that are unpacked together, by one or more coders.
 type sevenFolder struct {
 	coders  []sevenCoder
 	bonds   map[int]int // from an input to the output that feeds it
-	packed  map[int]int // from an input to the packed stream that feeds it
+	packed  map[int]int // from an input to the packed stream that feeds it; nil: the only one
+	inputs  int         // how many packed streams
 	streams []span      // the packed streams, in the file
 	sizes   []int64     // of the outputs
 	main    int         // the output that is the result
@@ -46,6 +49,10 @@ func (f *sevenFolder) tells() bool {
 	}
 	return false
 }
+
+// maxSevenFiles bounds files and folders: a packed directory of a few kilobytes can state
+// any number of them.
+const maxSevenFiles = 2 << 20
 
 // A sevenParser reads the directory. After an error it reads zeros.
 type sevenParser struct {
@@ -104,8 +111,15 @@ func (p *sevenParser) number() uint64 {
 // count reads a number of things that each take at least a bit of what is left.
 func (p *sevenParser) count() int {
 	n := p.number()
-	if n > 8*uint64(len(p.b))+8 || n > math.MaxInt32 {
+	switch {
+	case n > 8*uint64(len(p.b))+8:
 		p.fail()
+		return 0
+	case n > maxSevenFiles:
+		if p.b = nil; p.err == nil {
+			p.err = semblance.Errorf(semblance.MediaTooLarge, "the directory of the 7z archive has more than %d entries; no more are read", maxSevenFiles).
+				WithHint("Unpack it on a machine of its own and scan the folder.")
+		}
 		return 0
 	}
 	return int(n)
@@ -233,11 +247,11 @@ func (p *sevenParser) folders(s *sevenStreams) {
 	packed := s.packed
 	for range n {
 		f := p.folder()
-		if p.err != nil || len(f.packed) > len(packed) {
+		if p.err != nil || f.inputs < 0 || f.inputs > len(packed) {
 			p.fail()
 			return
 		}
-		f.streams, packed = packed[:len(f.packed)], packed[len(f.packed):]
+		f.streams, packed = packed[:f.inputs], packed[f.inputs:]
 		s.folders = append(s.folders, f)
 	}
 	if p.byte() != 12 {
@@ -290,7 +304,12 @@ func (p *sevenParser) folder() (f sevenFolder) {
 		}
 		f.coders = append(f.coders, c)
 	}
-	f.bonds, f.packed, f.sizes = map[int]int{}, map[int]int{}, make([]int64, outs)
+	f.sizes = make([]int64, outs)
+	if n == 1 && ins == 1 { // nearly all: no maps for a million of them
+		f.inputs = 1
+		return f
+	}
+	f.bonds, f.packed = map[int]int{}, map[int]int{}
 	used := map[int]bool{}
 	for range outs - 1 {
 		in, out := p.count(), p.count()
@@ -311,6 +330,7 @@ func (p *sevenParser) folder() (f sevenFolder) {
 	}
 	for f.main = 0; used[f.main]; f.main++ {
 	}
+	f.inputs = rest
 	if f.main >= outs || len(f.bonds) != outs-1 || len(f.packed) != max(rest, 0) {
 		p.fail()
 	}

@@ -47,6 +47,7 @@ type sevenReader struct {
 	folders   []sevenFolder
 	order     []int32
 	at        int
+	o         *Options
 	passwords []string
 	proven    int // index of the password that opened something; -1
 	keys      map[string][]byte
@@ -62,7 +63,7 @@ type sevenReader struct {
 }
 
 func openSeven(parts []Part, o Options) (Reader, error) {
-	s := &sevenReader{passwords: o.Passwords, proven: -1, keys: map[string][]byte{}, open: -1, refused: map[int32]*semblance.Error{},
+	s := &sevenReader{o: &o, passwords: o.Passwords, proven: -1, keys: map[string][]byte{}, open: -1, refused: map[int32]*semblance.Error{},
 		facts: semblance.ContainerFacts{Format: "7z"}}
 	s.r, s.size = whole(parts)
 	if err := s.readHeader(); err != nil {
@@ -143,6 +144,7 @@ func (s *sevenReader) unpackHeader(p *sevenParser) ([]byte, error) {
 		return b, sentence(err, "the directory of the 7z archive is damaged")
 	}
 	for i := range s.passwords {
+		s.o.progress(int64(i), int64(len(s.passwords)))
 		if b, err := read(i); err == nil {
 			s.prove(i)
 			return b, nil
@@ -309,7 +311,8 @@ func (s *sevenReader) password(i int32) int {
 		}
 	}
 	first := slices.IndexFunc(s.files, func(f sevenFile) bool { return f.folder == i })
-	for _, k := range tries {
+	for n, k := range tries {
+		s.o.progress(int64(n), int64(len(tries)))
 		r, err := s.unpack(&s.folders[i], k)
 		if err != nil {
 			if semblance.CodeOf(err) != semblance.MediaDamaged {

@@ -2,6 +2,7 @@ package containers
 
 import (
 	"bytes"
+	"hash/crc32"
 	"os"
 	"strings"
 	"testing"
@@ -168,6 +169,19 @@ func TestWindows(t *testing.T) {
 	}
 	if _, err := newLZMA2(nil, 40); code(t, err) != semblance.MediaTooLarge {
 		t.Errorf("lzma2: %v", err)
+	}
+}
+
+// TestSevenEntries states more files than a directory is read with.
+func TestSevenEntries(t *testing.T) {
+	t.Parallel()
+	header := append([]byte{1, 5, 0xe0, 0, 0, 0x40}, make([]byte, 1<<20)...) // 4 million files
+	var b []byte
+	b = le.AppendUint64(le.AppendUint64(b, 0), uint64(len(header)))
+	b = le.AppendUint32(b, crc32.ChecksumIEEE(header))
+	b = append(le.AppendUint32([]byte(sevenMagic+"\x00\x04"), crc32.ChecksumIEEE(b)), b...)
+	if _, _, err := list(t, "a.7z", append(b, header...), Options{}); code(t, err) != semblance.MediaTooLarge {
+		t.Error(err)
 	}
 }
 

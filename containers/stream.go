@@ -83,7 +83,8 @@ func (c compression) opener() func([]Part, Options) (Reader, error) {
 		r, size := whole(parts)
 		s := &stream{facts: semblance.ContainerFacts{Format: c.format}}
 		s.entry = semblance.Entry{Name: []byte(streamName(p.Name)), Kind: semblance.EntryFile, Size: -1, Offset: -1}
-		u, err := c.open(bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 1<<16), s)
+		in := &progressReader{r: io.NewSectionReader(r, 0, size), o: &o, total: size}
+		u, err := c.open(bufio.NewReaderSize(in, 1<<16), s)
 		if err != nil {
 			return nil, streamError(c.format, err)
 		}

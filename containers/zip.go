@@ -67,6 +67,7 @@ type zipReader struct {
 	refs      []zipRef
 	order     []int32
 	at        int
+	o         *Options
 	passwords zipPasswords
 	facts     semblance.ContainerFacts
 	names     nameNotes
@@ -171,7 +172,7 @@ func (h *zipHeader) fullName() []byte {
 
 func openZip(parts []Part, o Options) (Reader, error) {
 	parts = zipOrder(parts)
-	z := &zipReader{facts: semblance.ContainerFacts{Format: "zip"}, passwords: zipPasswords{list: o.Passwords}}
+	z := &zipReader{o: &o, facts: semblance.ContainerFacts{Format: "zip"}, passwords: zipPasswords{list: o.Passwords}}
 	z.r, z.size = whole(parts)
 	for n := int64(0); len(parts) > 0; parts = parts[1:] {
 		z.starts = append(z.starts, n)
@@ -213,8 +214,12 @@ func (z *zipReader) header(i int) zipHeader {
 	return h
 }
 
+// name is the name of an entry, without reading the rest: it is asked for again and again
+// while a million are sorted.
 func (z *zipReader) name(i int) []byte {
-	h := z.header(i)
+	b := z.dir[z.refs[i].dir:]
+	n, m := int(le.Uint16(b[28:])), int(le.Uint16(b[30:]))
+	h := zipHeader{name: b[zipRecord : zipRecord+n], extra: b[zipRecord+n : zipRecord+n+m]}
 	return h.fullName()
 }
 

@@ -63,7 +63,8 @@ type zipKey func() (r io.Reader, end func() error)
 // unlock finds the password of the entry.
 func (z *zipReader) unlock(l zipLock, method uint16) (zipKey, bool) {
 	var fallback zipKey
-	for _, i := range z.passwords.order() {
+	for n, i := range z.passwords.order() {
+		z.o.progress(int64(n), int64(len(z.passwords.list)))
 		key := z.key(l, z.passwords.list[i])
 		if key == nil {
 			continue
