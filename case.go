@@ -73,6 +73,32 @@ type Item struct {
 	Code     Code       `json:"code,omitempty"`
 	Reason   string     `json:"reason,omitempty"` // a sentence
 	Plan     string     `json:"plan,omitempty"`   // fingerprint of the Plan it was last examined under
+	ItemDetails
+}
+
+// ItemDetails are what only some items have: those of containers, and containers.
+type ItemDetails struct {
+	Times   []FileTime `json:"times,omitempty"`   // as the container keeps them; Modified is zero where its zone is not known
+	Deleted bool       `json:"deleted,omitempty"` // the file system no longer lists it, or it was carved
+	Carved  bool       `json:"carved,omitempty"`  // found by its signature alone
+	Offset  *int64     `json:"offset,omitempty"`  // of its first byte in the container, of an image in the imaged device
+	Opened  *Opened    `json:"opened,omitempty"`  // of a container
+}
+
+// Empty reports whether there is nothing in it.
+func (d *ItemDetails) Empty() bool {
+	return len(d.Times) == 0 && !d.Deleted && !d.Carved && d.Offset == nil && d.Opened == nil
+}
+
+// OpenState says how far opening has come.
+func (d *ItemDetails) OpenState() OpenState {
+	switch {
+	case d.Opened == nil:
+		return NotOpened
+	case d.Opened.Complete:
+		return WholeOpened
+	}
+	return HalfOpened
 }
 
 // An ItemState is what a resumed scan needs to know of an item: whether the file
@@ -86,6 +112,7 @@ type ItemState struct {
 	Status   ItemStatus
 	Code     Code
 	Plan     string
+	Opened   OpenState
 }
 
 // A Tally counts what is recorded of an exhibit, each finding once for every item

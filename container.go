@@ -1,5 +1,10 @@
 package semblance
 
+import (
+	"os"
+	"strings"
+)
+
 // A container is an item that holds files: an archive, a disk image, a document, a
 // mailbox, a database, a cache of thumbnails. What it holds are entries; each becomes an
 // item whose path is that of the container, "//" and the entry's name, however deep
@@ -75,4 +80,59 @@ type ContainerFacts struct {
 	// partitions have a file system that is not read". In a fixed order.
 	Notes    []string `json:"notes,omitempty"`
 	Password int      `json:"password,omitempty"` // from 1: which of the passwords opened it; 0: none was needed
+}
+
+// A ContainerFile is one of the files a container lies in, open for reading.
+type ContainerFile struct {
+	Name string // base name, as in the exhibit
+	File *os.File
+}
+
+// An Opened is what opening an item as a container gave.
+type Opened struct {
+	ContainerFacts
+	Entries  int64  `json:"entries"`          // items made of it
+	Complete bool   `json:"complete"`         // nothing is left to be done; false while it is open, and after an interruption
+	Code     Code   `json:"code,omitempty"`   // why it ended before its end
+	Reason   string `json:"reason,omitempty"` // the same as a sentence
+}
+
+// An OpenState says how far the opening of an item as a container has come.
+type OpenState int
+
+// The states.
+const (
+	NotOpened  OpenState = iota // it is no container
+	HalfOpened                  // it was being opened when the scan ended
+	WholeOpened
+)
+
+// Below counts the items recorded inside a container, however deep.
+type Below struct {
+	Items      int64
+	Containers int64
+	ByStatus   map[ItemStatus]int64
+	Errors     map[Code]int64 // of failed ones
+	Plans      []string       // different plans they were examined under
+	HalfOpen   int64          // containers among them that were being opened when the scan ended
+	Transient  int64          // failed for a reason that may have passed
+}
+
+// MayHold reports whether a file may be a container, from its first bytes (as many as 64
+// KiB) and its last (as many as 4 KiB). Only the worker knows; this spares it the question
+// about pictures, videos and programs that plainly hold nothing.
+func MayHold(head, tail []byte) bool {
+	if len(head) < 16 {
+		return false
+	}
+	for _, magic := range []string{"\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "GIF8", "BM", "II*\x00", "MM\x00*", "\x7fELF", "MZ", "\x1aE\xdf\xa3", "ID3", "OggS", "fLaC"} {
+		if strings.HasPrefix(string(head[:16]), magic) {
+			return false
+		}
+	}
+	if at := string(head[4:8]); at == "ftyp" || at == "moov" || at == "mdat" || at == "wide" {
+		return false
+	}
+	riff := string(head[:4]) == "RIFF"
+	return !riff
 }

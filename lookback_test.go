@@ -88,7 +88,7 @@ func (r *lookbackRig) scan(x oldExhibit) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	s := scan.Scanner{Examiner: r.Engine, Store: r.store, Plans: r.store, Media: r.store, Audit: r.store}
+	s := scan.Scanner{Examiner: r.Engine, Store: r.store, Record: r.store, Plans: r.store, Media: r.store, Audit: r.store}
 	sum, err := s.Run(r.t.Context(), scan.Options{Plan: plan, Actor: tester, Label: x.label, Root: x.root, Lanes: 2})
 	if err != nil || !sum.Complete {
 		r.t.Fatalf("scan %s: %+v, %v", x.label, sum, err)

@@ -146,6 +146,9 @@ func (e *Engine) planSignals(ctx context.Context, p *Plan) error {
 }
 
 // fingerprint digests everything that findings depend on besides the media.
+// examined is 1 since containers are opened.
+const examined = 1
+
 func (p *Plan) fingerprint() string {
 	cols := slices.Clone(p.Collections)
 	for i := range cols {
@@ -166,7 +169,8 @@ func (p *Plan) fingerprint() string {
 		P []ProviderSpec `json:",omitempty"`
 		V []hashing.Algorithm
 		M int // what is read of metadata: embedded pictures are compared, too
-	}{cols, p.Engines, p.Hashes, p.Top, p.Case.Number, p.MinFace, p.MinScore, p.Providers, p.Videos, MetadataReader})
+		X int // what is made of an item: raised when more is, so that exhibits are gone through again
+	}{cols, p.Engines, p.Hashes, p.Top, p.Case.Number, p.MinFace, p.MinScore, p.Providers, p.Videos, MetadataReader, examined})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
 }

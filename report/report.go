@@ -104,6 +104,7 @@ type itemLine struct {
 	Origin   *origin.Origin       `json:"origin,omitempty"` // what the path says of the application that made or kept it
 	// Embedded are the pictures within the metadata, by their digests.
 	Embedded []embeddedLine `json:"embedded,omitempty"`
+	semblance.ItemDetails
 	// Providers are what programs of the agency stated of the picture: statements, not
 	// findings.
 	Providers []semblance.ProviderRun `json:"providers,omitempty"`
@@ -227,6 +228,7 @@ func embeddedOf(e *semblance.EmbeddedPicture) embeddedLine {
 
 func lineOf(r Row) itemLine {
 	l := itemLine{Event: "item", Exhibit: r.Exhibit, Path: r.Item.Path, Size: r.Item.Size, Status: r.Item.Status, Code: r.Item.Code, Reason: r.Item.Reason}
+	l.ItemDetails = r.Item.ItemDetails
 	if !r.Item.Modified.IsZero() {
 		l.Modified = r.Item.Modified.UTC().Format(time.RFC3339Nano)
 	}

@@ -14,6 +14,7 @@ type EventKind string
 // The kinds.
 const (
 	EventItem          EventKind = "item"
+	EventContainer     EventKind = "container" // a container has come to its end
 	EventHit           EventKind = "hit"
 	EventNearMatch     EventKind = "near-match"
 	EventCandidate     EventKind = "candidate"
@@ -39,6 +40,7 @@ type Event struct {
 	Hit           *semblance.Hit           `json:"-"`
 	NearMatch     *semblance.NearMatch     `json:"-"`
 	Candidate     *semblance.Candidate     `json:"-"`
+	Opened        *semblance.Opened        `json:"opened,omitempty"` // of a container that has come to its end
 	Contradiction *semblance.Contradiction `json:"-"`
 	Summary       *Summary                 `json:"-"`
 }
@@ -90,8 +92,10 @@ type Summary struct {
 	KnownGood      int64             `json:"known_good"`
 	Unsupported    int64             `json:"unsupported"`
 	Failed         int64             `json:"failed"`
-	Media          int64             `json:"media"` // different contents in the exhibit
-	Bytes          int64             `json:"bytes"` // read in this run
+	Media          int64             `json:"media"`      // different contents in the exhibit
+	Containers     int64             `json:"containers"` // of the items seen, those that hold others
+	Opened         int64             `json:"opened"`     // of those, gone through in this run
+	Bytes          int64             `json:"bytes"`      // read in this run
 	Decoded        int64             `json:"decoded"`
 	Partial        int64             `json:"partial"` // pictures of which only a part could be decoded
 	Faces          int64             `json:"faces"`
@@ -164,6 +168,13 @@ func (p Progress) String() string {
 // events makes the events of one committed result.
 func (r *result) events() []Event {
 	it := r.record.Item
+	if r.closes != nil {
+		ev := Event{Event: EventContainer, Path: it.Path, Status: r.status, Opened: it.Opened}
+		if r.status == semblance.ItemFailed {
+			return []Event{ev, {Event: EventError, Path: it.Path, Code: it.Code, Reason: it.Reason}}
+		}
+		return []Event{ev}
+	}
 	ev := Event{Event: EventItem, Path: it.Path, Status: r.status, Size: it.Size, Code: it.Code, Reason: it.Reason}
 	if it.SHA256 != nil {
 		ev.SHA256 = it.SHA256.String()

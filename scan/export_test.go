@@ -14,3 +14,9 @@ func (s *Scanner) SetDigest(f func(context.Context, io.Reader) (hashing.Digests,
 
 // Escape is how a file's name is recorded.
 func Escape(name string) string { return escape(name) }
+
+// EntryName is how the name of an entry is recorded.
+func EntryName(name []byte) string { return entryName(name) }
+
+// SetFree sets what a container may hold whatever its size.
+func (s *Scanner) SetFree(n int64) { s.free = n }

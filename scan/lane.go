@@ -15,7 +15,6 @@ import (
 
 // A result is what became of one item, waiting for its turn to be stored.
 type result struct {
-	seq      int64
 	record   semblance.ItemRecord
 	status   semblance.ItemStatus // of this run
 	media    *semblance.Media
@@ -23,51 +22,134 @@ type result struct {
 	write    bool             // false: nothing to store (unchanged)
 	known    semblance.SHA256 // of an unchanged item
 	same     bool             // the file is as an earlier run recorded it
+	held     bool             // the file is ours, and nobody changes it
 	read     int64
 	decoded  bool
 	err      error // about the run, not the item
+
+	prior *semblance.ItemState // what earlier runs recorded; nil: nothing
+
+	opens       bool             // the item of a container, stored before those inside of it
+	closes      *slot            // the same once more, after them: made from this slot when that is stored
+	below       *semblance.Below // of an unchanged container: what is recorded inside of it
+	belowFailed []semblance.Item
 }
 
 // A job is one item to examine.
 type job struct {
-	seq int64
 	found
+	entry   *semblance.Entry     // of a container; nil: a file of the exhibit
+	content *content             // of an entry that has to be read
+	within  *expansion           // of an entry
+	below   *semblance.Below     // of an entry that is a container, when it is known
+	prior   *semblance.ItemState // what is recorded of an entry
+	asked   bool                 // prior is what the record says
 }
 
-// item does all the work of one item. A panic is an error of the run, with its
-// stack: an item must never disappear silently.
-func (r *run) item(ctx context.Context, j job) (res *result) {
+// work fills a slot. A panic is an error of the run, with its stack: an item must never
+// disappear silently.
+func (r *run) work(ctx context.Context, s *slot) {
+	res := &result{status: semblance.ItemNew, write: true}
 	defer func() {
 		if p := recover(); p != nil {
-			res = &result{seq: j.seq, err: semblance.Errorf(semblance.Internal, "examining %q stopped unexpectedly", j.path).
+			res = &result{err: semblance.Errorf(semblance.Internal, "examining %q stopped unexpectedly", s.path).
 				WithCause(errors.New(string(debug.Stack())))}
 		}
+		s.fill(res)
 	}()
-	res = &result{seq: j.seq, status: semblance.ItemNew, write: true}
-	it := &res.record.Item
-	*it = semblance.Item{Exhibit: r.exhibit.ID, Path: j.path, Status: semblance.ItemNew, Plan: r.Plan.Fingerprint}
-	describe(it, j.info)
-	prior, known := r.prior[j.path]
+	f := r.item(ctx, s, res)
 	switch {
-	case j.fail != nil:
-		res.fail(j.fail)
-	case j.skip != nil:
-		res.set(semblance.ItemUnsupported, j.skip.Code, j.skip.Msg)
-	default:
-		res.same = known && unchanged(prior, it)
-		if res.same && prior.Plan == r.Plan.Fingerprint && !again(prior.Code) {
-			res.status, res.write, res.known = semblance.ItemUnchanged, false, prior.SHA256
-			if prior.Status == semblance.ItemFailed {
-				res.err = r.stillFailed(ctx, prior, res)
-			}
-			return res
+	case f == nil:
+		s.content.release()
+	case res.err != nil || !r.expand(ctx, s, f, res):
+		f.Close()
+		s.content.release()
+	}
+}
+
+// item does all the work of one item, but for what is inside of it. It returns the file
+// when that may be a container that is to be opened; the caller closes it.
+func (r *run) item(ctx context.Context, s *slot, res *result) *os.File {
+	it := &res.record.Item
+	*it = semblance.Item{Exhibit: r.exhibit.ID, Path: s.path, Status: semblance.ItemNew, Plan: r.Plan.Fingerprint}
+	s.describe(it)
+	prior, known, err := r.recorded(ctx, s)
+	if err != nil {
+		res.err = err
+		return nil
+	}
+	if known {
+		res.prior = &prior
+	}
+	defer func() {
+		if res.status == semblance.ItemFailed && it.SHA256 == nil && prior.SHA256 != (semblance.SHA256{}) {
+			res.write = false // what was recorded when it could be read, with what was found in it, is kept
 		}
-		res.err = r.examine(ctx, j, prior, res)
+	}()
+	switch {
+	case s.fail != nil:
+		res.fail(s.fail)
+		return nil
+	case s.skip != nil:
+		res.set(semblance.ItemUnsupported, s.skip.Code, s.skip.Msg)
+		return nil
 	}
-	if res.status == semblance.ItemFailed && it.SHA256 == nil && prior.SHA256 != (semblance.SHA256{}) {
-		res.write = false // what was recorded when it could be read, with what was found in it, is kept
+	res.same, res.held = known && s.unchanged(prior, it), s.entry != nil
+	if res.same && prior.Plan == r.Plan.Fingerprint && !r.retry(prior.Code) {
+		res.status, res.write, res.known = semblance.ItemUnchanged, false, prior.SHA256
+		if prior.Status == semblance.ItemFailed && prior.Opened == semblance.NotOpened {
+			res.err = r.stillFailed(ctx, prior, res)
+		}
+		return r.reopen(ctx, s, prior, res)
 	}
-	return res
+	f, err := s.open()
+	if err != nil {
+		res.fail(unreadable("file", err))
+		return nil
+	}
+	res.err = r.examine(ctx, f, prior, res)
+	if s.content != nil && s.content.err != nil && res.err == nil {
+		why := s.content.err
+		res.set(semblance.ItemFailed, why.Code, why.Msg+"; what could be read of it was examined")
+	}
+	return f
+}
+
+// recorded returns what is recorded of the item.
+func (r *run) recorded(ctx context.Context, s *slot) (semblance.ItemState, bool, error) {
+	switch {
+	case s.prior != nil:
+		return *s.prior, true, nil
+	case s.asked || r.before == 0:
+		return semblance.ItemState{}, false, nil
+	}
+	return r.Record.ItemState(ctx, r.exhibit.ID, s.path)
+}
+
+// describe copies what the file system, or the container, says of the item.
+func (j *job) describe(it *semblance.Item) {
+	e := j.entry
+	if e == nil {
+		describe(it, j.info)
+		return
+	}
+	it.Size, it.Modified, it.Inode = max(0, e.Size), modified(e.Times), e.Inode
+	if j.content != nil {
+		it.Size = j.content.size
+	}
+	it.Times, it.Deleted, it.Carved = e.Times, e.Deleted, e.Carved
+	if e.Offset >= 0 {
+		it.Offset = &e.Offset
+	}
+}
+
+// unchanged reports whether the item is as it was recorded. An entry is when its container
+// is the same bytes.
+func (j *job) unchanged(p semblance.ItemState, it *semblance.Item) bool {
+	if j.entry != nil {
+		return j.within.same && p.SHA256 != semblance.SHA256{}
+	}
+	return unchanged(p, it)
 }
 
 // stillFailed says again what an earlier run recorded of a file that has not
@@ -114,7 +196,7 @@ func unchanged(p semblance.ItemState, it *semblance.Item) bool {
 // this machine or the moment, not about the file.
 func again(c semblance.Code) bool {
 	switch c {
-	case "", semblance.MediaUnsupported, semblance.MediaDamaged, semblance.MediaTooLarge:
+	case "", semblance.MediaUnsupported, semblance.MediaDamaged, semblance.MediaTooLarge, semblance.MediaEncrypted:
 		return false
 	}
 	return true
@@ -123,13 +205,18 @@ func again(c semblance.Code) bool {
 // fail records the item as failed.
 func (res *result) fail(why *semblance.Error) { res.set(semblance.ItemFailed, why.Code, why.Msg) }
 
-func (r *run) examine(ctx context.Context, j job, prior semblance.ItemState, res *result) error {
-	f, err := openRegular(j.os)
-	if err != nil {
-		res.fail(unreadable("file", err))
-		return nil
+// open opens the item for reading.
+func (j *job) open() (*os.File, error) {
+	if j.entry == nil {
+		return openRegular(j.os)
 	}
-	defer f.Close()
+	if j.content == nil {
+		return nil, errors.New("the entry was not read")
+	}
+	return j.content.take(), nil
+}
+
+func (r *run) examine(ctx context.Context, f *os.File, prior semblance.ItemState, res *result) error {
 	for try := 0; ; try++ {
 		digests, known, err := r.digestsOf(ctx, f, prior, res)
 		if err != nil || res.status == semblance.ItemFailed {
@@ -188,6 +275,9 @@ func changedWhile(what string) *semblance.Error {
 
 // stands reports whether an open file is still as the item describes it.
 func (res *result) stands(f *os.File) bool {
+	if res.held {
+		return true
+	}
 	info, err := f.Stat()
 	if err != nil {
 		return false
@@ -232,7 +322,9 @@ func (r *run) read(ctx context.Context, f *os.File, res *result) (hashing.Digest
 		if err != nil {
 			return hashing.Digests{}, unreadable("file", err), nil
 		}
-		describe(&res.record.Item, before)
+		if !res.held {
+			describe(&res.record.Item, before)
+		}
 		if _, err := f.Seek(0, 0); err != nil {
 			return hashing.Digests{}, unreadable("file", err), nil
 		}

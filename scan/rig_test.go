@@ -66,7 +66,7 @@ func (a *analyzer) Analyze(_ context.Context, f *os.File, req semblance.AnalyzeR
 		return semblance.Analysis{}, err
 	}
 	var p picture
-	if json.Unmarshal(b, &p) != nil {
+	if bytes.HasPrefix(b, []byte(boxMagic)) || json.Unmarshal(b, &p) != nil {
 		return semblance.Analysis{}, semblance.Errorf(semblance.MediaUnsupported, "not a picture")
 	}
 	if p.Fail != "" {
@@ -109,6 +109,7 @@ type rig struct {
 	engine   *semblance.Engine
 	store    *store.Store
 	analyzer *analyzer
+	opener   *opener
 }
 
 // openRig opens a data folder and, where it is new, fills it.
@@ -121,13 +122,13 @@ func openRig(ctx context.Context, data string) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rig{store: s, analyzer: &analyzer{}}
+	r := &rig{store: s, analyzer: &analyzer{}, opener: &opener{}}
 	limits := semblance.DefaultLimits()
 	limits.Bytes = 10_000
 	r.engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Staging: s, Entries: s, Media: s, Requests: s, Categories: s, Audit: s, Objects: folder,
 		Vectors: index.NewFlat(), Hashes: index.NewHashes(), Analyzer: r.analyzer, Limits: limits,
 		CheckEngine: func(context.Context, semblance.EngineName) error { return nil }})
-	r.Scanner = scan.Scanner{Examiner: r.engine, Store: s, Plans: s, Media: s, Audit: s}
+	r.Scanner = scan.Scanner{Examiner: r.engine, Store: s, Record: s, Plans: s, Media: s, Audit: s, Opener: r.opener}
 	if _, err := s.Case(ctx, "C1"); err == nil {
 		return r, nil
 	}

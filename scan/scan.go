@@ -27,12 +27,26 @@ type Store interface {
 	OpenExhibit(ctx context.Context, x semblance.Exhibit, ev semblance.AuditEvent) (semblance.Exhibit, bool, error)
 	// ReleaseExhibit gives the lease back.
 	ReleaseExhibit(id semblance.ExhibitID)
-	// ItemIndex returns what is recorded of every item of an exhibit, by path.
-	ItemIndex(ctx context.Context, id semblance.ExhibitID) (map[string]semblance.ItemState, error)
 	// Tally counts what is recorded of an exhibit.
 	Tally(ctx context.Context, c semblance.CaseID, x semblance.ExhibitID) (semblance.Tally, error)
 	// CommitItems stores records in one transaction, in order.
 	CommitItems(ctx context.Context, c semblance.CaseID, x semblance.ExhibitID, records []semblance.ItemRecord, collections []semblance.CollectionID) error
+}
+
+// A Record is what earlier runs, and this one, have recorded of an exhibit; *store.Store is
+// one. It is asked item by item, so that memory does not grow with the exhibit.
+type Record interface {
+	// ItemCount counts the items of an exhibit.
+	ItemCount(ctx context.Context, id semblance.ExhibitID) (int64, error)
+	// ItemState returns what is recorded of an item; false when nothing is.
+	ItemState(ctx context.Context, id semblance.ExhibitID, path string) (semblance.ItemState, bool, error)
+	// FirstItem returns the path of the item that counts as the first of its media: that
+	// has status new. It is empty when there is none.
+	FirstItem(ctx context.Context, id semblance.ExhibitID, sum semblance.SHA256) (string, error)
+	// Below counts the items recorded inside a container, and FailedBelow lists those that
+	// failed, the container among them.
+	Below(ctx context.Context, id semblance.ExhibitID, container string, transient func(semblance.Code) bool) (semblance.Below, error)
+	FailedBelow(ctx context.Context, id semblance.ExhibitID, container string) ([]semblance.Item, error)
 }
 
 // A PlanStore remembers what the media of exhibits were compared with, so that they can be
@@ -44,32 +58,39 @@ type PlanStore interface {
 	EndPlan(ctx context.Context, id semblance.ExhibitID, p *semblance.Plan, complete bool) error
 }
 
-// A Scanner scans folders.
+// A Scanner scans folders and what lies in containers.
 type Scanner struct {
 	Examiner Examiner
 	Store    Store
+	Record   Record               // usually the same store
 	Plans    PlanStore            // usually the same store
 	Media    semblance.MediaStore // usually the same store
 	Audit    semblance.AuditLog   // usually the same store
+	Opener   Opener               // of containers; nil: none is opened
+	Spool    string               // folder for what containers hold, while it is examined; empty is the system's for temporary files
 	// Now tells the time. nil is time.Now.
 	Now func() time.Time
 
+	free   int64                                                     // beyond Expansion; 0 is freeExpansion
 	digest func(context.Context, io.Reader) (hashing.Digests, error) // nil is hashing.Digest; tests look in between
 }
 
 // Options are what one run may be told. Plan, Label and Root are needed.
 type Options struct {
-	Plan     *semblance.Plan
-	Actor    semblance.Actor
-	Label    string // of the exhibit
-	Serial   string
-	Acquirer string
-	Root     string        // folder or file
-	Source   string        // recorded as the exhibit's source; empty is Root made absolute
-	Lanes    int           // files examined at once; 0 is the number of cores
-	First    time.Duration // stop taking new files after this long; 0 is never
-	Event    func(Event)   // called in the order of the walk, from one goroutine
-	Progress func(Progress)
+	Plan      *semblance.Plan
+	Actor     semblance.Actor
+	Label     string // of the exhibit
+	Serial    string
+	Acquirer  string
+	Root      string        // folder or file
+	Source    string        // recorded as the exhibit's source; empty is Root made absolute
+	Passwords []string      // tried on what is encrypted
+	Depth     int           // containers in containers that are opened; 0 is DefaultDepth
+	Expansion int64         // how many times its size a container may hold, in bytes; 0 is DefaultExpansion
+	Lanes     int           // files examined at once; 0 is the number of cores
+	First     time.Duration // stop taking new files after this long; 0 is never
+	Event     func(Event)   // called in the order of the walk, from one goroutine
+	Progress  func(Progress)
 }
 
 // pending is how many results may wait for an earlier one: enough that one slow
@@ -108,10 +129,12 @@ type run struct {
 	*Scanner
 	Options
 	exhibit semblance.Exhibit
-	prior   map[string]semblance.ItemState
-	seen    map[semblance.SHA256]string // media of the exhibit and the item that counts as its first
-	stored  map[semblance.SHA256]bool   // media written by this run
+	before  int64                       // items recorded by earlier runs
+	seen    map[semblance.SHA256]string // of what is not committed yet: media and the item that counts as its first, "" where that lost it
+	stored  map[semblance.SHA256]bool   // media written by this run, as far as they are remembered
 	flight  flight
+	line    *line
+	stopped atomic.Bool // by First
 	started time.Time
 	sum     Summary
 	totals  struct{ items, bytes, done, doneBytes, findings atomic.Int64 }
@@ -122,6 +145,12 @@ func (s *Scanner) begin(ctx context.Context, o Options) (*run, error) {
 	r := &run{Scanner: s, Options: o, seen: map[semblance.SHA256]string{}, stored: map[semblance.SHA256]bool{}, flight: flight{calls: map[semblance.SHA256]*call{}}}
 	if r.Lanes <= 0 {
 		r.Lanes = runtime.NumCPU()
+	}
+	if r.Depth <= 0 {
+		r.Depth = DefaultDepth
+	}
+	if r.Expansion <= 0 {
+		r.Expansion = DefaultExpansion
 	}
 	if r.Label == "" {
 		return nil, semblance.Errorf(semblance.Invalid, "an exhibit needs a label").WithHint("Give --exhibit LABEL, such as the number on the evidence bag.")
@@ -140,22 +169,22 @@ func (s *Scanner) begin(ctx context.Context, o Options) (*run, error) {
 	r.sum = Summary{Case: o.Plan.Case.Number, Exhibit: o.Label, Errors: map[string]int{}, FacesRan: len(o.Plan.Engines) > 0, NotCompared: o.Plan.Warnings}
 	x := semblance.Exhibit{ID: semblance.ExhibitID(semblance.NewID()), Case: o.Plan.Case.ID, Label: o.Label, Source: r.Source,
 		Serial: o.Serial, Acquirer: o.Acquirer, Created: r.started.UTC().Truncate(time.Millisecond)}
+	if s.Spool != "" {
+		if err := os.MkdirAll(s.Spool, 0o700); err != nil {
+			return nil, semblance.Errorf(semblance.Unavailable, "the folder for what containers hold cannot be made").WithCause(err)
+		}
+	}
 	x, _, err := s.Store.OpenExhibit(ctx, x, r.audit("scan.start"))
 	if err != nil {
 		return nil, err
 	}
 	r.exhibit = x
 	if err = s.Plans.BeginPlan(ctx, x.ID, r.Plan); err == nil {
-		r.prior, err = s.Store.ItemIndex(ctx, x.ID)
+		r.before, err = s.Record.ItemCount(ctx, x.ID)
 	}
 	if err != nil {
 		s.Store.ReleaseExhibit(x.ID)
 		return nil, err
-	}
-	for path, p := range r.prior {
-		if p.Status == semblance.ItemNew {
-			r.seen[p.SHA256] = path
-		}
 	}
 	return r, nil
 }

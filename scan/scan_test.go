@@ -1,6 +1,7 @@
 package scan_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"os"
@@ -17,8 +18,8 @@ import (
 	"semblance/scan"
 )
 
-// TestStatuses: every item is told once, in byte order of the paths, with what
-// became of it, and the counts add up.
+// TestStatuses: every item is told once, what pays first and else in byte order of the
+// paths, with what became of it, and the counts add up.
 func TestStatuses(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -41,11 +42,16 @@ func TestStatuses(t *testing.T) {
 		want = append(want, "many/"+string(rune('0'+i/10))+string(rune('0'+i%10))+".jpg "+[]string{"new", "duplicate"}[i%2])
 	}
 	want = append(want, "notes.jpg unsupported", `odd\xff\x0aname new`, "pipe unsupported", "too large.jpg failed", "z/broken again.jpg failed")
+	slices.SortStableFunc(want, func(a, b string) int {
+		return semblance.Urgency(a[:strings.LastIndex(a, " ")]) - semblance.Urgency(b[:strings.LastIndex(b, " ")])
+	})
 	if got := out.statuses(); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if !slices.IsSortedFunc(out.events[:len(out.events)-1], func(a, b scan.Event) int { return strings.Compare(a.Path, b.Path) }) {
-		t.Error("events are not in byte order of the paths")
+	if !slices.IsSortedFunc(out.events[:len(out.events)-1], func(a, b scan.Event) int {
+		return cmp.Or(semblance.Urgency(a.Path)-semblance.Urgency(b.Path), strings.Compare(a.Path, b.Path))
+	}) {
+		t.Error("events are not in the order of work")
 	}
 	s := out.Summary
 	if s.Seen != int64(len(want)) || s.New != 14 || s.Duplicate != 11 || s.KnownGood != 2 || s.Unsupported != 5 || s.Failed != 3 || s.Unchanged != 0 || s.Reconcile() != nil {

@@ -12,64 +12,106 @@ import (
 // errFirst ends the walk when the time of Options.First has passed.
 var errFirst = semblance.Errorf(semblance.Canceled, "the time given with --first has passed")
 
-// run walks, examines and stores. Three kinds of goroutine: the walk, which
-// numbers items; the lanes; and this one, which stores results in the order of
-// their numbers. slots bounds how far the walk may be ahead of the store.
+// run walks, examines and stores. The walk makes slots, in the order of the exhibit; the
+// lanes fill them; containers make slots of their own; and this goroutine stores what is in
+// the slots, in their order. How far the walk may be ahead of the store is bounded.
 func (r *run) run(ctx context.Context) error {
-	var wg, counting sync.WaitGroup
+	var lanes, counting sync.WaitGroup
 	defer counting.Wait() // nothing of the exhibit is open when Run returns
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	jobs, results := make(chan job), make(chan *result, pending)
-	slots := make(chan struct{}, pending)
+	r.line = &line{jobs: make(chan *slot), tokens: make(chan struct{}, r.Lanes)}
+	order := make(chan *slot, pending)
 	counting.Go(func() { r.count(ctx) })
 	var walked error
-	wg.Go(func() { defer close(jobs); walked = r.feed(ctx, jobs, slots) })
+	r.line.makers.Add(1)
+	go func() {
+		defer r.line.makers.Done()
+		defer close(order)
+		walked = r.feed(ctx, order)
+	}()
 	for range r.Lanes {
-		wg.Go(func() {
-			for j := range jobs {
-				results <- r.item(ctx, j) // never blocks for long: slots <= cap(results)
+		lanes.Go(func() {
+			for s := range r.line.jobs {
+				r.work(ctx, s)
+				r.line.makers.Done()
 			}
 		})
 	}
-	go func() { wg.Wait(); close(results) }()
-	err := r.store(results, slots, cancel)
-	wg.Wait()
-	if err == nil && walked != nil {
-		if !errors.Is(walked, error(errFirst)) {
-			return walked
-		}
+	go func() { r.line.makers.Wait(); close(r.line.jobs) }()
+	k := &sink{r: r, last: r.now(), tick: time.NewTicker(commitEvery)}
+	defer k.tick.Stop()
+	err := k.drain(order)
+	if err != nil {
+		cancel()
+	}
+	if ferr := k.flush(true); ferr != nil && err == nil {
+		err = ferr
+		cancel()
+	}
+	lanes.Wait()
+	if err == nil && walked != nil && !errors.Is(walked, error(errFirst)) {
+		return walked
+	}
+	if err == nil && r.stopped.Load() {
 		r.sum.Why = "stopped after " + r.First.String() + " as asked; run it again to go on"
 	}
-	if err == nil && walked == nil {
-		r.sum.Missing = int64(len(r.prior)) - r.sum.known
+	if err == nil && !r.stopped.Load() {
+		r.sum.Missing = r.before - r.sum.known
 	}
 	return err
 }
 
-// feed walks the exhibit and hands out jobs.
-func (r *run) feed(ctx context.Context, jobs chan<- job, slots chan<- struct{}) error {
-	var seq int64
-	return walk(ctx, r.Root, func(f found) error {
-		if _, failed := r.prior[f.path]; f.folder && !failed {
-			return nil
-		}
-		if r.First > 0 && r.now().Sub(r.started) > r.First {
-			return errFirst
-		}
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
+// feed walks the exhibit and hands out jobs, what pays first: once for each urgency, so
+// that nothing has to be kept of what comes later.
+func (r *run) feed(ctx context.Context, order chan<- *slot) error {
+	for urgency := range semblance.Urgencies {
+		err := walk(ctx, r.Root, func(f found) error {
+			if f.place() != urgency {
+				return nil
+			}
+			if f.folder { // an item only where an earlier run recorded that it could not be listed
+				if r.before == 0 {
+					return nil
+				}
+				if _, failed, err := r.Record.ItemState(ctx, r.exhibit.ID, f.path); err != nil || !failed {
+					return err
+				}
+			}
+			if r.late() {
+				return errFirst
+			}
+			s := newSlot(job{found: f})
+			select {
+			case order <- s:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			r.line.give(ctx, s)
 			return ctx.Err()
+		})
+		if err != nil {
+			return err
 		}
-		select {
-		case jobs <- job{seq: seq, found: f}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		seq++
-		return nil
-	})
+	}
+	return nil
+}
+
+// place is the round of the walk in which an item's turn comes.
+func (f *found) place() int {
+	if f.folder || f.info != nil && f.info.IsDir() {
+		return 0
+	}
+	return semblance.Urgency(f.path)
+}
+
+// late reports whether the time of Options.First has passed.
+func (r *run) late() bool {
+	if r.First <= 0 || r.now().Sub(r.started) <= r.First {
+		return false
+	}
+	r.stopped.Store(true)
+	return true
 }
 
 // count walks ahead only to know the totals.
@@ -93,52 +135,18 @@ const (
 	commitEvery = 500 * time.Millisecond
 )
 
-// store puts results in order and commits them in batches. After an error it
-// stops the lanes and drains what they still send.
-func (r *run) store(results <-chan *result, slots <-chan struct{}, cancel func()) error {
-	waiting := map[int64]*result{}
-	var next int64
-	var batch []*result
-	var first error
-	last := r.now()
-	for res := range results {
-		if first != nil {
-			continue
-		}
-		if res.err != nil {
-			first = res.err
-		}
-		waiting[res.seq] = res
-		for first == nil {
-			ready, ok := waiting[next]
-			if !ok {
-				break
-			}
-			delete(waiting, next)
-			next++
-			<-slots
-			batch = append(batch, ready)
-		}
-		if first == nil && (len(batch) >= commitItems || r.now().Sub(last) >= commitEvery) {
-			first = r.commit(batch)
-			batch, last = nil, r.now()
-		}
-		if first != nil {
-			cancel()
-		}
-	}
-	if err := r.commit(batch); err != nil && first == nil {
-		first = err
-	}
-	return first
-}
-
 // commit stores a batch, then tells of it. What was finished in order is kept,
 // even when the caller has left.
 func (r *run) commit(batch []*result) error {
 	var records []semblance.ItemRecord
 	for _, res := range batch {
-		r.place(res)
+		if res.closes != nil {
+			res.close()
+		} else {
+			if err := r.place(res); err != nil {
+				return err
+			}
+		}
 		if res.write {
 			records = append(records, res.record)
 		}
@@ -152,9 +160,10 @@ func (r *run) commit(batch []*result) error {
 			return err
 		}
 	}
+	clear(r.seen) // the record says it now
 	for _, res := range batch {
 		r.tell(res)
-		if s := res.record.Item.SHA256; s != nil {
+		if s := res.record.Item.SHA256; s != nil && res.closes == nil {
 			r.flight.land(*s)
 		}
 	}
@@ -167,37 +176,89 @@ func (r *run) commit(batch []*result) error {
 // place decides, in the order of the walk, which item of a media is the first of
 // the exhibit and which are duplicates. What an earlier run recorded as the first
 // stays it for as long as it has that content.
-func (r *run) place(res *result) {
+func (r *run) place(res *result) error {
 	if !res.write {
-		return
+		return nil
 	}
 	it := &res.record.Item
 	sum := it.SHA256
-	if p, ok := r.prior[it.Path]; ok && r.seen[p.SHA256] == it.Path && (sum == nil || *sum != p.SHA256 || it.Status != semblance.ItemNew) {
-		delete(r.seen, p.SHA256)
+	if p := res.prior; p != nil && p.Status == semblance.ItemNew && (sum == nil || *sum != p.SHA256 || it.Status != semblance.ItemNew) {
+		if first, err := r.first(p.SHA256); err != nil {
+			return err
+		} else if first == it.Path {
+			r.seen[p.SHA256] = ""
+		}
 	}
 	if sum != nil && it.Status == semblance.ItemNew {
-		if first, ok := r.seen[*sum]; ok && first != it.Path {
+		first, err := r.first(*sum)
+		if err != nil {
+			return err
+		}
+		if first != "" && first != it.Path {
 			it.Status, res.status = semblance.ItemDuplicate, semblance.ItemDuplicate
 		} else {
 			r.seen[*sum] = it.Path
 		}
 	}
-	if res.record.Media != nil {
-		if r.stored[*sum] && !res.decoded {
-			res.record.Media = nil // stored with another item
-		}
-		r.stored[*sum] = true
-	}
+	r.placeMedia(res)
 	if res.same && it.Status != semblance.ItemFailed {
 		res.status = semblance.ItemUnchanged // the file is as it was; only the comparison is new
 	}
+	return nil
 }
 
-// tell counts a stored result and reports it.
+// first is the item that counts as the first of a media, "" when none does.
+func (r *run) first(sum semblance.SHA256) (string, error) {
+	if path, ok := r.seen[sum]; ok {
+		return path, nil
+	}
+	return r.Record.FirstItem(context.Background(), r.exhibit.ID, sum)
+}
+
+// mostStored bounds what a run remembers to have written: to write a media again changes
+// nothing.
+const mostStored = 100_000
+
+func (r *run) placeMedia(res *result) {
+	if res.record.Media == nil {
+		return
+	}
+	sum := *res.record.Item.SHA256
+	if len(r.stored) >= mostStored {
+		clear(r.stored)
+	}
+	if r.stored[sum] && !res.decoded {
+		res.record.Media = nil // stored with another item
+	}
+	r.stored[sum] = true
+}
+
+// tell counts a stored result and reports it. A container is counted when it has come to
+// its end, because only then it is known whether it failed; what it is and what was found
+// in it as a file is told when it is opened.
 func (r *run) tell(res *result) {
 	s := &r.sum
-	if _, ok := r.prior[res.record.Item.Path]; ok {
+	if res.below != nil {
+		r.tellBelow(res)
+	}
+	if res.opens {
+		s.Bytes += res.read
+		if res.decoded {
+			s.Decoded++
+		}
+		r.countFindings(res)
+		for _, e := range res.events() {
+			r.event(e)
+		}
+		return
+	}
+	if res.closes != nil {
+		s.Containers++
+		if res.status != semblance.ItemUnchanged {
+			s.Opened++
+		}
+	}
+	if res.prior != nil {
 		s.known++
 	}
 	s.Seen++
@@ -214,6 +275,29 @@ func (r *run) tell(res *result) {
 	r.totals.doneBytes.Add(res.record.Item.Size)
 	for _, e := range res.events() {
 		r.event(e)
+	}
+}
+
+// tellBelow counts what lies in a container that an earlier run went through whole, and
+// tells its failures again.
+func (r *run) tellBelow(res *result) {
+	s, b := &r.sum, res.below
+	failed := b.ByStatus[semblance.ItemFailed]
+	s.Seen += b.Items
+	s.Failed += failed
+	s.Unchanged += b.Items - failed
+	s.known += b.Items
+	s.Containers += b.Containers + 1
+	for code, n := range b.Errors {
+		s.Errors[string(code)] += int(n)
+	}
+	r.totals.items.Add(b.Items)
+	r.totals.done.Add(b.Items)
+	for _, it := range res.belowFailed {
+		again := &result{status: it.Status, record: semblance.ItemRecord{Item: it}}
+		for _, e := range again.events() {
+			r.event(e)
+		}
 	}
 }
 

@@ -120,13 +120,22 @@ func (c *commit) item(i *semblance.Item) error {
 	if i.SHA256 != nil {
 		sum = i.SHA256[:]
 	}
-	return c.run(`INSERT INTO items (exhibit_key, path, size, modified_s, modified_ns, changed_s, changed_ns, inode, sha256, status, code, reason, plan)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	var details any // NULL
+	if !i.ItemDetails.Empty() {
+		text, err := json.Marshal(i.ItemDetails)
+		if err != nil {
+			return err
+		}
+		details = string(text)
+	}
+	return c.run(`INSERT INTO items (exhibit_key, path, size, modified_s, modified_ns, changed_s, changed_ns, inode, sha256, status, code, reason, plan, opened, details)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (exhibit_key, path) DO UPDATE SET size = excluded.size,
 		modified_s = excluded.modified_s, modified_ns = excluded.modified_ns, changed_s = excluded.changed_s, changed_ns = excluded.changed_ns,
-		inode = excluded.inode, sha256 = excluded.sha256, status = excluded.status, code = excluded.code, reason = excluded.reason, plan = excluded.plan`,
+		inode = excluded.inode, sha256 = excluded.sha256, status = excluded.status, code = excluded.code, reason = excluded.reason, plan = excluded.plan,
+		opened = excluded.opened, details = excluded.details`,
 		c.exhibitKey, i.Path, i.Size, i.Modified.Unix(), i.Modified.Nanosecond(), i.Changed.Unix(), i.Changed.Nanosecond(),
-		int64(i.Inode), sum, i.Status, i.Code, i.Reason, i.Plan)
+		int64(i.Inode), sum, i.Status, i.Code, i.Reason, i.Plan, i.OpenState(), details)
 }
 
 func (c *commit) media(m *semblance.Media) error {

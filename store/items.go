@@ -3,30 +3,39 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"iter"
 	"time"
 
 	"semblance"
 )
 
-const itemColumns = `i.path, i.size, i.modified_s, i.modified_ns, i.changed_s, i.changed_ns, i.inode, i.sha256, i.status, i.code, i.reason, i.plan`
+const itemColumns = `i.path, i.size, i.modified_s, i.modified_ns, i.changed_s, i.changed_ns, i.inode, i.sha256, i.status, i.code, i.reason, i.plan, i.details`
 
 // itemDest are the columns of an item and what makes one of them.
 type itemDest struct {
 	item                                            semblance.Item
 	modifiedS, modifiedN, changedS, changedN, inode int64
 	sha256                                          []byte
+	details                                         sql.RawBytes
 }
 
 func (d *itemDest) columns() []any {
 	i := &d.item
-	return []any{&i.Path, &i.Size, &d.modifiedS, &d.modifiedN, &d.changedS, &d.changedN, &d.inode, &d.sha256, &i.Status, &i.Code, &i.Reason, &i.Plan}
+	return []any{&i.Path, &i.Size, &d.modifiedS, &d.modifiedN, &d.changedS, &d.changedN, &d.inode, &d.sha256, &i.Status, &i.Code, &i.Reason, &i.Plan, &d.details}
 }
 
 func (d *itemDest) done() (semblance.Item, error) {
 	i := d.item
 	i.Modified, i.Changed = time.Unix(d.modifiedS, d.modifiedN).UTC(), time.Unix(d.changedS, d.changedN).UTC()
 	i.Inode = uint64(d.inode)
+	if d.details != nil {
+		if err := json.Unmarshal(d.details, &i.ItemDetails); err != nil {
+			return i, fmt.Errorf("the details of an item: %w", err)
+		}
+	}
 	if d.sha256 == nil {
 		return i, nil
 	}
@@ -76,55 +85,80 @@ func (s *Store) items(ctx context.Context, exhibit semblance.ExhibitID) iter.Seq
 	}
 }
 
-// ItemIndex returns what is recorded of every item of an exhibit, by path. It takes
-// about 250 bytes and the path for each item; equal plans and statuses share their
-// text. Times outside the years 1678 to 2262 wrap, as time.Time.UnixNano does.
-func (s *Store) ItemIndex(ctx context.Context, exhibit semblance.ExhibitID) (map[string]semblance.ItemState, error) {
-	const op = "read the items"
+// ItemCount counts the items recorded of an exhibit.
+func (s *Store) ItemCount(ctx context.Context, exhibit semblance.ExhibitID) (n int64, err error) {
 	key, _, err := exhibitKey(ctx, s.reader, exhibit)
-	if err != nil {
-		return nil, s.fail(ctx, op, err)
+	if err == nil {
+		err = s.reader.QueryRowContext(ctx, `SELECT count(*) FROM items WHERE exhibit_key = ?`, key).Scan(&n)
 	}
-	var n int
-	if err := s.reader.QueryRowContext(ctx, `SELECT count(*) FROM items WHERE exhibit_key = ?`, key).Scan(&n); err != nil {
-		return nil, s.fail(ctx, op, err)
-	}
-	rows, err := s.reader.QueryContext(ctx, `SELECT path, size, inode, modified_s, modified_ns, changed_s, changed_ns, sha256, status, code, plan
-		FROM items WHERE exhibit_key = ? ORDER BY path`, key)
-	if err != nil {
-		return nil, s.fail(ctx, op, err)
-	}
-	index := make(map[string]semblance.ItemState, n)
-	shared := interner{}
-	err = each(rows, func(scan scanner) error {
-		path, state, err := scanState(scan, shared)
-		index[path] = state
-		return err
-	})
-	return index, s.fail(ctx, op, err)
+	return n, s.fail(ctx, "count the items", err)
 }
 
-func scanState(scan scanner, shared interner) (path string, m semblance.ItemState, err error) {
-	var modifiedS, modifiedN, changedS, changedN, inode int64
-	var sum, status, code, plan sql.RawBytes
-	err = scan(&path, &m.Size, &inode, &modifiedS, &modifiedN, &changedS, &changedN, &sum, &status, &code, &plan)
-	m.Inode = uint64(inode)
-	m.Modified, m.Changed = time.Unix(modifiedS, modifiedN).UnixNano(), time.Unix(changedS, changedN).UnixNano()
-	copy(m.SHA256[:], sum)
-	m.Status = semblance.ItemStatus(shared.text(status))
-	m.Code = semblance.Code(shared.text(code))
-	m.Plan = shared.text(plan)
-	return path, m, err
+// ItemState returns what is recorded of one item, and false when nothing is. Times outside
+// the years 1678 to 2262 wrap, as time.Time.UnixNano does.
+func (s *Store) ItemState(ctx context.Context, exhibit semblance.ExhibitID, path string) (m semblance.ItemState, known bool, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT size, inode, modified_s, modified_ns, changed_s, changed_ns, sha256, status, code, plan, opened
+		FROM items WHERE exhibit_key = (SELECT key FROM exhibits WHERE id = ?) AND path = ?`, exhibit, path).Scan(stateDest(&m)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return m, false, nil
+	}
+	return m, err == nil, s.fail(ctx, "read what is recorded of an item", err)
 }
 
-// An interner gives equal texts one memory.
-type interner map[string]string
-
-func (in interner) text(b []byte) string {
-	if s, ok := in[string(b)]; ok { // the compiler does not copy b here
-		return s
+// FirstItem returns the path of the item of an exhibit that counts as the first of its
+// media, "" when none does.
+func (s *Store) FirstItem(ctx context.Context, exhibit semblance.ExhibitID, sum semblance.SHA256) (path string, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT path FROM items WHERE sha256 = ? AND exhibit_key = (SELECT key FROM exhibits WHERE id = ?) AND status = ?
+		ORDER BY path LIMIT 1`, sum[:], exhibit, semblance.ItemNew).Scan(&path)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
 	}
-	s := string(b)
-	in[s] = s
-	return s
+	return path, s.fail(ctx, "look for the first item of a media", err)
+}
+
+// stateDest are the columns of an ItemState.
+func stateDest(m *semblance.ItemState) []any {
+	return []any{&m.Size, unsigned{&m.Inode}, unixNano{&m.Modified, true}, unixNano{&m.Modified, false}, unixNano{&m.Changed, true}, unixNano{&m.Changed, false},
+		optionalBytes(m.SHA256[:]), &m.Status, &m.Code, &m.Plan, &m.Opened}
+}
+
+// unsigned is a number that is stored as a signed one of the same bits.
+type unsigned struct{ n *uint64 }
+
+func (u unsigned) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("%T is no number", v)
+	}
+	*u.n = uint64(n)
+	return nil
+}
+
+// unixNano is a time that is stored in two columns, seconds first.
+type unixNano struct {
+	n       *int64
+	seconds bool
+}
+
+func (u unixNano) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("%T is no number", v)
+	}
+	if u.seconds {
+		*u.n = n * int64(time.Second)
+	} else {
+		*u.n += n
+	}
+	return nil
+}
+
+// optionalBytes are as many bytes as there is room for, or NULL.
+type optionalBytes []byte
+
+func (o optionalBytes) Scan(v any) error {
+	if v == nil {
+		return nil
+	}
+	return fixedBytes(o).Scan(v)
 }

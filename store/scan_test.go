@@ -110,12 +110,26 @@ func TestItemsRoundTrip(t *testing.T) {
 		want[i].Exhibit = e.ID
 	}
 	equal(t, "items", items(t, s, e), want)
-	index := must(s.ItemIndex(t.Context(), e.ID))(t)
-	equal(t, "index", index, map[string]semblance.ItemState{
+	equal(t, "count", must(s.ItemCount(t.Context(), e.ID))(t), 3)
+	for path, want := range map[string]semblance.ItemState{
 		"B":      {Size: 3, Modified: 1e9 + 5, Changed: 2e9 + 6, Inode: 7, SHA256: sum("one"), Status: semblance.ItemDuplicate, Plan: "p1"},
 		"b":      {Size: 3, Modified: 1e9 + 5, Changed: 2e9 + 6, Inode: 7, SHA256: sum("one"), Status: semblance.ItemNew, Plan: "p1"},
 		`a/\xFF`: {Size: math.MaxInt64, Modified: odd.Item.Modified.UnixNano(), Changed: odd.Item.Changed.UnixNano(), Inode: math.MaxUint64, Status: semblance.ItemFailed, Code: semblance.MediaDamaged},
-	})
+	} {
+		got, known, err := s.ItemState(t.Context(), e.ID, path)
+		if err != nil || !known {
+			t.Fatalf("%s: %v, %v", path, known, err)
+		}
+		equal(t, path, got, want)
+	}
+	if _, known, err := s.ItemState(t.Context(), e.ID, "c"); known || err != nil {
+		t.Errorf("an item that is not recorded: %v, %v", known, err)
+	}
+	for of, want := range map[string]string{"one": "b", "two": ""} {
+		if got := must(s.FirstItem(t.Context(), e.ID, sum(of)))(t); got != want {
+			t.Errorf("the first item of %s is %q", of, got)
+		}
+	}
 	for range s.Items(t.Context(), e.ID) {
 		break // leaves nothing open: Close would say so
 	}

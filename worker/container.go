@@ -5,18 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"os"
 	"time"
 	"unicode/utf8"
 
 	"semblance"
 )
-
-// A NamedFile is one of the files a container lies in.
-type NamedFile struct {
-	Name string // base name, as in the exhibit
-	File *os.File
-}
 
 // A Container is an open container: a caged child that goes through it. It is used by one
 // goroutine, which closes it.
@@ -40,7 +33,7 @@ type Container struct {
 //
 // A container that is open does not count among the workers that decode: its entries are
 // decoded while it is open.
-func (p *Pool) OpenContainer(ctx context.Context, files []NamedFile, o semblance.ContainerOptions, progress func(done, total int64)) (*Container, error) {
+func (p *Pool) OpenContainer(ctx context.Context, files []semblance.ContainerFile, o semblance.ContainerOptions, progress func(done, total int64)) (*Container, error) {
 	if len(files) == 0 {
 		return nil, semblance.Errorf(semblance.Invalid, "a container needs a file")
 	}
@@ -77,7 +70,7 @@ func (p *Pool) enter() error {
 	}
 }
 
-func (k *Container) open(files []NamedFile, o semblance.ContainerOptions) (*containerReply, error) {
+func (k *Container) open(files []semblance.ContainerFile, o semblance.ContainerOptions) (*containerReply, error) {
 	if err := k.c.limit(k.pool.opts.Limits.Memory, &k.pool.opts); err != nil {
 		return nil, k.die(err)
 	}
@@ -89,7 +82,7 @@ func (k *Container) open(files []NamedFile, o semblance.ContainerOptions) (*cont
 	return k.ask(request{Open: &o})
 }
 
-func (k *Container) part(f NamedFile) error {
+func (k *Container) part(f semblance.ContainerFile) error {
 	info, err := f.File.Stat()
 	if err != nil {
 		return semblance.Errorf(semblance.Internal, "the file cannot be looked at").WithCause(err)

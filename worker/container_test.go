@@ -102,9 +102,9 @@ func (failing) Read([]byte) (int, error) {
 
 func container(t *testing.T, p *worker.Pool, text string, more ...string) (*worker.Container, error) {
 	t.Helper()
-	files := []worker.NamedFile{{Name: "c", File: orderFile(t, text)}}
+	files := []semblance.ContainerFile{{Name: "c", File: orderFile(t, text)}}
 	for _, m := range more {
-		files = append(files, worker.NamedFile{Name: "part", File: orderFile(t, m)})
+		files = append(files, semblance.ContainerFile{Name: "part", File: orderFile(t, m)})
 	}
 	k, err := p.OpenContainer(t.Context(), files, semblance.ContainerOptions{}, nil)
 	if k != nil {
@@ -218,7 +218,7 @@ func TestContainerIsLeft(t *testing.T) {
 		t.Error("a container that was left goes on")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	k, err = p.OpenContainer(ctx, []worker.NamedFile{{Name: "c", File: orderFile(t, "container\nhang\n")}}, semblance.ContainerOptions{}, nil)
+	k, err = p.OpenContainer(ctx, []semblance.ContainerFile{{Name: "c", File: orderFile(t, "container\nhang\n")}}, semblance.ContainerOptions{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestContainerIsLeft(t *testing.T) {
 	if err := p.Close(); err != nil { // waits for containers: none is left
 		t.Error(err)
 	}
-	if _, err := p.OpenContainer(t.Context(), []worker.NamedFile{{Name: "c", File: orderFile(t, "container\n")}}, semblance.ContainerOptions{}, nil); !errors.Is(err, semblance.Unavailable) {
+	if _, err := p.OpenContainer(t.Context(), []semblance.ContainerFile{{Name: "c", File: orderFile(t, "container\n")}}, semblance.ContainerOptions{}, nil); !errors.Is(err, semblance.Unavailable) {
 		t.Errorf("after Close: %v", err)
 	}
 }

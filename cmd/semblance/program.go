@@ -187,7 +187,8 @@ func (p *program) Close() error {
 
 // scanner is a Scanner over the program.
 func (p *program) scanner() *scan.Scanner {
-	return &scan.Scanner{Examiner: p.engine, Store: p.store, Plans: p.store, Media: p.store, Audit: p.store}
+	return &scan.Scanner{Examiner: p.engine, Store: p.store, Record: p.store, Plans: p.store, Media: p.store, Audit: p.store,
+		Opener: p.decoder, Spool: filepath.Join(p.cfg.Data, "spool", "containers")}
 }
 
 // A decoder is the pool of workers, started when the first file comes. It tells
@@ -304,6 +305,19 @@ func (d *decoder) Analyze(ctx context.Context, f *os.File, req semblance.Analyze
 		return semblance.Analysis{}, err
 	}
 	return host.Analyzer(pool).Analyze(ctx, f, req)
+}
+
+// OpenContainer implements scan.Opener.
+func (d *decoder) OpenContainer(ctx context.Context, files []semblance.ContainerFile, o semblance.ContainerOptions, progress func(done, total int64)) (scan.Container, error) {
+	pool, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := pool.OpenContainer(ctx, files, o, progress)
+	if c == nil || err != nil {
+		return nil, err // not a nil Container in an interface that is not nil
+	}
+	return c, nil
 }
 
 // check says why an engine cannot work here: the worker or a weight is missing

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"sort"
 	"strings"
 	"time"
@@ -22,16 +23,26 @@ func newScan(e *env) *cobra.Command {
 	var o scan.Options
 	var top int
 	var look semblance.Detection
-	var video string
+	var video, passwords string
 	cmd := &cobra.Command{Use: "scan PATH --case N --exhibit LABEL [--against NAME,...]", Short: "Scan a folder as an exhibit and compare it with collections; running it again resumes",
 		Long: `Every file is hashed and looked up; pictures are decoded once, in caged workers, for
 perceptual hashes and, when a faces collection is compared with, faces; of videos the
-frames are hashed and compared. Nothing is written to PATH. Running the same scan again skips what is recorded and unchanged.
+frames are hashed and compared. Archives, disk images, documents, mailboxes and databases
+are opened, however deep they lie in each other: what they hold has paths such as
+phone.zip//DCIM/IMG_0001.JPG. What a phone or a messenger made comes first, pictures before
+videos, archives and images last. Nothing is written to PATH. Running the same scan again
+skips what is recorded and unchanged.
 
 With --json each line is an event: item, hit, near-match, candidate, contradiction,
-error, and at the end summary.`,
+container (one has come to its end), error, and at the end summary.`,
 		Args: exactly(1, "the path to scan"), RunE: func(cmd *cobra.Command, args []string) error {
 			o.Root = e.path(args[0])
+			if passwords != "" {
+				var err error
+				if o.Passwords, err = passwordList(e.path(passwords)); err != nil {
+					return err
+				}
+			}
 			return e.stored(cmd.Context(), func(p *program) error {
 				return e.scan(cmd.Context(), p, number, semblance.PlanOptions{Collections: list(against), Top: top, Crops: true, Thumbnail: 256, Detection: look, Video: semblance.VideoMode(video)}, o)
 			})
@@ -46,8 +57,32 @@ error, and at the end summary.`,
 	f.IntVar(&top, "top", semblance.DefaultTop, "candidates kept of a face")
 	f.StringVar(&video, "video", string(semblance.VideoSeconds), "what of videos is compared: seconds (a frame a second), keyframes (many times faster, misses clips between two) or none")
 	detectionFlags(cmd, &look)
+	f.StringVar(&passwords, "passwords", "", "file with passwords, one a line, to try on what is encrypted")
+	f.IntVar(&o.Depth, "depth", scan.DefaultDepth, "how deep containers that lie in each other are opened")
+	f.Int64Var(&o.Expansion, "expansion", scan.DefaultExpansion, "how many times its size (and 1 GiB) what a container holds may be, before it is taken for a bomb")
 	f.IntVar(&o.Lanes, "lanes", 0, "files examined at once; 0 is the number of workers")
 	return cmd
+}
+
+// passwordList reads passwords, one a line, as they are but for the end of the line.
+func passwordList(path string) (list []string, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, semblance.Errorf(semblance.Invalid, "the passwords cannot be read from %q", path).WithHint("Give a text file with one password a line.").WithCause(err)
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		if line = strings.TrimSuffix(line, "\r"); line != "" {
+			list = append(list, line)
+		}
+	}
+	if len(list) == 0 {
+		return nil, semblance.Errorf(semblance.Invalid, "there is no password in %q", path).WithHint("Give a text file with one password a line.")
+	}
+	const most = 1000 // each is tried on every encrypted thing, and they travel in one request
+	if len(list) > most {
+		return nil, semblance.Errorf(semblance.Invalid, "%q holds %d passwords; at most %d are tried", path, len(list), most)
+	}
+	return list, nil
 }
 
 func (e *env) scan(ctx context.Context, p *program, number string, po semblance.PlanOptions, o scan.Options) error {
@@ -123,6 +158,9 @@ type scanView struct {
 	failures  []scan.Event
 	findings  []scan.Event
 	partial   []scan.Event
+	notes     []scan.Event // of containers
+	unlisted  int          // events beyond those kept
+	told      int          // findings, as they came
 
 	unsupported map[string]int // by reason
 	faceless    int            // pictures of this run in which no face was found
@@ -147,12 +185,53 @@ func (v *scanView) event(ev scan.Event) {
 	}
 	switch ev.Event {
 	case scan.EventHit, scan.EventNearMatch, scan.EventCandidate, scan.EventContradiction:
-		v.findings = append(v.findings, ev)
+		v.findings = v.keep(v.findings, ev)
+		v.early(ev)
 	case scan.EventError:
-		v.failures = append(v.failures, ev)
+		v.failures = v.keep(v.failures, ev)
+	case scan.EventContainer:
+		if len(ev.Opened.Notes) > 0 {
+			v.notes = v.keep(v.notes, ev)
+		}
 	case scan.EventItem:
 		v.item(ev)
 	}
+}
+
+// keep remembers an event to be listed at the end: so many that a person can read them.
+func (v *scanView) keep(list []scan.Event, ev scan.Event) []scan.Event {
+	if len(list) < mostRecorded {
+		return append(list, ev)
+	}
+	v.unlisted++
+	return list
+}
+
+// mostEarly is how many findings are told at once, before the scan has ended.
+const mostEarly = 20
+
+// early tells the first findings when they are stored: a scan can take days.
+func (v *scanView) early(ev scan.Event) {
+	if v.told++; v.told > mostEarly || v.e.quiet || ev.Event == scan.EventContradiction {
+		return
+	}
+	line := string(ev.Event) + ": " + printable(ev.Path)
+	switch {
+	case ev.Hit != nil:
+		line += " in " + printable(ev.Hit.Collection)
+	case ev.NearMatch != nil:
+		line += " near " + printable(ev.NearMatch.Collection)
+	case ev.Candidate != nil:
+		line += " of " + printable(ev.Candidate.Collection) + " (a lead, not an identification)"
+	}
+	if v.told == mostEarly {
+		line += "; further ones are listed at the end"
+	}
+	if v.progressC != nil {
+		_, _ = fmt.Fprintln(v.progressC, line)
+		return
+	}
+	v.e.note("%s", line)
 }
 
 // item remembers what was not wholly examined: a person must not take silence about
@@ -165,7 +244,7 @@ func (v *scanView) item(ev scan.Event) {
 		}
 		v.unsupported[ev.Reason]++
 	case ev.Partial != "":
-		v.partial = append(v.partial, ev)
+		v.partial = v.keep(v.partial, ev)
 	}
 	if ev.Faces != nil && *ev.Faces == 0 {
 		v.faceless++
@@ -235,6 +314,16 @@ func (v *scanView) print(s scan.Summary) {
 	v.section("Contradictions (a person has to decide)", scan.EventContradiction, []string{"FILE", "KNOWN-GOOD IN", "BUT ALSO IN", "AS"}, func(t *table, x scan.Event) {
 		t.row(x.Path, x.Contradiction.KnownGood, x.Contradiction.Other, x.Contradiction.Because)
 	})
+	if len(v.notes) > 0 {
+		e.say("\nContainers")
+		t := newTable("FILE", "NOTE")
+		for _, x := range v.notes {
+			for _, n := range x.Opened.Notes {
+				t.row(x.Path, n)
+			}
+		}
+		t.print(e.out)
+	}
 	if len(v.failures) > 0 {
 		e.say("\nFailed")
 		t := newTable("FILE", "WHY")
@@ -251,6 +340,9 @@ func (v *scanView) print(s scan.Summary) {
 		}
 		t.print(e.out)
 	}
+	if v.unlisted > 0 {
+		e.say("\n%s more are not listed here; the report has them", thousands(int64(v.unlisted)))
+	}
 	e.say("\nExhibit %s of case %s", printable(s.Exhibit), printable(s.Case))
 	e.say("  %s seen = %d new + %d unchanged + %d duplicate + %d known-good + %d unsupported + %d failed",
 		count(s.Seen, "file", "files"), s.New, s.Unchanged, s.Duplicate, s.KnownGood, s.Unsupported, s.Failed)
@@ -265,6 +357,9 @@ func (v *scanView) print(s scan.Summary) {
 	}
 	if v.faceless > 0 {
 		e.say("  no face was found in %s of this run", count(int64(v.faceless), "picture", "pictures"))
+	}
+	if s.Containers > 0 {
+		e.say("  %s among them, %d gone through in this run", count(s.Containers, "container", "containers"), s.Opened)
 	}
 	if len(v.unsupported) > 0 {
 		e.say("  not examined, digests compared where there are any: %s", printable(reasons(v.unsupported)))

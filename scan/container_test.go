@@ -1,0 +1,366 @@
+package scan_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"semblance"
+	"semblance/scan"
+)
+
+// A box is a container as the tests' opener reads it.
+type box struct {
+	Box      bool   `json:"box"` // first, so that it is told by its beginning
+	Password string `json:"password,omitempty"`
+	Holds    []held `json:"holds"`
+	End      string `json:"end,omitempty"`  // code the container ends with, instead of its end
+	Open     string `json:"open,omitempty"` // code that opening it ends with
+}
+
+type held struct {
+	semblance.Entry
+	Data []byte `json:"data,omitempty"`
+	Zero int64  `json:"zero,omitempty"` // so many more bytes of nothing
+	Cut  string `json:"cut,omitempty"`  // code the content ends with, instead of its end
+}
+
+const boxMagic = `{"box":true,`
+
+func (b box) bytes() []byte {
+	b.Box = true
+	out, err := json.Marshal(b)
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
+func file(name string, data []byte) held {
+	return held{Entry: semblance.Entry{Name: []byte(name), Kind: semblance.EntryFile, Size: int64(len(data)), Offset: -1}, Data: data}
+}
+
+// An opener opens boxes and counts them. before, when set, may make it fail.
+type opener struct {
+	opened, read atomic.Int64
+	before       func(entry string) error
+}
+
+func (o *opener) OpenContainer(_ context.Context, files []semblance.ContainerFile, opts semblance.ContainerOptions, _ func(int64, int64)) (scan.Container, error) {
+	info, err := files[0].File.Stat()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, info.Size())
+	if _, err := files[0].File.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if !bytes.HasPrefix(b, []byte(boxMagic)) {
+		return nil, nil
+	}
+	o.opened.Add(1)
+	k := &openBox{o: o}
+	if err := json.Unmarshal(b, &k.box); err != nil {
+		return nil, semblance.Errorf(semblance.MediaDamaged, "the box is damaged")
+	}
+	if k.Open != "" {
+		return nil, semblance.Errorf(semblance.Code(k.Open), "the box does not open")
+	}
+	if k.Password != "" && !slices.Contains(opts.Passwords, k.Password) {
+		for i := range k.Holds {
+			k.Holds[i].Code, k.Holds[i].Reason = semblance.MediaEncrypted, "encrypted, and no password opens it"
+		}
+	}
+	return k, nil
+}
+
+type openBox struct {
+	box
+	o *opener
+	n int
+}
+
+func (b *openBox) Next() (semblance.Entry, error) {
+	if b.n == len(b.Holds) {
+		if b.End != "" {
+			return semblance.Entry{}, semblance.Errorf(semblance.Code(b.End), "the box ends here")
+		}
+		return semblance.Entry{}, io.EOF
+	}
+	b.n++
+	return b.Holds[b.n-1].Entry, nil
+}
+
+func (b *openBox) Copy(w io.Writer) (int64, error) {
+	h := b.Holds[b.n-1]
+	b.o.read.Add(1)
+	if b.o.before != nil {
+		if err := b.o.before(string(h.Name)); err != nil {
+			return 0, err
+		}
+	}
+	n, err := w.Write(h.Data)
+	for left := h.Zero; left > 0 && err == nil; left -= 1 << 20 {
+		_, err = w.Write(make([]byte, min(left, 1<<20)))
+	}
+	if err == nil && h.Cut != "" {
+		err = semblance.Errorf(semblance.Code(h.Cut), "the content is cut short")
+	}
+	return int64(n), err
+}
+
+func (b *openBox) Facts() semblance.ContainerFacts { return semblance.ContainerFacts{Format: "box"} }
+func (b *openBox) Close() error                    { return nil }
+
+// layContainers is layDevice with containers among it.
+func layContainers(t *testing.T) string {
+	t.Helper()
+	root := layDevice(t)
+	inner := box{Holds: []held{file("deep.jpg", knownPicture.bytes()), file("face.jpg", facePicture.bytes()), file("own.jpg", picture{Salt: "own"}.bytes())}}
+	var many box
+	for i := range 90 { // more than may wait
+		many.Holds = append(many.Holds, file(fmt.Sprintf("DCIM/%03d.jpg", i), picture{Salt: fmt.Sprint("boxed ", i/3)}.bytes()))
+	}
+	put(t, root, "backup.zip", box{Holds: []held{
+		file("a.jpg", picture{Salt: "twin"}.bytes()), file("a.jpg", picture{Salt: "other twin"}.bytes()), file("../up.jpg", picture{Salt: "up"}.bytes()), file("/abs.jpg", nearPicture.bytes()),
+		{Entry: semblance.Entry{Name: []byte("dir/"), Kind: semblance.EntryFolder}},
+		{Entry: semblance.Entry{Name: []byte("link"), Kind: semblance.EntryLink, Target: "/etc/passwd"}},
+		{Entry: semblance.Entry{Name: []byte("odd\xff"), Kind: semblance.EntryFile, Code: semblance.MediaUnsupported, Reason: "a method that is not read"}},
+		file("inner.zip", inner.bytes()), {Entry: file("cut.jpg", nil).Entry, Data: picture{Salt: "cut"}.bytes(), Cut: "media-damaged"},
+		{Entry: semblance.Entry{Name: []byte("gone.jpg"), Kind: semblance.EntryFile, Deleted: true, Carved: true, Offset: 4096, Inode: 7, Size: -1,
+			Times: []semblance.FileTime{{What: "modified", Time: "2019-05-04T10:11:12", Source: "FAT directory entry"}}}, Data: picture{Salt: "gone"}.bytes()},
+	}}.bytes())
+	put(t, root, "dump.tar", many.bytes())
+	put(t, root, "copy of inner.zip", inner.bytes())
+	put(t, root, "half.zip", box{Holds: []held{file("first.jpg", picture{Salt: "first"}.bytes())}, End: "media-damaged"}.bytes())
+	put(t, root, "shut.zip", box{Open: "media-encrypted"}.bytes())
+	return root
+}
+
+func TestContainers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	root := layContainers(t)
+	out := r.done(t, root, lanes(4))
+	for path, want := range map[string]string{
+		`backup.zip//a.jpg`: "new", `backup.zip//a.jpg\2`: "new", `backup.zip//\x2e\x2e/up.jpg`: "new", `backup.zip//\x2fabs.jpg`: "duplicate", `backup.zip//link`: "unsupported", `backup.zip//odd\xff`: "failed",
+		`backup.zip//inner.zip`: "new", `backup.zip//inner.zip//deep.jpg`: "duplicate", `backup.zip//cut.jpg`: "failed", `backup.zip//gone.jpg`: "new", `copy of inner.zip`: "duplicate",
+		`copy of inner.zip//own.jpg`: "duplicate", `half.zip//first.jpg`: "new", "dump.tar//DCIM/089.jpg": "duplicate", "dump.tar//DCIM/087.jpg": "new",
+	} {
+		if got := string(out.item(t, path).Status); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+	if s := out.Summary; s.Containers != 6 || s.Opened != 6 || s.Errors["media-encrypted"] != 1 || s.Errors["media-damaged"] != 2+2 {
+		t.Errorf("%+v", s)
+	}
+	for _, e := range out.events {
+		if e.Event == scan.EventContainer && e.Path == "dump.tar" && (e.Opened.Entries != 90 || !e.Opened.Complete || e.Opened.Format != "box") {
+			t.Errorf("dump.tar: %+v", e.Opened)
+		}
+	}
+	if strings.Contains(out.ndjson(t), `"path":"backup.zip//dir`) {
+		t.Error("a folder is an item")
+	}
+	report := r.report(t)
+	for _, want := range []string{`"carved":true`, `"offset":4096`, `"2019-05-04T10:11:12"`, `"format":"box"`, `"code":"media-encrypted"`} {
+		if !strings.Contains(report, want) {
+			t.Errorf("the report has no %s", want)
+		}
+	}
+	again := r.done(t, root)
+	if n := r.opener.opened.Load(); n != 6 {
+		t.Errorf("%d were opened by two runs", n)
+	}
+	if again.Seen != out.Seen || again.Opened != 0 || again.Failed != out.Failed || again.Decoded != 0 || again.Containers != out.Containers || again.Missing != 0 || again.Errors["media-damaged"] != out.Errors["media-damaged"] || r.report(t) != report {
+		t.Errorf("a second run: %+v\nafter %+v", again.Summary, out.Summary)
+	}
+}
+
+// TestContainersInAnyOrderOfWork: how many lanes there are does not show.
+func TestContainersInAnyOrderOfWork(t *testing.T) {
+	t.Parallel()
+	root := layContainers(t)
+	one := newRig(t)
+	want := one.done(t, root, lanes(1)).ndjson(t)
+	for _, n := range []int{2, 7} {
+		r := newRig(t)
+		if got := r.done(t, root, lanes(n)).ndjson(t); got != want || r.report(t) != one.report(t) {
+			t.Errorf("%d lanes tell another story", n)
+		}
+	}
+}
+
+func TestContainersInterruptedAndResumed(t *testing.T) {
+	t.Parallel()
+	root := layContainers(t)
+	whole := newRig(t)
+	undisturbed := whole.done(t, root)
+	want := whole.report(t)
+	for cut := 1; cut < len(undisturbed.events); cut += 53 {
+		r := newRig(t)
+		r.Now = ticking()
+		for again := range 2 {
+			ctx, cancel := context.WithCancel(t.Context())
+			n := 0
+			out := r.scan(t, ctx, root, func(o *scan.Options) {
+				o.Event = func(scan.Event) {
+					if n++; n == cut+3*again {
+						cancel()
+					}
+				}
+			})
+			cancel()
+			if out.err != nil && semblance.CodeOf(out.err) != semblance.Canceled {
+				t.Fatalf("cut %d: %v", cut, out.err)
+			}
+		}
+		read := r.opener.read.Load()
+		r.done(t, root)
+		if got := r.report(t); got != want {
+			t.Fatalf("cut %d:\n%s\nwant\n%s", cut, got, want)
+		}
+		if cut > 200 && r.opener.read.Load()-read > 60 {
+			t.Errorf("cut %d: %d entries were read again", cut, r.opener.read.Load()-read)
+		}
+	}
+}
+
+// TestStoppedInsideAContainer: --first ends inside of a container, and a later run goes on.
+func TestStoppedInsideAContainer(t *testing.T) {
+	t.Parallel()
+	root := layContainers(t)
+	whole := newRig(t)
+	whole.done(t, root)
+	r := newRig(t)
+	r.Now = ticking()
+	out := r.scan(t, t.Context(), root, func(o *scan.Options) { o.First = 150 * time.Second })
+	if out.err != nil || out.Complete || out.Seen == 0 {
+		t.Fatalf("%v, %+v", out.err, out.Summary)
+	}
+	for range 20 {
+		if out = r.scan(t, t.Context(), root, func(o *scan.Options) { o.First = 150 * time.Second }); out.err != nil {
+			t.Fatal(out.err)
+		}
+	}
+	r.done(t, root)
+	if r.report(t) != whole.report(t) {
+		t.Error("the record is another")
+	}
+}
+
+func TestContainersThatAreMadeToHurt(t *testing.T) {
+	t.Parallel()
+	nested := picture{Salt: "innermost"}.bytes()
+	for range 18 {
+		nested = box{Holds: []held{file("x.zip", nested)}}.bytes()
+	}
+	for name, c := range map[string]struct {
+		content []byte
+		reason  string
+		items   int64
+	}{
+		"nested": {nested, "more than 16 deep", 17},
+		"bomb":   {box{Holds: []held{{Entry: file("zeros", nil).Entry, Zero: 64 << 20}, file("never", nil)}}.bytes(), "more than 200 times its size", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.SetFree(4 << 20)
+			root := t.TempDir()
+			put(t, root, "a.zip", c.content)
+			put(t, root, "b.jpg", knownPicture.bytes())
+			out := r.done(t, root)
+			if out.Seen != c.items+1 || out.Failed == 0 || out.Hits != 1 || out.Reconcile() != nil || !strings.Contains(out.ndjson(t), c.reason) {
+				t.Errorf("%+v\n%s", out.Summary, out.ndjson(t))
+			}
+		})
+	}
+}
+
+// TestPasswordsAreTriedAgain: what was encrypted is read when passwords are given, and
+// nothing else is.
+func TestPasswordsAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	root := t.TempDir()
+	put(t, root, "a.zip", box{Password: "secret", Holds: []held{file("a.jpg", knownPicture.bytes())}}.bytes())
+	put(t, root, "b.zip", box{Holds: []held{file("b.jpg", picture{Salt: "b"}.bytes())}}.bytes())
+	if out := r.done(t, root); out.Errors["media-encrypted"] != 1 || out.Hits != 0 {
+		t.Fatalf("%+v", out.Summary)
+	}
+	if out := r.done(t, root, func(o *scan.Options) { o.Passwords = []string{"wrong"} }); out.Errors["media-encrypted"] != 1 || out.Hits != 0 {
+		t.Fatalf("%+v", out.Summary)
+	}
+	read := r.opener.read.Load()
+	out := r.done(t, root, func(o *scan.Options) { o.Passwords = []string{"wrong", "secret"} })
+	if out.Hits != 1 || out.Failed != 0 || r.opener.read.Load() != read+1 {
+		t.Errorf("%+v, %d read", out.Summary, r.opener.read.Load()-read)
+	}
+}
+
+// TestAChildThatDies: what a container held when its child died is not lost for good.
+func TestAChildThatDies(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	root := t.TempDir()
+	put(t, root, "a.zip", box{Holds: []held{file("a.jpg", knownPicture.bytes())}, End: "timeout"}.bytes())
+	put(t, root, "c.zip", box{Open: "internal"}.bytes())
+	out := r.done(t, root)
+	if out.Failed != 2 || out.Hits != 1 {
+		t.Fatalf("%+v", out.Summary)
+	}
+	opened := r.opener.opened.Load()
+	if again := r.done(t, root); again.Failed != 2 || r.opener.opened.Load() != opened+2 {
+		t.Errorf("%+v, %d opened", again.Summary, r.opener.opened.Load()-opened)
+	}
+}
+
+// TestAFullDisk: large content that cannot be kept fails with a sentence, and is tried by
+// the next run.
+func TestAFullDisk(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	root := t.TempDir()
+	put(t, root, "a.zip", box{Holds: []held{{Entry: file("large", nil).Entry, Zero: 20 << 20}}}.bytes())
+	ro := t.TempDir() + "/gone"
+	r.Spool = ro
+	out := r.done(t, root)
+	if out.Errors["media-too-large"] != 1 || out.Failed != 1 { // for the tests' analyzer
+		t.Fatalf("%+v", out.Summary)
+	}
+	put(t, root, "b.zip", box{Holds: []held{{Entry: file("large", nil).Entry, Zero: 20<<20 + 1}}}.bytes())
+	r.opener.before = func(string) error { return os.Remove(ro) }
+	out = r.done(t, root)
+	if out.Errors["unavailable"] != 1 {
+		t.Fatalf("%+v", out.Summary)
+	}
+	r.opener.before = nil
+	if out = r.done(t, root); out.Errors["unavailable"] != 0 || out.Failed != 2 || out.Missing != 0 {
+		t.Errorf("%+v", out.Summary)
+	}
+}
+
+func FuzzEntryName(f *testing.F) {
+	for _, s := range []string{"", "a", "a/b", "/a", "a//b", "../a", "./a", "a/", "//", `a\2`, `\e`, "\x00", "a/../b"} {
+		f.Add(s, "a/b")
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		x, y := scan.EntryName([]byte(a)), scan.EntryName([]byte(b))
+		if x == y && strings.TrimSuffix(a, "/") != strings.TrimSuffix(b, "/") {
+			t.Errorf("%q and %q are both %q", a, b, x)
+		}
+		if x == "" || strings.Contains(x, "//") || strings.HasPrefix(x, "/") || strings.HasSuffix(x, "/") || slices.Contains(strings.Split(x, "/"), "..") {
+			t.Errorf("%q becomes %q", a, x)
+		}
+	})
+}
