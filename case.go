@@ -78,16 +78,17 @@ type Item struct {
 
 // ItemDetails are what only some items have: those of containers, and containers.
 type ItemDetails struct {
-	Times   []FileTime `json:"times,omitempty"`   // as the container keeps them; Modified is zero where its zone is not known
-	Deleted bool       `json:"deleted,omitempty"` // the file system no longer lists it, or it was carved
-	Carved  bool       `json:"carved,omitempty"`  // found by its signature alone
-	Offset  *int64     `json:"offset,omitempty"`  // of its first byte in the container, of an image in the imaged device
-	Opened  *Opened    `json:"opened,omitempty"`  // of a container
+	Times   []FileTime `json:"times,omitempty"`       // as the container keeps them; Modified is zero where its zone is not known
+	Deleted bool       `json:"deleted,omitempty"`     // the file system no longer lists it, or it was carved
+	Carved  bool       `json:"carved,omitempty"`      // found by its signature alone
+	Device  string     `json:"device_path,omitempty"` // on the device, as an extraction of a phone states it
+	Offset  *int64     `json:"offset,omitempty"`      // of its first byte in the container, of an image in the imaged device
+	Opened  *Opened    `json:"opened,omitempty"`      // of a container
 }
 
 // Empty reports whether there is nothing in it.
 func (d *ItemDetails) Empty() bool {
-	return len(d.Times) == 0 && !d.Deleted && !d.Carved && d.Offset == nil && d.Opened == nil
+	return len(d.Times) == 0 && !d.Deleted && !d.Carved && d.Device == "" && d.Offset == nil && d.Opened == nil
 }
 
 // OpenState says how far opening has come.

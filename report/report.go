@@ -9,6 +9,7 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"io"
 	"iter"
@@ -235,7 +236,7 @@ func lineOf(r Row) itemLine {
 	if r.Item.SHA256 != nil {
 		l.SHA256 = r.Item.SHA256.String()
 	}
-	if o := origin.Of(r.Item.Path); !o.IsZero() {
+	if o := origin.Of(cmp.Or(r.Item.Device, r.Item.Path)); !o.IsZero() {
 		l.Origin = &o
 	}
 	m := r.Media

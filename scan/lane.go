@@ -137,7 +137,7 @@ func (j *job) describe(it *semblance.Item) {
 	if j.content != nil {
 		it.Size = j.content.size
 	}
-	it.Times, it.Deleted, it.Carved = e.Times, e.Deleted, e.Carved
+	it.Times, it.Deleted, it.Carved, it.Device = e.Times, e.Deleted, e.Carved, escape(e.Origin)
 	if e.Offset >= 0 {
 		it.Offset = &e.Offset
 	}

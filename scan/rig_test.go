@@ -81,7 +81,7 @@ func (p picture) analysis(req semblance.AnalyzeRequest) (semblance.Analysis, err
 	for i := range r.Turned {
 		r.Turned[i] = hashing.PDQ{0: byte(i), 31: 0x55}
 	}
-	a := semblance.Analysis{Type: "image/test", Width: 10, Height: 10, Frames: 1, Decoder: "test 1", Hashes: []semblance.FrameHashes{{PDQ: r}}}
+	a := semblance.Analysis{Type: "image/test", Width: 10, Height: 10, Frames: 1, Decoder: "test 1", Looked: semblance.MetadataReader, Hashes: []semblance.FrameHashes{{PDQ: r}}}
 	for _, name := range req.Engines {
 		spec, err := semblance.EngineByName(name)
 		if err != nil {

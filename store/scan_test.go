@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -110,7 +109,7 @@ func TestItemsRoundTrip(t *testing.T) {
 		want[i].Exhibit = e.ID
 	}
 	equal(t, "items", items(t, s, e), want)
-	equal(t, "count", must(s.ItemCount(t.Context(), e.ID))(t), 3)
+	equal(t, "count", must(s.ItemCount(t.Context(), e.ID))(t), int64(3))
 	for path, want := range map[string]semblance.ItemState{
 		"B":      {Size: 3, Modified: 1e9 + 5, Changed: 2e9 + 6, Inode: 7, SHA256: sum("one"), Status: semblance.ItemDuplicate, Plan: "p1"},
 		"b":      {Size: 3, Modified: 1e9 + 5, Changed: 2e9 + 6, Inode: 7, SHA256: sum("one"), Status: semblance.ItemNew, Plan: "p1"},
@@ -503,35 +502,16 @@ func manyItems(t testing.TB, s *store.Store, n int) semblance.Exhibit {
 
 func manyPath(i int) string { return fmt.Sprintf("DCIM/camera/2026/IMG_%08d.jpg", i) }
 
-// TestItemIndexOfManyItems holds the memory of a resumed scan to what ItemIndex
-// says: 250 bytes and the path.
-func TestItemIndexOfManyItems(t *testing.T) { // not parallel: it measures memory
-	s := open(t, t.TempDir())
-	const n = 20_000
-	e := manyItems(t, s, n)
-	before := heap()
-	index := must(s.ItemIndex(t.Context(), e.ID))(t)
-	grown := heap() - before
-	if path := manyPath(12345); len(index) != n || index[path].SHA256 != sum(path) {
-		t.Errorf("%d items, %+v", len(index), index[path])
-	}
-	if most := uint64(n * (250 + len(manyPath(0)) + 16)); grown > most {
-		t.Errorf("the index takes %d bytes, more than %d", grown, most)
-	}
-	runtime.KeepAlive(index)
-}
-
-func BenchmarkItemIndex200k(b *testing.B) {
+// BenchmarkItemState asks for one of 20,000 items: what a resumed scan does for each file.
+func BenchmarkItemState(b *testing.B) {
 	s := open(b, b.TempDir())
-	const n = 200_000
+	const n = 20_000
 	e := manyItems(b, s, n)
-	before := heap()
-	var index map[string]semblance.ItemState
-	for b.Loop() {
-		index = must(s.ItemIndex(b.Context(), e.ID))(b)
+	for i := 0; b.Loop(); i++ {
+		if _, known, err := s.ItemState(b.Context(), e.ID, manyPath(i%n)); err != nil || !known {
+			b.Fatal(known, err)
+		}
 	}
-	b.ReportMetric(float64(heap()-before)/n, "bytes/item")
-	runtime.KeepAlive(index)
 }
 
 func BenchmarkEachItem20k(b *testing.B) {
@@ -546,13 +526,6 @@ func BenchmarkEachItem20k(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/n, "µs/item")
-}
-
-func heap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 // TestCandidatesStayAtTheirFaces looks at a media again, in another case and more closely:
