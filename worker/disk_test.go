@@ -57,14 +57,14 @@ func ext4(t *testing.T, pictures int) (path string, content []byte) {
 // gone goes through a disk image in a caged child, to whichever end.
 func gone(t *testing.T, p *worker.Pool, paths ...string) (content [][]byte, facts semblance.ContainerFacts, err error) {
 	t.Helper()
-	var files []worker.NamedFile
+	var files []semblance.ContainerFile
 	for _, path := range paths {
 		f, err := os.Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		files = append(files, worker.NamedFile{Name: filepath.Base(path), File: f})
+		files = append(files, semblance.ContainerFile{Name: filepath.Base(path), File: f})
 	}
 	o := semblance.ContainerOptions{Unalloc: true, Verify: true}
 	k, err := p.OpenContainer(context.Background(), files, o, nil)
