@@ -51,8 +51,10 @@ type Parts struct {
 	Removals  EntryRemover
 	// StackRecords keep the stacks of cases.
 	StackRecords StackStore
-	Notices      NoticeStore
-	Kept         KeptIndex
+	// LinkRecords tell what exhibits share.
+	LinkRecords LinkStore
+	Notices     NoticeStore
+	Kept        KeptIndex
 	// Engines are the face engines there are. The zero value is those built in.
 	Engines EngineSet
 	// Pins remember what own engines are made of. Nil: nothing is remembered.

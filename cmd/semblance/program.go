@@ -92,7 +92,7 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 		Cases: p.store, Collections: p.store, References: p.store, Subjects: p.store, Staging: p.store, Entries: p.store, Media: p.store, Requests: p.store, Categories: p.store, Audit: p.store, Calibrations: p.store,
 		Groupings: p.store, Groups: p.store,
 		Objects: folder, Vectors: vectors, Hashes: hashes, Frames: index.NewHashes(), Supplied: supplied, Sets: p.sets, SetFiles: p.sets, SetRecords: p.store,
-		Lookbacks: p.store, Removals: p.store, StackRecords: p.store, Notices: p.store, Kept: keptIndex,
+		Lookbacks: p.store, Removals: p.store, StackRecords: p.store, LinkRecords: p.store, Notices: p.store, Kept: keptIndex,
 		Analyzer: p.decoder, Engines: engines, Pins: p.store, CheckEngine: p.decoder.check, Providers: host.Set(), CheckProvider: p.decoder.checkProvider, Limits: cfg.Limits,
 	})
 	return p, nil

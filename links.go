@@ -1,0 +1,396 @@
+package semblance
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"semblance/hashing"
+)
+
+// A LinkKind says what exhibits share.
+type LinkKind string
+
+// The kinds, the strongest first: what a shared thing of each kind says of who had it.
+const (
+	LinkSerial   LinkKind = "camera serial" // pictures of one camera
+	LinkLens     LinkKind = "lens serial"
+	LinkImage    LinkKind = "image id" // the number a camera gave one picture
+	LinkDocument LinkKind = "document id"
+	LinkOwner    LinkKind = "camera owner"
+	LinkMedia    LinkKind = "same media" // the same content, bit by bit
+	LinkNear     LinkKind = "near media" // nearly the same picture, by PDQ
+	LinkSelector LinkKind = "selector"   // the same phone number, address, name, wallet
+	LinkFace     LinkKind = "face group" // faces that look alike: a lead, not an identification
+)
+
+// LinkKinds lists the kinds, the strongest first.
+func LinkKinds() []LinkKind {
+	return []LinkKind{LinkSerial, LinkLens, LinkImage, LinkDocument, LinkOwner, LinkMedia, LinkNear, LinkSelector, LinkFace}
+}
+
+// A LinkRequest asks what exhibits of cases share.
+type LinkRequest struct {
+	Cases    []string   // numbers; one is enough: its exhibits are linked with each other
+	All      bool       // every case there is
+	Kinds    []LinkKind // nil: all
+	Distance int        // bits, of near media; 0 is DefaultStackDistance
+	AllFiles bool       // also files that are no pictures or videos: programs and system files are shared by everybody
+	Most     int        // leave out what more exhibits than this share; 0: nothing
+	Limit    int        // links told; 0 is DefaultLinkLimit
+}
+
+// DefaultLinkLimit is how many links are told unless it is said otherwise.
+const DefaultLinkLimit = 1000
+
+// A Link is one thing that two exhibits or more have.
+type Link struct {
+	Kind      LinkKind        `json:"kind"`
+	Value     string          `json:"value"`              // sha256, serial number, normalized selector, id of a face group; of near media both digests
+	Label     string          `json:"label,omitempty"`    // what a person calls it
+	Distance  *int            `json:"distance,omitempty"` // of near media, bits
+	Exhibits  []LinkedExhibit `json:"exhibits"`           // by case and label
+	Cases     int             `json:"cases"`              // different ones
+	Countries int             `json:"countries"`          // different ones, of the cases
+	First     *int            `json:"first_seen_on,omitempty"`
+}
+
+// A LinkedExhibit is an exhibit that has it.
+type LinkedExhibit struct {
+	Case    string     `json:"case"`
+	Country string     `json:"country"`
+	Exhibit string     `json:"exhibit"`
+	Items   int64      `json:"items"`          // occurrences in the exhibit
+	Time    *time.Time `json:"time,omitempty"` // the earliest modification of an item; nil where none has a time whose zone is known
+	Path    string     `json:"path"`           // of one item, the first by path
+}
+
+// key tells exhibits apart.
+func (x *LinkedExhibit) key() string { return x.Case + "\x00" + x.Exhibit }
+
+// A LinkPair says what two exhibits have in common.
+type LinkPair struct {
+	A, B   LinkedExhibit    `json:"-"`
+	CaseA  string           `json:"case_a"`
+	LabelA string           `json:"exhibit_a"`
+	CaseB  string           `json:"case_b"`
+	LabelB string           `json:"exhibit_b"`
+	Kinds  map[LinkKind]int `json:"kinds"`
+	Shared int              `json:"shared"`
+	Only   int              `json:"only_these_two"` // of those, shared with no other exhibit asked about
+}
+
+// Links are what exhibits share, the strongest and rarest first.
+type Links struct {
+	Cases    []string   `json:"cases"`
+	Exhibits int        `json:"exhibits"` // asked about
+	Links    []Link     `json:"links"`
+	Pairs    []LinkPair `json:"pairs"`
+	Total    int        `json:"total"` // links, those over the limit included; pairs are of all of them
+	Notes    []string   `json:"notes,omitempty"`
+}
+
+// A LinkRow says that an exhibit has something.
+type LinkRow struct {
+	Kind  LinkKind
+	Value string
+	Label string
+	LinkedExhibit
+}
+
+// A LinkHash is the PDQ of a media of the cases.
+type LinkHash struct {
+	Media SHA256
+	PDQ   hashing.PDQ
+}
+
+// A LinkStore tells what exhibits have.
+type LinkStore interface {
+	// LinkRows returns every exhibit of everything of a kind that two exhibits of the cases
+	// or more have, by value, case and label. Known-good media count for nothing.
+	LinkRows(ctx context.Context, cases []CaseID, kind LinkKind, allFiles bool) ([]LinkRow, error)
+	// LinkHashes returns the PDQ, of at least a quality, of every picture of one frame.
+	LinkHashes(ctx context.Context, cases []CaseID, quality int) ([]LinkHash, error)
+	// LinkPlaces returns the exhibits of each of some media, by case and label.
+	LinkPlaces(ctx context.Context, cases []CaseID, media []SHA256) (map[SHA256][]LinkedExhibit, error)
+	// ExhibitCount counts the exhibits of cases.
+	ExhibitCount(ctx context.Context, cases []CaseID) (int, error)
+}
+
+// Links says what the exhibits of cases share. It is audited for each of the cases.
+func (e *Engine) Links(ctx context.Context, who Actor, r LinkRequest) (Links, error) {
+	cases, err := e.linkCases(ctx, r)
+	if err != nil {
+		return Links{}, err
+	}
+	l := linking{Engine: e, r: r, out: Links{Links: []Link{}, Pairs: []LinkPair{}}}
+	for _, c := range cases {
+		l.cases = append(l.cases, c.ID)
+		l.out.Cases = append(l.out.Cases, c.Number)
+	}
+	if l.out.Exhibits, err = e.LinkRecords.ExhibitCount(ctx, l.cases); err != nil {
+		return Links{}, err
+	}
+	if err := l.run(ctx); err != nil {
+		return Links{}, err
+	}
+	for i := range cases {
+		ev := e.event(who, "links", &cases[i])
+		ev.Detail["cases"], ev.Detail["kinds"], ev.Detail["links"] = l.out.Cases, l.kinds(), l.out.Total
+		if err := e.Audit.Append(ctx, ev); err != nil {
+			return Links{}, err
+		}
+	}
+	return l.out, nil
+}
+
+func (e *Engine) linkCases(ctx context.Context, r LinkRequest) (cases []Case, err error) {
+	if r.Distance < 0 || r.Distance > maxStackDistance {
+		return nil, Errorf(Invalid, "a distance of %d is outside 0 to %d bits", r.Distance, maxStackDistance)
+	}
+	for _, k := range r.Kinds {
+		if !slices.Contains(LinkKinds(), k) {
+			return nil, Errorf(Invalid, "%q is not a kind of link", string(k)).WithHint("The kinds are %s.", kindList())
+		}
+	}
+	if r.All {
+		return e.Cases.Cases(ctx)
+	}
+	if len(r.Cases) == 0 {
+		return nil, Errorf(Invalid, "no case is named").WithHint("Name the cases whose exhibits are to be linked, or all of them.")
+	}
+	for _, n := range r.Cases {
+		c, err := e.Cases.Case(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(cases, func(o Case) bool { return o.ID == c.ID }) {
+			cases = append(cases, c)
+		}
+	}
+	return cases, nil
+}
+
+func kindList() string {
+	var names []string
+	for _, k := range LinkKinds() {
+		names = append(names, fmt.Sprintf("%q", string(k)))
+	}
+	return strings.Join(names, ", ")
+}
+
+// linking is one answer being made.
+type linking struct {
+	*Engine
+	r     LinkRequest
+	cases []CaseID
+	out   Links
+}
+
+func (l *linking) kinds() []LinkKind {
+	if len(l.r.Kinds) == 0 {
+		return LinkKinds()
+	}
+	return l.r.Kinds
+}
+
+func (l *linking) run(ctx context.Context) error {
+	for _, kind := range l.kinds() {
+		if kind == LinkNear {
+			if err := l.near(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		rows, err := l.LinkRecords.LinkRows(ctx, l.cases, kind, l.r.AllFiles)
+		if err != nil {
+			return err
+		}
+		l.gather(rows)
+	}
+	for i := range l.out.Links {
+		l.out.Links[i].count()
+	}
+	slices.SortFunc(l.out.Links, compareLinks)
+	l.pair()
+	l.out.Total = len(l.out.Links)
+	if l.r.Limit <= 0 {
+		l.r.Limit = DefaultLinkLimit
+	}
+	l.out.Links = l.out.Links[:min(len(l.out.Links), l.r.Limit)]
+	return nil
+}
+
+// gather makes a link of the rows of one value.
+func (l *linking) gather(rows []LinkRow) {
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && rows[n].Value == rows[0].Value {
+			n++
+		}
+		x := Link{Kind: rows[0].Kind, Value: rows[0].Value, Label: rows[0].Label}
+		for _, r := range rows[:n] {
+			x.Exhibits = append(x.Exhibits, r.LinkedExhibit)
+		}
+		l.add(x)
+		rows = rows[n:]
+	}
+}
+
+func (l *linking) add(x Link) {
+	if len(x.Exhibits) > 1 && (l.r.Most <= 0 || len(x.Exhibits) <= l.r.Most) {
+		l.out.Links = append(l.out.Links, x)
+	}
+}
+
+// count fills in what follows from the exhibits.
+func (x *Link) count() {
+	cases, countries := map[string]bool{}, map[string]bool{}
+	for i, e := range x.Exhibits {
+		cases[e.Case], countries[e.Country] = true, true
+		if e.Time != nil && (x.First == nil || e.Time.Before(*x.Exhibits[*x.First].Time)) {
+			x.First = &i
+		}
+	}
+	x.Cases, x.Countries = len(cases), len(countries)
+}
+
+// compareLinks puts first what crosses countries, then cases, then the stronger kinds, then
+// what the fewest exhibits share.
+func compareLinks(a, b Link) int {
+	return cmp.Or(cmp.Compare(b.Countries, a.Countries), cmp.Compare(min(b.Cases, 2), min(a.Cases, 2)),
+		cmp.Compare(slices.Index(LinkKinds(), a.Kind), slices.Index(LinkKinds(), b.Kind)), cmp.Compare(len(a.Exhibits), len(b.Exhibits)),
+		cmp.Compare(distanceOf(a), distanceOf(b)), strings.Compare(a.Value, b.Value))
+}
+
+func distanceOf(x Link) int {
+	if x.Distance == nil {
+		return 0
+	}
+	return *x.Distance
+}
+
+// pair counts what each two exhibits share: those that share most alone come first.
+func (l *linking) pair() {
+	pairs := map[[2]string]*LinkPair{}
+	const wide = 50 // a thing that more exhibits have would make more pairs than anybody reads
+	skipped := 0
+	for _, x := range l.out.Links {
+		if len(x.Exhibits) > wide {
+			skipped++
+			continue
+		}
+		for i, a := range x.Exhibits {
+			for _, b := range x.Exhibits[i+1:] {
+				k := [2]string{a.key(), b.key()}
+				p := pairs[k]
+				if p == nil {
+					p = &LinkPair{CaseA: a.Case, LabelA: a.Exhibit, CaseB: b.Case, LabelB: b.Exhibit, Kinds: map[LinkKind]int{}}
+					pairs[k] = p
+				}
+				p.Shared++
+				p.Kinds[x.Kind]++
+				if len(x.Exhibits) == 2 {
+					p.Only++
+				}
+			}
+		}
+	}
+	if skipped > 0 {
+		l.out.Notes = append(l.out.Notes, fmt.Sprintf("%d links of more than %d exhibits each are not counted in the pairs", skipped, wide))
+	}
+	for _, p := range pairs {
+		l.out.Pairs = append(l.out.Pairs, *p)
+	}
+	slices.SortFunc(l.out.Pairs, func(a, b LinkPair) int {
+		return cmp.Or(cmp.Compare(b.Only, a.Only), cmp.Compare(b.Shared, a.Shared), strings.Compare(a.CaseA, b.CaseA), strings.Compare(a.LabelA, b.LabelA), strings.Compare(a.CaseB, b.CaseB), strings.Compare(a.LabelB, b.LabelB))
+	})
+}
+
+// nearBatch is how many pictures are searched for at once.
+const nearBatch = 1000
+
+// near links pictures that are nearly the same: each two that do not lie in one and the
+// same exhibit only.
+func (l *linking) near(ctx context.Context) error {
+	list, err := l.LinkRecords.LinkHashes(ctx, l.cases, StackQuality)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	index := CollectionID("links " + NewID())
+	defer func() { _ = l.Hashes.Drop(context.WithoutCancel(ctx), index) }()
+	err = l.Hashes.Replace(ctx, index, 1, func(yield func(HashEntry, error) bool) {
+		for i := range list {
+			if !yield(HashEntry{ID: EntryID(i + 1), Algorithm: hashing.AlgorithmPDQ, Value: list[i].PDQ[:]}, nil) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	q := HashQuery{Algorithm: hashing.AlgorithmPDQ, Collections: []CollectionID{index}, Radius: cmp.Or(l.r.Distance, DefaultStackDistance)}
+	for from := 0; from < len(list); from += nearBatch {
+		q.Values = q.Values[:0]
+		for i := from; i < min(from+nearBatch, len(list)); i++ {
+			q.Values = append(q.Values, list[i].PDQ[:])
+		}
+		found, err := l.Hashes.Search(ctx, q)
+		if err != nil {
+			return err
+		}
+		if err := l.nearPairs(ctx, list, from, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *linking) nearPairs(ctx context.Context, list []LinkHash, from int, found [][]HashNeighbor) error {
+	type pair struct{ a, b, distance int }
+	var pairs []pair
+	var media []SHA256
+	for i, near := range found {
+		for _, n := range near {
+			if b := int(n.Entry) - 1; b > from+i { // each two once
+				pairs = append(pairs, pair{from + i, b, n.Distance})
+				media = append(media, list[from+i].Media, list[b].Media)
+			}
+		}
+	}
+	slices.SortFunc(media, func(a, b SHA256) int { return slices.Compare(a[:], b[:]) })
+	places, err := l.LinkRecords.LinkPlaces(ctx, l.cases, slices.Compact(media))
+	if err != nil {
+		return err
+	}
+	for _, p := range pairs {
+		a, b := list[p.a].Media, list[p.b].Media
+		x := Link{Kind: LinkNear, Value: a.String() + " " + b.String(), Distance: &p.distance, Exhibits: union(places[a], places[b])}
+		if len(x.Exhibits) > 0 {
+			x.Label = x.Exhibits[0].Path
+		}
+		l.add(x)
+	}
+	return nil
+}
+
+// union is the exhibits of both, by case and label.
+func union(a, b []LinkedExhibit) []LinkedExhibit {
+	out := slices.Clone(a)
+	for _, x := range b {
+		i := slices.IndexFunc(out, func(y LinkedExhibit) bool { return y.key() == x.key() })
+		if i < 0 {
+			out = append(out, x)
+			continue
+		}
+		out[i].Items += x.Items
+		if x.Time != nil && (out[i].Time == nil || x.Time.Before(*out[i].Time)) {
+			out[i].Time = x.Time
+		}
+	}
+	slices.SortFunc(out, func(a, b LinkedExhibit) int { return strings.Compare(a.key(), b.key()) })
+	return out
+}

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"semblance"
+	"semblance/hashing"
+)
+
+var _ semblance.LinkStore = (*Store)(nil)
+
+// linkSources give, for each kind, rows of value, label, exhibit_key, path and time. The
+// exhibits are those of the temporary table of the query, scope.
+var linkSources = map[semblance.LinkKind]string{
+	semblance.LinkMedia: `SELECT lower(hex(i.sha256)) AS value, '' AS label, i.exhibit_key, i.path, i.modified_s
+		FROM items i JOIN media m ON m.sha256 = i.sha256 WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND m.size > 0 AND (? OR m.analysis IS NOT NULL)`,
+	semblance.LinkFace: `SELECT 'G' || f.group_key AS value, g.name AS label, i.exhibit_key, i.path, i.modified_s
+		FROM group_faces f JOIN face_groups g ON g.key = f.group_key JOIN items i ON i.sha256 = f.media
+		WHERE i.exhibit_key IN (SELECT key FROM scope) AND f.gone = 0 AND (? OR 1)`,
+}
+
+// linkTraces are the kinds that are kept as traces, by their names there.
+var linkTraces = []semblance.LinkKind{semblance.LinkSerial, semblance.LinkLens, semblance.LinkImage, semblance.LinkDocument, semblance.LinkOwner}
+
+func linkSource(kind semblance.LinkKind) (string, []any) {
+	if slices.Contains(linkTraces, kind) {
+		return `SELECT trim(t.maker || ' ' || t.value) AS value, '' AS label, i.exhibit_key, i.path, i.modified_s
+			FROM traces t JOIN items i ON i.sha256 = t.media WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND (? OR 1) AND t.kind = ?`, []any{string(kind)}
+	}
+	return linkSources[kind], nil
+}
+
+// LinkRows implements [semblance.LinkStore].
+func (s *Store) LinkRows(ctx context.Context, cases []semblance.CaseID, kind semblance.LinkKind, allFiles bool) (list []semblance.LinkRow, err error) {
+	source, more := linkSource(kind)
+	if source == "" {
+		return nil, nil
+	}
+	err = s.read(ctx, "look for what exhibits share", func(tx *sql.Tx) error {
+		scope, args := linkScope(cases)
+		args = append(append(args, allFiles), more...)
+		rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`), had AS (`+source+`),
+			each_one AS MATERIALIZED (SELECT value, max(label) AS label, exhibit_key, count(DISTINCT path) AS items, min(path) AS path, min(CASE WHEN modified_s > `+unknownTime+` THEN modified_s END) AS at
+				FROM had GROUP BY value, exhibit_key)
+			SELECT x.value, x.label, c.number, c.country, e.label, x.items, x.path, x.at FROM each_one x
+			JOIN exhibits e ON e.key = x.exhibit_key JOIN cases c ON c.key = e.case_key
+			WHERE x.value IN (SELECT value FROM each_one GROUP BY value HAVING count(*) > 1) ORDER BY x.value, c.number, e.label`, args...)
+		if err != nil {
+			return err
+		}
+		list, err = collect(rows, func(scan scanner) (r semblance.LinkRow, err error) {
+			r.Kind = kind
+			err = scanLinked(scan, &r.LinkedExhibit, &r.Value, &r.Label)
+			if r.Label == "" {
+				r.Label = r.Path
+			}
+			return r, err
+		})
+		return err
+	})
+	return list, err
+}
+
+// unknownTime is what the zero time is stored as.
+const unknownTime = `-62135596800`
+
+func scanLinked(scan scanner, x *semblance.LinkedExhibit, before ...any) error {
+	var at sql.Null[int64]
+	err := scan(append(before, &x.Case, &x.Country, &x.Exhibit, &x.Items, &x.Path, &at)...)
+	if at.Valid {
+		t := time.Unix(at.V, 0).UTC()
+		x.Time = &t
+	}
+	return err
+}
+
+// linkScope selects the exhibits of cases.
+func linkScope(cases []semblance.CaseID) (string, []any) {
+	args := make([]any, len(cases))
+	for i, c := range cases {
+		args[i] = c
+	}
+	return `SELECT e.key FROM exhibits e JOIN cases c ON c.key = e.case_key WHERE c.id IN (` + strings.TrimSuffix(strings.Repeat("?,", len(cases)), ",") + `)`, args
+}
+
+// LinkHashes implements [semblance.LinkStore].
+func (s *Store) LinkHashes(ctx context.Context, cases []semblance.CaseID, quality int) (list []semblance.LinkHash, err error) {
+	err = s.read(ctx, "read the hashes of cases", func(tx *sql.Tx) error {
+		scope, args := linkScope(cases)
+		rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`)
+			SELECT s.media, min(s.value) FROM signals s
+			WHERE s.algorithm = ? AND s.quality >= ? AND s.media IN (SELECT i.sha256 FROM items i WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good')
+			GROUP BY s.media HAVING count(*) = 1 ORDER BY s.media`, append(args, hashing.AlgorithmPDQ, quality)...)
+		if err != nil {
+			return err
+		}
+		list, err = collect(rows, func(scan scanner) (h semblance.LinkHash, err error) {
+			err = scan(fixed(h.Media[:]), fixed(h.PDQ[:]))
+			return h, err
+		})
+		list = slices.DeleteFunc(list, func(h semblance.LinkHash) bool { return hashing.IsTrivial(hashing.AlgorithmPDQ, h.PDQ[:]) })
+		return err
+	})
+	return list, err
+}
+
+// LinkPlaces implements [semblance.LinkStore].
+func (s *Store) LinkPlaces(ctx context.Context, cases []semblance.CaseID, media []semblance.SHA256) (map[semblance.SHA256][]semblance.LinkedExhibit, error) {
+	places := map[semblance.SHA256][]semblance.LinkedExhibit{}
+	err := s.read(ctx, "look where media are", func(tx *sql.Tx) error {
+		for part := range slices.Chunk(media, chunk) {
+			scope, args := linkScope(cases)
+			for _, m := range part {
+				args = append(args, slices.Clone(m[:]))
+			}
+			rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`)
+				SELECT lower(hex(i.sha256)), c.number, c.country, e.label, count(*), min(i.path), min(CASE WHEN i.modified_s > `+unknownTime+` THEN i.modified_s END)
+				FROM items i JOIN exhibits e ON e.key = i.exhibit_key JOIN cases c ON c.key = e.case_key
+				WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.sha256 IN (`+strings.TrimSuffix(strings.Repeat("?,", len(part)), ",")+`)
+				GROUP BY i.sha256, i.exhibit_key ORDER BY c.number, e.label`, args...)
+			if err != nil {
+				return err
+			}
+			err = each(rows, func(scan scanner) error {
+				var x semblance.LinkedExhibit
+				var text string
+				if err := scanLinked(scan, &x, &text); err != nil {
+					return err
+				}
+				var sum semblance.SHA256
+				if _, err := hex.Decode(sum[:], []byte(text)); err != nil {
+					return err
+				}
+				places[sum] = append(places[sum], x)
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return places, err
+}
+
+// ExhibitCount implements [semblance.LinkStore].
+func (s *Store) ExhibitCount(ctx context.Context, cases []semblance.CaseID) (n int, err error) {
+	scope, args := linkScope(cases)
+	err = s.reader.QueryRowContext(ctx, `SELECT count(*) FROM (`+scope+`)`, args...).Scan(&n)
+	return n, s.fail(ctx, "count the exhibits", err)
+}
