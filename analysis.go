@@ -84,6 +84,7 @@ type AnalyzeRequest struct {
 	Crops     bool                `json:"crops,omitempty"`     // a JPEG of each face, at most 256 pixels
 	Thumbnail int                 `json:"thumbnail,omitempty"` // longer side of an upright JPEG; 0 for none
 	Providers []ProviderName      `json:"providers,omitempty"` // programs of the agency that are asked about each frame
+	Selectors *SelectorRequest    `json:"selectors,omitempty"` // read texts for selectors; nil: texts are not read
 	Pictures  int                 `json:"pictures,omitempty"`  // longest side of the frames given back as pixels, for providers; 0 for none
 	Limits    Limits              `json:"limits"`
 	Detection
@@ -103,14 +104,16 @@ type Analysis struct {
 	// Embedded are the pictures within the metadata, such as the thumbnail in EXIF.
 	Embedded []EmbeddedPicture `json:"embedded,omitempty"`
 	// Looked is the version of MetadataReader that read the metadata, 0 before there was one.
-	Looked    int           `json:"looked,omitempty"`
-	Video     *Video        `json:"video,omitempty"` // nil for a picture
-	Hashes    []FrameHashes `json:"hashes,omitempty"`
-	Signals   []VideoSignal `json:"signals,omitempty"`   // of a video
-	FaceSets  []FaceSet     `json:"face_sets,omitempty"` // one for each engine that ran, "no face" included
-	Thumbnail []byte        `json:"thumbnail,omitempty"` // JPEG
-	Providers []ProviderRun `json:"providers,omitempty"` // one for each provider that was asked, by name
-	Pictures  []Frame       `json:"pictures,omitempty"`  // as asked for, as stored (not upright); never kept
+	Looked   int           `json:"looked,omitempty"`
+	Video    *Video        `json:"video,omitempty"` // nil for a picture
+	Hashes   []FrameHashes `json:"hashes,omitempty"`
+	Signals  []VideoSignal `json:"signals,omitempty"`   // of a video
+	FaceSets []FaceSet     `json:"face_sets,omitempty"` // one for each engine that ran, "no face" included
+	// SelectorSets has one for each country for whose cases selectors were looked for.
+	SelectorSets []SelectorSet `json:"selector_sets,omitempty"`
+	Thumbnail    []byte        `json:"thumbnail,omitempty"` // JPEG
+	Providers    []ProviderRun `json:"providers,omitempty"` // one for each provider that was asked, by name
+	Pictures     []Frame       `json:"pictures,omitempty"`  // as asked for, as stored (not upright); never kept
 }
 
 // Faces returns the faces of an engine and whether its detector ran: no faces

@@ -19,7 +19,7 @@ type (
 	SubjectID string
 	// A ReferenceID identifies one enrolled face.
 	ReferenceID string
-	// An EntryID identifies one value in a hashes or known-good collection.
+	// An EntryID identifies one value in a hashes, known-good or selectors collection.
 	EntryID int64
 )
 
@@ -56,7 +56,7 @@ const (
 	ItemUnchanged   ItemStatus = "unchanged"   // recorded by an earlier run and not changed since
 	ItemDuplicate   ItemStatus = "duplicate"   // its media was already seen in this exhibit
 	ItemKnownGood   ItemStatus = "known-good"  // in a known-good collection and in no other
-	ItemUnsupported ItemStatus = "unsupported" // not a picture format that is read; its digests were compared
+	ItemUnsupported ItemStatus = "unsupported" // neither a picture or video of a format that is read nor a text; its digests were compared
 	ItemFailed      ItemStatus = "failed"      // Code and Reason say why
 )
 
@@ -121,6 +121,7 @@ type ItemState struct {
 type Tally struct {
 	Items, Media, Partial, Faces, FacesPoor                         int64
 	Hits, WeakHits, NearMatches, Candidates, Contradictions, Failed int64
+	Texts, Selectors                                                int64   // contents that were read for selectors, and different selectors in contents and names
 	Floods                                                          []Flood // collections and entries that are near an absurd share of the media
 }
 
@@ -136,8 +137,9 @@ type Media struct {
 // An ItemRecord is everything one item of a scan writes, in one transaction.
 type ItemRecord struct {
 	Item     Item
-	Media    *Media    // nil when unchanged, or when the file could not be read
-	Findings *Findings // nil when they stand as they are; else they replace those of this case, media and plan's collections
+	Media    *Media           // nil when unchanged, or when the file could not be read
+	Findings *Findings        // nil when they stand as they are; else they replace those of this case, media and plan's collections
+	Name     *NameExamination // nil when what is known of its name stands
 }
 
 // An Actor is who does something: at the command line the operating system's

@@ -11,7 +11,7 @@ import (
 // A CollectionKind says what a reference collection holds.
 type CollectionKind string
 
-// The kinds. Selectors collections come with selector search.
+// The kinds.
 const (
 	Faces     CollectionKind = "faces"
 	Hashes    CollectionKind = "hashes"
@@ -105,7 +105,8 @@ type Override struct {
 	Against []string `json:"against"` // what the gate said
 }
 
-// A HashEntry is one value of a hashes or known-good collection.
+// A HashEntry is one value of a hashes or known-good collection, or a selector of a
+// selectors collection: its value is then the selector as it is compared, in UTF-8.
 type HashEntry struct {
 	ID         EntryID           `json:"id"`
 	Collection CollectionID      `json:"collection"`
@@ -118,6 +119,7 @@ type HashEntry struct {
 	Source     string            `json:"source"`             // file it came from
 	Record     string            `json:"record,omitempty"`   // line or name within the source
 	Decoder    string            `json:"decoder,omitempty"`  // of a perceptual value made here
+	Raw        string            `json:"raw,omitempty"`      // of a selector, as the source wrote it
 	Seq        int64             `json:"-"`
 
 	set SetID // of a record of a digest set, which has no ID
@@ -239,7 +241,7 @@ type StagingStore interface {
 	EndReenrollment(ctx context.Context, c CollectionID, end ReenrollEnd, ev AuditEvent) ([]Reference, error)
 }
 
-// EntryStore keeps the content of hashes and known-good collections.
+// EntryStore keeps the content of hashes, known-good and selectors collections.
 type EntryStore interface {
 	// AddEntries stores new entries and raises the collection's version. A value
 	// that is there already is left as it is; the count is of new ones.

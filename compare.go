@@ -119,7 +119,7 @@ func (e *Engine) compareSignals(ctx context.Context, p *Plan, a *Analysis, out *
 		return err
 	}
 	out.NearMatches = near
-	if a.IsVideo() {
+	if a.IsVideo() || a.IsText() {
 		return nil // faces are not looked for, and the analysis says so
 	}
 	for _, spec := range p.Engines {

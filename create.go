@@ -109,9 +109,12 @@ func (e *Engine) thresholds(c *Collection) error {
 		}
 		return c.checkThresholds()
 	case Selectors:
-		return Errorf(Invalid, "this version keeps no selectors").WithHint("Kinds are faces, hashes and known-good.")
+		if c.Engine != "" || c.FaceDistance != 0 || c.EnrollQuality != 0 || c.PDQDistance != 0 || c.PDQQuality != 0 || c.HashDistance != 0 || c.PhotoDNADistance != 0 {
+			return Errorf(Invalid, "a selectors collection has no face engine and no distances: selectors are equal or they are not")
+		}
+		return nil
 	default:
-		return Errorf(Invalid, "%q is not a kind of collection", c.Kind).WithHint("Kinds are faces, hashes and known-good.")
+		return Errorf(Invalid, "%q is not a kind of collection", c.Kind).WithHint("Kinds are faces, hashes, selectors and known-good.")
 	}
 }
 

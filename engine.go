@@ -46,6 +46,9 @@ type Parts struct {
 	SetFiles   SetMaker
 	SetRecords SetStore
 	Analyzer   Analyzer
+	// Selectors finds kept selectors, usually the same store. Nil: selectors collections
+	// cannot be compared with.
+	Selectors SelectorStore
 	// Lookbacks, Notices and Kept are what looking back at old exhibits needs.
 	Lookbacks LookbackStore
 	Removals  EntryRemover

@@ -180,7 +180,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, store: s, analyzer: &fakeAnalyzer{}, missing: map[semblance.EngineName]bool{}}
-	r.Engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Staging: s, Entries: s, Media: s, Requests: s, Categories: s, Audit: s, Calibrations: s, Objects: folder,
+	r.Engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Staging: s, Entries: s, Selectors: s, Media: s, Requests: s, Categories: s, Audit: s, Calibrations: s, Objects: folder,
 		Vectors: index.NewFlat(), Hashes: index.NewHashes(), Frames: index.NewHashes(), Analyzer: r.analyzer,
 		CheckEngine: func(_ context.Context, n semblance.EngineName) error {
 			if r.missing[n] {
@@ -735,7 +735,7 @@ func TestCreationRefusesWhatLacksSense(t *testing.T) {
 	for name, change := range map[string]func(*semblance.Collection){
 		"no basis": func(c *semblance.Collection) { c.Basis = " " }, "a country": func(c *semblance.Collection) { c.Country = "Holland" },
 		"a path as name": func(c *semblance.Collection) { c.Name = "../x" }, "a kind": func(c *semblance.Collection) { c.Kind = "pictures" },
-		"selectors": func(c *semblance.Collection) { c.Kind = semblance.Selectors }, "a radius": func(c *semblance.Collection) { c.PDQDistance = 64 },
+		"selectors with a radius": func(c *semblance.Collection) { c.Kind, c.PDQDistance = semblance.Selectors, 9 }, "a radius": func(c *semblance.Collection) { c.PDQDistance = 64 },
 		"an engine": func(c *semblance.Collection) { c.Engine = semblance.DlibHOG }, "a date": func(c *semblance.Collection) { c.Review = "soon" },
 		"an unknown engine": func(c *semblance.Collection) { c.Kind, c.Engine = semblance.Faces, "magic" },
 	} {

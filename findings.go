@@ -17,13 +17,13 @@ func (f *Findings) Empty() bool {
 	return f == nil || len(f.Hits)+len(f.NearMatches)+len(f.Candidates)+len(f.Contradictions)+len(f.KnownGood) == 0
 }
 
-// A Hit says that a digest of an item is in a collection.
+// A Hit says that a digest or a selector of an item is in a collection.
 type Hit struct {
 	Collection string              `json:"collection"`
 	Owner      string              `json:"owner"` // the agency that owns the collection
 	Entry      EntryID             `json:"entry,omitempty"`
 	Algorithm  hashing.Algorithm   `json:"algorithm"`          // the strongest that agrees
-	Value      string              `json:"value"`              // of that algorithm, hexadecimal
+	Value      string              `json:"value"`              // of that algorithm: hexadecimal, or the selector as it is compared
 	Agree      []hashing.Algorithm `json:"agree,omitempty"`    // every algorithm whose value is in the collection
 	Weak       bool                `json:"weak,omitempty"`     // rests on MD5 alone
 	Category   *EntryCategory      `json:"category,omitempty"` // of the entry, by the agency that owns the collection
@@ -32,6 +32,17 @@ type Hit struct {
 	Record     string              `json:"record,omitempty"`
 	Set        SetID               `json:"set,omitempty"`      // the digest set whose record it is, when it is not an entry
 	Embedded   EmbeddedKind        `json:"embedded,omitempty"` // the embedded picture whose digest it is; empty: the file's own
+	// Of a selector: how the item and the entry write it, where it is first ("byte 1234",
+	// "metadata software", "name") and how often, and whether a checksum within it agrees.
+	Raw      string `json:"raw,omitempty"`
+	EntryRaw string `json:"entry_raw,omitempty"`
+	Place    string `json:"place,omitempty"`
+	Count    int    `json:"count,omitempty"` // 0: once
+	Verified bool   `json:"verified,omitempty"`
+	// Item and Exhibit say of a selector in the name of an item which item that is: the
+	// hit is about it, and not about others with the same content.
+	Item    string    `json:"item,omitempty"`
+	Exhibit ExhibitID `json:"item_exhibit,omitempty"`
 }
 
 // A NearMatch says that a perceptual hash, or a supplied value, of an item is near one in a collection.

@@ -151,8 +151,9 @@ func ErrUnstated(line int64, err *hashing.SyntaxError) error {
 		WithHint("Say with --format, or format in the query, what such lines are: sha256, pdq, phash, dhash or ahash. It is not guessed: the wrong one would find nothing.")
 }
 
-// ImportHashes reads a plain list, one hash a line (see hashing.ParseHashLine).
-// def says what 64 or 16 bare digits are; without it the first of them ends the import with Invalid. Bad lines are left out and reported;
+// ImportHashes reads a plain list, one hash a line (see hashing.ParseHashLine), or into a
+// selectors collection one selector a line.
+// def says what 64 or 16 bare digits, or selectors without their kind, are; without it the first of them ends the import with Invalid. Bad lines are left out and reported;
 // what was stored before an error stays. Entries of a list of more than 50,000 lines are
 // numbered in the order of their values, a million at a time.
 func (e *Engine) ImportHashes(ctx context.Context, who Actor, collection, source string, def hashing.Algorithm, r io.Reader) (ImportResult, error) {
@@ -161,10 +162,16 @@ func (e *Engine) ImportHashes(ctx context.Context, who Actor, collection, source
 	if err != nil {
 		return res, err
 	}
-	if c.Kind != Hashes && c.Kind != KnownGood {
-		return res, Errorf(Invalid, "collection %q holds %s; a list of hashes goes into a hashes or known-good collection", c.Name, c.Kind)
+	parse := importLine
+	switch _, selectors := SelectorKind(def); {
+	case c.Kind == Faces:
+		return res, Errorf(Invalid, "collection %q holds %s; a list goes into a hashes, known-good or selectors collection", c.Name, c.Kind)
+	case def != "" && selectors != (c.Kind == Selectors):
+		return res, Errorf(Invalid, "collection %q holds %s, and no list of %s", c.Name, c.Kind, def)
+	case c.Kind == Selectors:
+		parse = selectorEntry
 	}
-	run := importRun{source: source, collection: &c, give: func(batch []HashEntry) error {
+	run := importRun{source: source, collection: &c, parse: parse, give: func(batch []HashEntry) error {
 		ev := e.event(who, "collection.import", nil, c.Name)
 		ev.Basis, ev.Detail["source"], ev.Detail["through_line"] = c.Basis, source, res.Lines
 		n, err := e.Entries.AddEntries(ctx, c.ID, batch, ev)
@@ -181,19 +188,20 @@ func (res *ImportResult) read(ctx context.Context, run *importRun, def hashing.A
 	lines.Buffer(make([]byte, 64<<10), 1<<20)
 	for lines.Scan() && ctx.Err() == nil {
 		res.Lines++
-		alg, value, note, err := importLine(run.collection, lines.Text(), def)
-		var syntax *hashing.SyntaxError
+		l, err := run.parse(run.collection, lines.Text(), def)
+		if ask := unstated(res.Lines, def, err); ask != nil {
+			return ask
+		}
+		l.line = res.Lines
 		switch {
 		case errors.Is(err, hashing.ErrBlank):
 			res.Blank++
-		case errors.As(err, &syntax) && syntax.Unstated && def == "":
-			return ErrUnstated(int64(res.Lines), syntax)
 		case err != nil:
 			res.bad(lines.Text(), err)
-		case hashing.IsTrivial(alg, value):
+		case hashing.IsTrivial(l.algorithm, l.value):
 			res.Trivial++
 		default:
-			if err := run.add(importedLine{line: res.Lines, algorithm: alg}, value, note); err != nil {
+			if err := run.add(l); err != nil {
 				return err
 			}
 		}
@@ -225,13 +233,13 @@ var noteCategory = regexp.MustCompile(`(?:^|[,; ])category=([^,;\s]{1,64})(?:$|[
 
 var noteSize = regexp.MustCompile(`(?:^|[,; ])size=(\d{1,18})(?:$|[,; ])`)
 
-// importLine parses one line.
-func importLine(c *Collection, line string, def hashing.Algorithm) (hashing.Algorithm, []byte, string, error) {
+// importLine parses one line of a list of hashes.
+func importLine(c *Collection, line string, def hashing.Algorithm) (parsedLine, error) {
 	alg, value, note, err := hashing.ParseHashLine(line, def)
 	if err == nil && c.Kind == KnownGood && !alg.IsDigest() {
 		err = fmt.Errorf("a known-good collection takes digests only, not %s: a picture that looks like a harmless one need not be it", alg)
 	}
-	return alg, value, note, err
+	return parsedLine{algorithm: alg, value: value, note: note}, err
 }
 
 // categoryIn is the category that a note gives, empty when it gives none.

@@ -25,22 +25,30 @@ const (
 type importRun struct {
 	collection *Collection
 	source     string
+	parse      func(c *Collection, line string, def hashing.Algorithm) (parsedLine, error)
 	give       func([]HashEntry) error // stores a batch
-	text       []byte                  // values and notes
+	text       []byte                  // values, notes and how selectors were written
 	lines      []importedLine
+}
+
+// A parsedLine is what a line of a list says.
+type parsedLine struct {
+	line      int
+	algorithm hashing.Algorithm
+	value     []byte
+	note, raw string // raw: of a selector, as it was written
 }
 
 // An importedLine is a line of a list: where its value and its note are in the run's text.
 type importedLine struct {
-	line            int
-	algorithm       hashing.Algorithm
-	at, value, note int32 // note lies behind value
+	line                 int
+	algorithm            hashing.Algorithm
+	at, value, note, raw int32 // note lies behind value, and raw behind that
 }
 
-func (r *importRun) add(l importedLine, value []byte, note string) error {
-	l.at, l.value, l.note = int32(len(r.text)), int32(len(value)), int32(len(note))
-	r.text = append(append(r.text, value...), note...)
-	r.lines = append(r.lines, l)
+func (r *importRun) add(p parsedLine) error {
+	r.lines = append(r.lines, importedLine{line: p.line, algorithm: p.algorithm, at: int32(len(r.text)), value: int32(len(p.value)), note: int32(len(p.note)), raw: int32(len(p.raw))})
+	r.text = append(append(append(r.text, p.value...), p.note...), p.raw...)
 	if len(r.lines) < importLines && len(r.text) < importBytes {
 		return nil
 	}
@@ -78,6 +86,7 @@ func (r *importRun) flush() error {
 // category. Its value is the run's own.
 func (r *importRun) entry(l *importedLine) HashEntry {
 	h := HashEntry{Collection: r.collection.ID, Algorithm: l.algorithm, Value: r.valueOf(l), Quality: -1, Source: r.source, Record: "line " + strconv.Itoa(l.line)}
+	h.Raw = string(r.text[l.at+l.value+l.note:][:l.raw])
 	if l.note == 0 {
 		return h
 	}

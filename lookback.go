@@ -45,7 +45,7 @@ func (e *Engine) DueLookbacks(ctx context.Context) (LookbackDue, error) {
 // of the case by a notice. A run that is interrupted goes on where it was; running it again
 // changes nothing.
 //
-// Candidates are not touched: a look-back is about hashes.
+// Candidates are not touched: a look-back is about hashes and selectors.
 func (e *Engine) LookBack(ctx context.Context, who Actor, r LookbackRequest) (LookbackResult, error) {
 	var res LookbackResult
 	if !e.lookback.TryLock() {
@@ -99,8 +99,8 @@ func (e *Engine) narrow(ctx context.Context, due *LookbackDue, name string) erro
 		return nil
 	}
 	c, err := e.Collections.Collection(ctx, name)
-	if err == nil && c.Kind != Hashes && c.Kind != KnownGood {
-		return Errorf(Invalid, "collection %q holds %s; a look-back is about hashes and known-good collections", name, c.Kind)
+	if err == nil && c.Kind == Faces {
+		return Errorf(Invalid, "collection %q holds %s; a look-back is about hashes, known-good and selectors collections", name, c.Kind)
 	}
 	return err
 }
@@ -356,7 +356,7 @@ func (l *lookback) compare(ctx context.Context, m ComparedMedia) ([]LookbackUpda
 	for _, c := range m.Cases {
 		u := LookbackUpdate{Case: c.Case, Media: m.Media.Digests.SHA256}
 		for _, cp := range c.Plans {
-			p, err := l.planOf(ctx, cp)
+			p, err := l.planOf(ctx, cp, c.Case)
 			if err != nil {
 				return nil, err
 			}
@@ -367,6 +367,9 @@ func (l *lookback) compare(ctx context.Context, m ComparedMedia) ([]LookbackUpda
 				}
 				known[p] = a
 			}
+			if a.findings, err = l.withNames(ctx, p, a.findings, c.Names); err != nil {
+				return nil, err
+			}
 			u.Plans = append(u.Plans, PlanFindings{Names: l.replaced(cp), Findings: a.findings})
 			if a.remark != "" {
 				u.Remark = a.remark
@@ -375,6 +378,21 @@ func (l *lookback) compare(ctx context.Context, m ComparedMedia) ([]LookbackUpda
 		out = append(out, u)
 	}
 	return out, nil
+}
+
+// withNames adds the hits in the names of items.
+func (l *lookback) withNames(ctx context.Context, p *Plan, f Findings, items []NamedItem) (Findings, error) {
+	for _, i := range items {
+		hits, err := l.nameHits(ctx, p, i.Selectors)
+		if err != nil {
+			return f, err
+		}
+		for k := range hits {
+			hits[k].Exhibit, hits[k].Item = i.Exhibit, i.Path
+		}
+		f.addHits(hits)
+	}
+	return f, nil
 }
 
 // replaced are the names of the collections whose findings give way.
@@ -387,10 +405,12 @@ func (l *lookback) replaced(cp ComparedPlan) (names []string) {
 	return names
 }
 
-// planOf is the plan of those of its collections that are still there.
-func (l *lookback) planOf(ctx context.Context, cp ComparedPlan) (*Plan, error) {
-	p := &Plan{}
+// planOf is the plan of those of its collections that are still there, for a case of the
+// same country.
+func (l *lookback) planOf(ctx context.Context, cp ComparedPlan, c Case) (*Plan, error) {
+	p := &Plan{Case: Case{Country: c.Country}}
 	var key strings.Builder
+	key.WriteString(c.Country + ",")
 	for _, id := range cp.Collections {
 		if c, ok := l.living[id]; ok {
 			p.Collections = append(p.Collections, c)
@@ -443,7 +463,10 @@ func (e *Engine) compareKept(ctx context.Context, p *Plan, m *Media) (f Findings
 		}
 	}
 	f.contradict()
-	return f, remark, nil
+	if m.Analysis != nil {
+		err = e.compareSelectors(ctx, p, m.Analysis, &f)
+	}
+	return f, remark, err
 }
 
 // lacks says why what is kept of a media is not all that a plan needs.
@@ -454,8 +477,11 @@ func lacks(p *Plan, m *Media) string {
 		return "it could not be decoded when it was scanned, which may be otherwise today" + again
 	case m.Analysis == nil:
 		return "its pixels were never looked at, because it was known-good when it was scanned" + again
-	case !m.Analysis.IsVideo() && m.Analysis.Looked < MetadataReader:
+	case !m.Analysis.IsVideo() && !m.Analysis.IsText() && m.Analysis.Looked < MetadataReader:
 		return "pictures embedded in its metadata were not looked at by the version that scanned it" + again
+	}
+	if m.Analysis.IsText() {
+		return "it was not read for selectors by the rules of today" + again
 	}
 	var missing []string
 	for _, alg := range p.Hashes {

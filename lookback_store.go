@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"semblance/hashing"
+	"semblance/selector"
 )
 
 // A KeptValue is what is kept of one frame in one algorithm: the values that are looked
@@ -114,9 +115,17 @@ type ComparedMedia struct {
 type ComparedCase struct {
 	Case  Case
 	Plans []ComparedPlan
+	Names []NamedItem // the items of the case that have the media and a selector in their name
 }
 
-// A ComparedPlan is the hashes and known-good collections of one plan.
+// A NamedItem is an item with the selectors in its name.
+type NamedItem struct {
+	Exhibit   ExhibitID
+	Path      string
+	Selectors []selector.Selector
+}
+
+// A ComparedPlan is the hashes, known-good and selectors collections of one plan.
 type ComparedPlan struct {
 	Collections []CollectionID
 	Names       []string // in the same order; also of those that are gone
@@ -151,7 +160,7 @@ type LookbackStore interface {
 	// exhibit was compared with is due from its beginning.
 	Due(ctx context.Context, all bool) (LookbackDue, error)
 	// Affected returns, ascending, the media that a change may concern by what the store
-	// itself can tell: those with a digest among the new entries and, when the collection
+	// itself can tell: those with a digest or a selector among the new entries and, when the collection
 	// lost some, those with a finding in it.
 	Affected(ctx context.Context, d DueCollection) ([]int64, error)
 	// EachKept calls f for every media behind a sequence number, in their order, until f

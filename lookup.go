@@ -11,11 +11,11 @@ import (
 	"semblance/hashing"
 )
 
-// A LookupRequest says what hashes are looked up in.
+// A LookupRequest says what hashes and selectors are looked up in.
 type LookupRequest struct {
 	Case        string
 	Collections []string
-	Default     hashing.Algorithm // of 64 or 16 bare digits; empty is SHA-256
+	Default     hashing.Algorithm // of 64 or 16 bare digits, empty is SHA-256; or of selectors without their kind
 }
 
 // A LookupResult is one answer to one line. A line without an entry has one
@@ -33,6 +33,7 @@ type LookupResult struct {
 	Weak       bool              `json:"weak,omitempty"`
 	Entry      EntryID           `json:"entry,omitempty"`
 	EntryValue string            `json:"entry_value,omitempty"`
+	EntryRaw   string            `json:"entry_raw,omitempty"` // of a selector, as the entry's source wrote it
 	Note       string            `json:"note,omitempty"`
 	Category   *EntryCategory    `json:"category,omitempty"` // what the exporting agency says of the entry
 	Source     string            `json:"source,omitempty"`
@@ -56,7 +57,7 @@ type LookupSummary struct {
 // lookupBatch is how many lines are searched at once.
 const lookupBatch = 1024
 
-// Lookup looks hashes up, one a line, in the order of next, which returns io.EOF
+// Lookup looks hashes and selectors up, one a line, in the order of next, which returns io.EOF
 // at the end. emit gets the results in the same order. Memory does not grow with
 // the number of lines. The audit event is written before the first answer is
 // given and another one with the counts at the end.
@@ -71,31 +72,32 @@ func (e *Engine) Lookup(ctx context.Context, who Actor, r LookupRequest, next fu
 		return sum, err
 	}
 	for _, x := range cols {
-		if x.Kind != Hashes && x.Kind != KnownGood {
-			return sum, Errorf(Invalid, "collection %q holds %s; hashes are looked up in hashes and known-good collections", x.Name, x.Kind)
+		if x.Kind == Faces {
+			return sum, Errorf(Invalid, "collection %q holds %s; hashes are looked up in hashes and known-good collections, selectors in selectors collections", x.Name, x.Kind)
 		}
 	}
+	q := lookupQuery{def: r.Default, country: c.Country, hashes: len(ofKind(cols, Hashes, KnownGood)) > 0}
 	if cols, sum.Warnings, err = e.switchedOn(cols); err != nil {
 		return sum, err
 	}
 	if err := e.ready(ctx, cols...); err != nil {
 		return sum, err
 	}
-	if r.Default == "" {
-		r.Default = hashing.AlgorithmSHA256
+	if q.def == "" && q.hashes {
+		q.def = hashing.AlgorithmSHA256
 	}
 	if err := e.Audit.Append(ctx, e.event(who, "lookup.start", &c, names(cols)...)); err != nil {
 		return sum, err
 	}
-	err = e.lookupAll(ctx, cols, r.Default, next, emit, &sum)
+	err = e.lookupAll(ctx, cols, q, next, emit, &sum)
 	ev := e.event(who, "lookup", &c, names(cols)...)
 	ev.Detail["lines"], ev.Detail["found"], ev.Detail["bad"] = sum.Lines, sum.Found, sum.Bad
 	return sum, errors.Join(err, e.Audit.Append(context.WithoutCancel(ctx), ev))
 }
 
-func (e *Engine) lookupAll(ctx context.Context, cols []Collection, def hashing.Algorithm, next func() (string, error), emit func(LookupResult) error, sum *LookupSummary) error {
+func (e *Engine) lookupAll(ctx context.Context, cols []Collection, q lookupQuery, next func() (string, error), emit func(LookupResult) error, sum *LookupSummary) error {
 	for {
-		batch, end := nextLines(next, def, sum)
+		batch, end := nextLines(next, q, sum)
 		if err := e.lookupLines(ctx, cols, batch, emit, sum); err != nil {
 			return err
 		}
@@ -115,7 +117,7 @@ type lookupLine struct {
 	answers []LookupResult
 }
 
-func nextLines(next func() (string, error), def hashing.Algorithm, sum *LookupSummary) ([]lookupLine, error) {
+func nextLines(next func() (string, error), q lookupQuery, sum *LookupSummary) ([]lookupLine, error) {
 	var batch []lookupLine
 	for len(batch) < lookupBatch {
 		s, err := next()
@@ -123,7 +125,7 @@ func nextLines(next func() (string, error), def hashing.Algorithm, sum *LookupSu
 			return batch, err
 		}
 		sum.Lines++
-		alg, value, _, err := hashing.ParseHashLine(s, def)
+		alg, value, err := q.parse(s)
 		if errors.Is(err, hashing.ErrBlank) {
 			sum.Lines--
 			continue
@@ -146,7 +148,11 @@ func (e *Engine) lookupLines(ctx context.Context, cols []Collection, batch []loo
 		}
 	}
 	for alg, which := range byAlg {
-		if err := e.lookupAlg(ctx, cols, alg, which, batch); err != nil {
+		look := e.lookupAlg
+		if _, ok := SelectorKind(alg); ok {
+			look = e.lookupSelectors
+		}
+		if err := look(ctx, cols, alg, which, batch); err != nil {
 			return err
 		}
 	}
@@ -171,6 +177,7 @@ func (e *Engine) lookupLines(ctx context.Context, cols []Collection, batch []loo
 }
 
 func (e *Engine) lookupAlg(ctx context.Context, cols []Collection, alg hashing.Algorithm, which []int, batch []lookupLine) error {
+	cols = ofKind(cols, Hashes, KnownGood)
 	q := HashQuery{Algorithm: alg}
 	byID := map[CollectionID]Collection{}
 	for _, c := range cols {

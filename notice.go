@@ -114,7 +114,7 @@ func said(f *Findings) (out []Notice) {
 		return nil
 	}
 	for _, h := range f.Hits {
-		out = append(out, Notice{Kind: "hit", Collection: h.Collection, Entry: h.Entry, Finding: &Findings{Hits: []Hit{h}}})
+		out = append(out, Notice{Kind: "hit", Collection: h.Collection, Entry: h.Entry, Record: h.selectorKey(), Finding: &Findings{Hits: []Hit{h}}})
 	}
 	for _, n := range f.NearMatches {
 		out = append(out, Notice{Kind: "near match", Collection: n.Collection, Entry: n.Entry, Record: n.recordKey(), Finding: &Findings{NearMatches: []NearMatch{n}}})
@@ -126,6 +126,15 @@ func said(f *Findings) (out []Notice) {
 		out = append(out, Notice{Kind: "contradiction", Collection: c.KnownGood, Other: c.Other, Entry: c.Entry, Finding: &Findings{Contradictions: []Contradiction{c}}})
 	}
 	return out
+}
+
+// selectorKey tells the hits of a media's selectors in one collection apart; it is empty for
+// those of its digests, which are one.
+func (h *Hit) selectorKey() string {
+	if _, ok := SelectorKind(h.Algorithm); !ok {
+		return ""
+	}
+	return string(h.Algorithm) + "\x00" + h.Value + "\x00" + string(h.Exhibit) + ":" + h.Item
 }
 
 // ListNotices lists the notices of a case for a person; the view is audited.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"semblance/hashing"
+	"semblance/selector"
 )
 
 // A Plan is what the media of an exhibit are compared with and how. It holds the
@@ -27,6 +28,7 @@ type Plan struct {
 	Top         int // candidates kept of a face
 	Limits      Limits
 	Fingerprint string
+	Documents   bool     // document numbers are looked for: a collection holds some
 	Warnings    []string // what is not compared with, and why
 	Detection
 }
@@ -133,7 +135,11 @@ func (e *Engine) planSignals(ctx context.Context, p *Plan) error {
 				}
 			}
 		case Selectors:
-			return Errorf(Invalid, "collection %q holds selectors, which this version cannot search", c.Name)
+			algs, err := e.Entries.Algorithms(ctx, c.ID)
+			if err != nil {
+				return err
+			}
+			p.Documents = p.Documents || slices.Contains(algs, SelectorAlgorithm(selector.Document))
 		}
 	}
 	var err error
@@ -168,9 +174,11 @@ func (p *Plan) fingerprint() string {
 		S float32        `json:",omitempty"`
 		P []ProviderSpec `json:",omitempty"`
 		V []hashing.Algorithm
-		M int // what is read of metadata: embedded pictures are compared, too
-		X int // what is made of an item: raised when more is, so that exhibits are gone through again
-	}{cols, p.Engines, p.Hashes, p.Top, p.Case.Number, p.MinFace, p.MinScore, p.Providers, p.Videos, MetadataReader, examined})
+		M int    // what is read of metadata: embedded pictures are compared, too
+		X int    // what is made of an item: raised when more is, so that exhibits are gone through again
+		R string // rules by which texts are read for selectors
+		D bool   `json:",omitempty"`
+	}{cols, p.Engines, p.Hashes, p.Top, p.Case.Number, p.MinFace, p.MinScore, p.Providers, p.Videos, MetadataReader, examined, selector.Signal, p.Documents})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
 }
@@ -179,6 +187,8 @@ func (p *Plan) fingerprint() string {
 // already had is asked for again, so that storing the new one loses nothing.
 func (p *Plan) request(prior *Media) AnalyzeRequest {
 	req := AnalyzeRequest{Hashes: slices.Clone(p.Hashes), Videos: slices.Clone(p.Videos), Crops: p.Crops, Thumbnail: p.Thumbnail, Detection: p.Detection, Limits: p.Limits}
+	text := p.selectors()
+	req.Selectors = &text
 	for _, s := range p.Engines {
 		req.Engines = append(req.Engines, s.Name)
 	}
@@ -254,7 +264,11 @@ func (p *Plan) satisfied(m *Media) bool {
 	switch m.Code {
 	case MediaUnsupported:
 		// Versions before this one did not examine videos, and a plan can leave them out.
-		return len(p.Videos) == 0 || !strings.HasPrefix(m.Reason, "this is a video (")
+		// Nor did they read texts.
+		if strings.HasPrefix(m.Reason, "this is a video (") {
+			return len(p.Videos) == 0
+		}
+		return m.Digests.Size == 0 || strings.HasSuffix(m.Reason, notText)
 	case MediaDamaged, MediaTooLarge:
 		return true
 	case "":
@@ -263,6 +277,9 @@ func (p *Plan) satisfied(m *Media) bool {
 	}
 	if m.Analysis == nil {
 		return false
+	}
+	if m.Analysis.IsText() {
+		return p.readText(m.Analysis)
 	}
 	if m.Analysis.IsVideo() {
 		return !slices.ContainsFunc(p.Videos, func(a hashing.Algorithm) bool { return m.Analysis.Signal(a) == nil })
@@ -304,6 +321,7 @@ type Examination struct {
 	Media    Media
 	Findings Findings
 	Decoded  bool // false when the signals were known already or none were needed
+	Added    bool // something was added to what was known, without decoding
 }
 
 // Examine makes the signals of one media and compares them with the plan's
@@ -346,6 +364,13 @@ func (e *Engine) Examine(ctx context.Context, p *Plan, digests hashing.Digests, 
 		}
 	}
 	x.Findings.contradict()
+	if a := x.Media.Analysis; a != nil {
+		own := *a
+		if x.Added = own.addMetadata(p.selectors()); x.Added {
+			x.Media.Analysis = &own
+		}
+		return x, e.compareSelectors(ctx, p, x.Media.Analysis, &x.Findings)
+	}
 	return x, nil
 }
 

@@ -40,7 +40,7 @@ type CollectionChange struct {
 	PDQQuality       *int     // hashes
 	HashDistance     *int     // hashes
 	PhotoDNADistance *int     // hashes
-	CategorySet      *string  // hashes and known-good: NAME/VERSION, or empty for none
+	CategorySet      *string  // hashes, known-good and selectors: NAME/VERSION, or empty for none
 	Off              *Off     // switches it off; Until and Why are the caller's
 	On               bool     // switches it on
 }

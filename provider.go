@@ -135,8 +135,14 @@ func (a *Analysis) Run(name ProviderName) (ProviderRun, bool) {
 	return ProviderRun{}, false
 }
 
-// keep takes over what providers gave earlier that were not asked now.
+// keep takes over what providers gave earlier that were not asked now, and the selectors
+// for cases of other countries.
 func (a *Analysis) keep(prior *Analysis) {
+	for _, s := range prior.SelectorSets {
+		if _, again := a.SelectorSet(s.Country); !again {
+			a.SelectorSets = append(a.SelectorSets, s)
+		}
+	}
 	for _, r := range prior.Providers {
 		if _, asked := a.Run(r.Provider); asked || r.Failed != "" { // nothing is lost with a failure
 			continue

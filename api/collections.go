@@ -15,7 +15,7 @@ import (
 type collectionInput struct {
 	Body struct {
 		Name          string  `json:"name" minLength:"1" maxLength:"100"`
-		Kind          string  `json:"kind" enum:"faces,hashes,known-good"`
+		Kind          string  `json:"kind" enum:"faces,hashes,selectors,known-good"`
 		Owner         string  `json:"owner" minLength:"1" maxLength:"500" doc:"The agency that owns it"`
 		Country       string  `json:"country" minLength:"2" maxLength:"2" doc:"ISO 3166-1 alpha-2"`
 		Basis         string  `json:"basis" minLength:"1" maxLength:"1000" doc:"Legal basis"`
@@ -75,10 +75,10 @@ func (s *Server) collectionRoutes() {
 			inQuery("note", "string", "Kept with the reference", false),
 			inQuery("force", "boolean", "Enroll although the enrollment gate refuses; audited", false), inQuery("reason", "string", "Why; needed with force", false)},
 		RequestBody: fileBody("One picture"), Responses: answers("201", "The reference", "application/json", s.schemaOf(enrolled{}))}, s.enroll)
-	s.raw(huma.Operation{OperationID: "import-hashes", Method: http.MethodPost, Path: "/v1/collections/{name}/hashes", Summary: "Import a plain list of hashes, one a line, as it streams in", Tags: tags,
-		Parameters: []*huma.Param{inPath("name", "Name of a hashes or known-good collection"), inQuery("source", "string", "What the list is called", true),
-			inQuery("format", "string", "What 64 or 16 bare digits are: sha256 (the default), pdq, phash, dhash, ahash", false)},
-		RequestBody: linesBody("md5, sha1, sha256, pdq:HEX and the like, one a line, each with an optional comma and note"),
+	s.raw(huma.Operation{OperationID: "import-hashes", Method: http.MethodPost, Path: "/v1/collections/{name}/hashes", Summary: "Import a plain list of hashes or selectors, one a line, as it streams in", Tags: tags,
+		Parameters: []*huma.Param{inPath("name", "Name of a hashes, known-good or selectors collection"), inQuery("source", "string", "What the list is called", true),
+			inQuery("format", "string", "What 64 or 16 bare digits are: sha256 (the default), pdq, phash, dhash, ahash; or the kind of selectors that do not say it: phone, email, url, user, onion, wallet, document", false)},
+		RequestBody: linesBody("md5, sha1, sha256, pdq:HEX, phone:+49..., email:... and the like, one a line, each with an optional comma and note"),
 		Responses:   answers("200", "What became of the lines", "application/json", s.schemaOf(semblance.ImportResult{}))}, s.importHashes)
 }
 
@@ -166,11 +166,12 @@ func (s *Server) importHashes(c echo.Context) error {
 func algorithm(c echo.Context) (hashing.Algorithm, error) {
 	q := c.QueryParam("format")
 	if q == "" {
-		return hashing.AlgorithmSHA256, nil
+		return "", nil
 	}
-	alg, err := hashing.ParseAlgorithm(q)
+	alg, err := semblance.ParseListFormat(q)
 	if err != nil {
-		return "", semblance.Errorf(semblance.Invalid, "format in the query is no algorithm that is known").WithHint("Use sha256, pdq, phash, dhash or ahash.")
+		return "", semblance.Errorf(semblance.Invalid, "format in the query is no algorithm that is known, and no kind of selector").
+			WithHint("Use sha256, pdq, phash, dhash or ahash; of selectors phone, email, url, user, onion, wallet or document.")
 	}
 	return alg, nil
 }

@@ -27,12 +27,12 @@ func (s *Server) searchRoutes() {
 			inQuery("together", "boolean", "A potential candidate only when every chosen face has one", false), inQuery("name", "string", "What the picture is called", false)}, termParams()...),
 		RequestBody: fileBody("One picture"), Responses: answers("200", "Faces with crops, and candidates", "application/json", s.schemaOf(semblance.SearchResult{}))}, s.search)
 	s.probeRoutes()
-	s.raw(huma.Operation{OperationID: "lookup", Method: http.MethodPost, Path: "/v1/cases/{number}/lookups", Summary: "Look hashes up, one a line, any number", Tags: tags,
+	s.raw(huma.Operation{OperationID: "lookup", Method: http.MethodPost, Path: "/v1/cases/{number}/lookups", Summary: "Look hashes and selectors up, one a line, any number", Tags: tags,
 		Description: "Answers stream while hashes are still being sent, in their order, up to 1024 lines behind. A line in no collection has an answer without collection; one in several has several. " +
 			"The trailers Semblance-Lines, Semblance-Found, Semblance-Bad and Semblance-Complete tell whether the answer is whole.",
-		Parameters: []*huma.Param{inPath("number", "Number of the case"), inQuery("against", "string", "Hashes and known-good collections, with commas", true),
+		Parameters: []*huma.Param{inPath("number", "Number of the case"), inQuery("against", "string", "Hashes, known-good and selectors collections, with commas", true),
 			inQuery("format", "string", "What 64 or 16 bare digits are: sha256 (the default), pdq, phash, dhash, ahash", false)},
-		RequestBody: linesBody("md5, sha1, sha256, pdq:HEX and the like, one a line"),
+		RequestBody: linesBody("md5, sha1, sha256, pdq:HEX, phone:..., email:..., user:..., url:..., onion:..., wallet:... and the like, one a line"),
 		Responses:   answers("200", "One line of JSON for each answer", "application/x-ndjson", s.schemaOf(semblance.LookupResult{}))}, s.lookup)
 }
 

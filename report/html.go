@@ -43,6 +43,7 @@ type page struct {
 type nearEntry struct {
 	collection string
 	entry      semblance.EntryID
+	selector   bool
 }
 
 // A found is a finding with its item.
@@ -139,10 +140,13 @@ func (p *page) list(r Row) {
 func (p *page) addFindings(r Row) {
 	f := r.Findings
 	for _, h := range f.Hits {
+		if h.Kind() != "digest" && p.isFlooded(r, h.Collection, h.Entry, true) {
+			continue
+		}
 		p.Hits = capped(p.Hits, found[semblance.Hit]{r, h, p.since.of(r, semblance.Findings{Hits: []semblance.Hit{h}})})
 	}
 	for _, n := range f.NearMatches {
-		if p.nearTo(r, n) { // a flood: the first stands for all of them, see foldFloods
+		if p.isFlooded(r, n.Collection, n.Entry, false) { // a flood: the first stands for all of them, see foldFloods
 			continue
 		}
 		p.NearMatches = capped(p.NearMatches, found[semblance.NearMatch]{r, n, p.since.of(r, semblance.Findings{NearMatches: []semblance.NearMatch{n}})})
@@ -155,11 +159,11 @@ func (p *page) addFindings(r Row) {
 	}
 }
 
-// nearTo counts a media near an entry, and reports whether so many are that the entry
-// floods.
-func (p *page) nearTo(r Row, n semblance.NearMatch) bool {
-	key := nearEntry{n.Collection, n.Entry}
-	if n.Entry == 0 || r.Item.SHA256 == nil {
+// isFlooded counts a media near an entry, or with its selector, and reports whether so
+// many are that the entry floods.
+func (p *page) isFlooded(r Row, collection string, entry semblance.EntryID, selector bool) bool {
+	key := nearEntry{collection, entry, selector}
+	if entry == 0 || r.Item.SHA256 == nil {
 		return false
 	}
 	media := p.near[key]
@@ -175,11 +179,11 @@ func (p *page) nearTo(r Row, n semblance.NearMatch) bool {
 	return true
 }
 
-// foldFloods keeps the first near match of each entry that floods, and names the
+// foldFloods keeps the first near match, or hit of a selector, of each entry that floods, and names the
 // floods.
 func (p *page) foldFloods() {
 	for key, media := range p.near {
-		if f := (semblance.Flood{Collection: key.collection, Entry: key.entry, Media: int64(len(media)), Of: int64(p.Total.Media)}); f.Floods() {
+		if f := (semblance.Flood{Collection: key.collection, Entry: key.entry, Selector: key.selector, Media: int64(len(media)), Of: int64(p.Total.Media)}); f.Floods() {
 			p.Floods = append(p.Floods, f)
 		}
 	}
@@ -187,6 +191,9 @@ func (p *page) foldFloods() {
 		return cmp.Or(cmp.Compare(b.Media, a.Media), cmp.Compare(a.Collection, b.Collection), cmp.Compare(a.Entry, b.Entry))
 	})
 	listed := semblance.FirstOfFloods(p.Floods)
+	p.Hits = slices.DeleteFunc(p.Hits, func(h found[semblance.Hit]) bool {
+		return h.F.Kind() != "digest" && !listed(h.F.Collection, h.F.Entry)
+	})
 	p.NearMatches = slices.DeleteFunc(p.NearMatches, func(n found[semblance.NearMatch]) bool { return !listed(n.F.Collection, n.F.Entry) })
 }
 

@@ -200,7 +200,7 @@ func rowLines(r Row) []any {
 		return findingHead{Event: event, Exhibit: r.Exhibit, Path: r.Item.Path, SHA256: r.Item.SHA256.String()}
 	}
 	for _, h := range f.Hits {
-		h.Entry = 0
+		h.Entry, h.Item, h.Exhibit = 0, "", "" // the item is this one
 		out = append(out, hitLine{head("hit"), h})
 	}
 	for _, n := range f.NearMatches {

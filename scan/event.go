@@ -92,10 +92,12 @@ type Summary struct {
 	KnownGood      int64             `json:"known_good"`
 	Unsupported    int64             `json:"unsupported"`
 	Failed         int64             `json:"failed"`
-	Media          int64             `json:"media"`      // different contents in the exhibit
-	Containers     int64             `json:"containers"` // of the items seen, those that hold others
-	Opened         int64             `json:"opened"`     // of those, gone through in this run
-	Bytes          int64             `json:"bytes"`      // read in this run
+	Media          int64             `json:"media"`               // different contents in the exhibit
+	Containers     int64             `json:"containers"`          // of the items seen, those that hold others
+	Opened         int64             `json:"opened"`              // of those, gone through in this run
+	Bytes          int64             `json:"bytes"`               // read in this run
+	Texts          int64             `json:"texts,omitempty"`     // of the media, texts that were read for selectors
+	Selectors      int64             `json:"selectors,omitempty"` // different ones, in contents and names
 	Decoded        int64             `json:"decoded"`
 	Partial        int64             `json:"partial"` // pictures of which only a part could be decoded
 	Faces          int64             `json:"faces"`
@@ -192,10 +194,13 @@ func (r *result) events() []Event {
 	if r.status == semblance.ItemFailed {
 		out = append(out, Event{Event: EventError, Path: it.Path, Code: it.Code, Reason: it.Reason})
 	}
-	if r.findings == nil {
-		return out
+	if r.findings != nil {
+		out = append(out, findingEvents(it.Path, ev.SHA256, r.findings)...)
 	}
-	return append(out, findingEvents(it.Path, ev.SHA256, r.findings)...)
+	if n := r.record.Name; n != nil && it.SHA256 != nil {
+		out = append(out, findingEvents(it.Path, ev.SHA256, &semblance.Findings{Hits: n.Hits})...)
+	}
+	return out
 }
 
 // Findings are the events that tell what was found in one item.

@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"runtime/debug"
@@ -58,6 +59,9 @@ func (r *run) work(ctx context.Context, s *slot) {
 		s.fill(res)
 	}()
 	f := r.item(ctx, s, res)
+	if res.write && res.err == nil {
+		res.err = r.name(ctx, res)
+	}
 	switch {
 	case f == nil:
 		s.content.release()
@@ -150,6 +154,20 @@ func (j *job) unchanged(p semblance.ItemState, it *semblance.Item) bool {
 		return j.within.same && p.SHA256 != semblance.SHA256{}
 	}
 	return unchanged(p, it)
+}
+
+// name looks for selectors in the item's path.
+func (r *run) name(ctx context.Context, res *result) error {
+	it := &res.record.Item
+	x, err := r.Examiner.ExamineName(ctx, r.Plan, it.Path)
+	if err != nil {
+		return err
+	}
+	res.record.Name = &x
+	if it.SHA256 == nil && len(x.Hits) > 0 { // a finding is about content, and of this there is none
+		it.Reason += fmt.Sprintf("; and its name has the %s %s of collection %s", x.Hits[0].Kind(), x.Hits[0].Value, x.Hits[0].Collection)
+	}
+	return nil
 }
 
 // stillFailed says again what an earlier run recorded of a file that has not
@@ -259,7 +277,7 @@ func (r *run) compare(ctx context.Context, f *os.File, digests hashing.Digests, 
 	res.decoded = first && x.Decoded
 	res.set(x.Status, x.Media.Code, x.Media.Reason)
 	res.media, res.findings = &x.Media, &x.Findings
-	if x.Decoded || known == nil || known.Code != x.Media.Code {
+	if x.Decoded || x.Added || known == nil || known.Code != x.Media.Code {
 		res.record.Media = res.media
 	}
 	res.record.Findings = res.findings

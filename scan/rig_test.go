@@ -67,7 +67,7 @@ func (a *analyzer) Analyze(_ context.Context, f *os.File, req semblance.AnalyzeR
 	}
 	var p picture
 	if bytes.HasPrefix(b, []byte(boxMagic)) || json.Unmarshal(b, &p) != nil {
-		return semblance.Analysis{}, semblance.Errorf(semblance.MediaUnsupported, "not a picture")
+		return semblance.Analysis{}, semblance.NotText(semblance.Errorf(semblance.MediaUnsupported, "not a picture"))
 	}
 	if p.Fail != "" {
 		return semblance.Analysis{}, semblance.Errorf(semblance.Code(p.Fail), "it does not decode")
@@ -125,7 +125,7 @@ func openRig(ctx context.Context, data string) (*rig, error) {
 	r := &rig{store: s, analyzer: &analyzer{}, opener: &opener{}}
 	limits := semblance.DefaultLimits()
 	limits.Bytes = 10_000
-	r.engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Staging: s, Entries: s, Media: s, Requests: s, Categories: s, Audit: s, Objects: folder,
+	r.engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Staging: s, Entries: s, Selectors: s, Media: s, Requests: s, Categories: s, Audit: s, Objects: folder,
 		Vectors: index.NewFlat(), Hashes: index.NewHashes(), Analyzer: r.analyzer, Limits: limits,
 		CheckEngine: func(context.Context, semblance.EngineName) error { return nil }})
 	r.Scanner = scan.Scanner{Examiner: r.engine, Store: s, Record: s, Plans: s, Media: s, Audit: s, Opener: r.opener}

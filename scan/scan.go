@@ -14,10 +14,11 @@ import (
 	"semblance/hashing"
 )
 
-// An Examiner makes and compares the signals of one media. *semblance.Engine is
-// one.
+// An Examiner makes and compares the signals of one media, and the selectors in the name
+// of an item. *semblance.Engine is one.
 type Examiner interface {
 	Examine(ctx context.Context, p *semblance.Plan, d hashing.Digests, prior *semblance.Media, f *os.File) (semblance.Examination, error)
+	ExamineName(ctx context.Context, p *semblance.Plan, name string) (semblance.NameExamination, error)
 }
 
 // A Store keeps what a scan records. *store.Store is one.

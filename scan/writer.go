@@ -306,6 +306,9 @@ func (r *run) countFindings(res *result) {
 	if f := res.findings; f != nil {
 		r.totals.findings.Add(int64(len(f.Hits) + len(f.NearMatches) + len(f.Candidates) + len(f.Contradictions)))
 	}
+	if n := res.record.Name; n != nil {
+		r.totals.findings.Add(int64(len(n.Hits)))
+	}
 }
 
 // tally fills in what the whole exhibit holds.
@@ -316,7 +319,7 @@ func (r *run) tally(ctx context.Context) error {
 	}
 	s := &r.sum
 	s.Media, s.Partial, s.Faces, s.FacesPoor = t.Media, t.Partial, t.Faces, t.FacesPoor
-	s.Floods = t.Floods
+	s.Floods, s.Texts, s.Selectors = t.Floods, t.Texts, t.Selectors
 	s.Hits, s.Weak, s.NearMatches, s.Candidates, s.Contradictions = t.Hits, t.WeakHits, t.NearMatches, t.Candidates, t.Contradictions
 	return nil
 }

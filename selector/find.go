@@ -43,7 +43,7 @@ type window struct {
 	documents bool
 	found     []Found
 	parsed    map[string]string
-	tries     int // numbers that were parsed: what costs time
+	tries     int // places that were looked at closely: what costs time
 }
 
 func newWindow(o Options) *window {
@@ -149,6 +149,7 @@ func (w *window) word(i, end int) {
 func (w *window) wallet(i, end int) {
 	switch c := w.text[i]; c {
 	case '1', '3', '4', '8', 'b', 'B', '0':
+		w.tries++
 		if value, verified, err := normalizeWallet(string(w.text[i:end])); err == nil {
 			w.emit(Wallet, value, i, end, verified)
 		}
@@ -180,6 +181,7 @@ func (w *window) email(i, n int) {
 	if start == i || i-start > 64 || start > 0 && t[start-1] >= 0x80 && letterBefore(t, start) {
 		return
 	}
+	w.tries++
 	end := i + n
 	for end < len(t) && end-i <= 254 && is(t[end], isHost) && !wide(t, end) {
 		end++
@@ -296,6 +298,7 @@ func (w *window) urlFrom(start, i int) {
 	if end <= i {
 		return
 	}
+	w.tries++
 	raw := string(t[start:end])
 	value, err := normalizeURL(raw)
 	if err != nil || strings.HasPrefix(value, "https://www.w3.org/") {

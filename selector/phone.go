@@ -199,6 +199,7 @@ func (w *window) phone(i int) {
 	if r.digits < 7 || r.end-r.first > maxRun || w.messenger(r) || r.digits > 17 {
 		return
 	}
+	w.tries++
 	start, plus := leads(t, i)
 	if !w.standsAlone(r, start, plus) || w.inURL(start) && !w.asked(start, plus) {
 		return

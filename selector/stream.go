@@ -66,7 +66,7 @@ func DetectEncoding(head []byte) (e Encoding, bom int) {
 // Limits bound what one text may cost.
 type Limits struct {
 	Bytes int64 // that are read; 0 is no limit
-	Tries int   // digits that are tried as a number, of which each costs some microseconds; 0 is no limit
+	Tries int   // places that are looked at closely, of which each costs some microseconds; 0 is no limit
 }
 
 // Stats tell of one text.
@@ -391,3 +391,28 @@ func entity(b []byte) ([]byte, int) {
 	}
 	return utf8.AppendRune(nil, rune(v)), end + 1
 }
+
+// A Finder looks for selectors in many texts, one after the other, and remembers which
+// numbers are none. It is not safe for concurrent use.
+type Finder struct{ w *window }
+
+// NewFinder returns a Finder.
+func NewFinder(o Options) *Finder { return &Finder{newWindow(o)} }
+
+// Find returns the selectors of a whole text in UTF-8 or Latin-1, in their order. Offsets
+// are within the text after its escapes are resolved.
+func (f *Finder) Find(text []byte, m Markup) []Found {
+	w := f.w
+	w.from, w.text = 0, append(w.text[:0], text...)
+	if m != Plain || bytes.IndexByte(text, '\\') >= 0 {
+		s := stream{w: w, markup: m, raw: bytes.Clone(text), ended: true, stats: Stats{Encoding: UTF8}}
+		w.text = w.text[:0]
+		s.decode()
+	}
+	w.to = len(w.text)
+	w.scan()
+	return w.sorted()
+}
+
+// Tries is how many places were looked at closely so far; see [Limits].
+func (f *Finder) Tries() int { return f.w.tries }

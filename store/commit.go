@@ -13,9 +13,10 @@ import (
 // CommitItems stores what a scan made of some items of an exhibit, in one
 // transaction: all of it is on disk when it returns, or nothing is.
 //
-// An item replaces the one recorded of its path; one that is ItemUnchanged only
+// An item replaces the one recorded of its path, and so does what is in its name; one that is ItemUnchanged only
 // gets its Plan, and must be recorded. Media adds to what is known: a face set
-// replaces that of its engine and a perceptual hash those of its algorithm, and
+// replaces that of its engine, a perceptual hash those of its algorithm and a set of
+// selectors that of its country, and
 // what was decoded stays when Analysis is nil. Findings replace those of the case
 // and the media in collections, and in every collection they name themselves.
 //
@@ -47,11 +48,13 @@ type commit struct {
 	statements  map[string]*sql.Stmt
 	caseKey     int64
 	exhibitKey  int64
+	exhibit     semblance.ExhibitID
 	collections []string // names
+	allNames    bool     // findings have the hits in the names of all items, which give way too
 }
 
 func (s *Store) newCommit(ctx context.Context, tx *sql.Tx, id semblance.CaseID, exhibit semblance.ExhibitID, collections []semblance.CollectionID) (*commit, error) {
-	c := &commit{ctx: context.WithoutCancel(ctx), tx: tx, statements: map[string]*sql.Stmt{}}
+	c := &commit{ctx: context.WithoutCancel(ctx), tx: tx, statements: map[string]*sql.Stmt{}, exhibit: exhibit}
 	var err error
 	if c.exhibitKey, c.caseKey, err = exhibitKey(ctx, tx, exhibit); err != nil {
 		return nil, err
@@ -96,16 +99,26 @@ func (c *commit) record(r *semblance.ItemRecord) error {
 			return err
 		}
 	}
+	if r.Item.Status != semblance.ItemUnchanged {
+		if err := c.moved(&r.Item); err != nil {
+			return err
+		}
+	}
 	if err := c.item(&r.Item); err != nil {
 		return err
 	}
-	if r.Findings == nil {
+	if r.Findings != nil {
+		if r.Item.SHA256 == nil {
+			return semblance.Errorf(semblance.Internal, "an item without digests cannot have findings")
+		}
+		if err := c.findings(*r.Item.SHA256, r.Findings); err != nil {
+			return err
+		}
+	}
+	if r.Name == nil {
 		return nil
 	}
-	if r.Item.SHA256 == nil {
-		return semblance.Errorf(semblance.Internal, "an item without digests cannot have findings")
-	}
-	return c.findings(*r.Item.SHA256, r.Findings)
+	return c.name(&r.Item, r.Name)
 }
 
 func (c *commit) item(i *semblance.Item) error {
@@ -171,6 +184,9 @@ func (c *commit) media(m *semblance.Media) error {
 		return err
 	}
 	if err := c.traces(d.SHA256[:], &a.Metadata); err != nil {
+		return err
+	}
+	if err := c.selectorSets(d.SHA256[:], a); err != nil {
 		return err
 	}
 	for i := range a.FaceSets {

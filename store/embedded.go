@@ -156,7 +156,7 @@ func (s *Store) MediaWith(ctx context.Context, t semblance.Trace) (list []sembla
 // bareAnalysis is what is kept of an analysis as JSON: all that has no table.
 func bareAnalysis(a *semblance.Analysis) (string, error) {
 	bare := *a
-	bare.Hashes, bare.Signals, bare.FaceSets, bare.Thumbnail, bare.Pictures, bare.Embedded = nil, nil, nil, nil, nil, nil
+	bare.Hashes, bare.Signals, bare.FaceSets, bare.Thumbnail, bare.Pictures, bare.Embedded, bare.SelectorSets = nil, nil, nil, nil, nil, nil, nil
 	text, err := json.Marshal(bare)
 	return string(text), err
 }

@@ -9,9 +9,10 @@ import (
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/selector"
 )
 
-// AddEntries stores new entries of a hashes or known-good collection and raises
+// AddEntries stores new entries of a hashes, known-good or selectors collection and raises
 // its version when there are any. A value that is there already is left as it is;
 // the count is of new ones, and the audit event says it too. IDs grow in the order
 // of entries.
@@ -25,8 +26,13 @@ func (s *Store) AddEntries(ctx context.Context, c semblance.CollectionID, entrie
 		if err != nil {
 			return err
 		}
-		if stored.Kind != semblance.Hashes && stored.Kind != semblance.KnownGood {
+		if stored.Kind == semblance.Faces {
 			return semblance.Errorf(semblance.Invalid, "the collection %q is of %s and cannot hold hashes", stored.Name, stored.Kind)
+		}
+		for i := range entries {
+			if err := fits(&entries[i], stored); err != nil {
+				return err
+			}
 		}
 		if fresh, err = insertEntries(ctx, tx, key, entries); err != nil {
 			return err
@@ -41,6 +47,14 @@ func (s *Store) AddEntries(ctx context.Context, c semblance.CollectionID, entrie
 		return 0, err
 	}
 	return fresh, nil
+}
+
+// fits refuses hashes in a selectors collection, and selectors in any other.
+func fits(e *semblance.HashEntry, c semblance.Collection) error {
+	if _, is := semblance.SelectorKind(e.Algorithm); is != (c.Kind == semblance.Selectors) {
+		return semblance.Errorf(semblance.Invalid, "the collection %q is of %s and cannot hold values of %s", c.Name, c.Kind, e.Algorithm)
+	}
+	return nil
 }
 
 // entriesAtOnce is how many rows one statement inserts: calling the driver costs as much as a
@@ -67,15 +81,15 @@ func insertEntries(ctx context.Context, tx *sql.Tx, key int64, entries []semblan
 			if err := checkEntry(e); err != nil {
 				return 0, err
 			}
-			args = append(args, key, e.Algorithm, e.Value, e.Size, e.Quality, e.Note, e.Category, e.Source, e.Record, e.Decoder)
+			args = append(args, key, e.Algorithm, e.Value, e.Size, e.Quality, e.Note, e.Category, e.Source, e.Record, e.Decoder, e.Raw)
 		}
 		if rows != len(part) {
 			if st != nil {
 				_ = st.Close()
 			}
 			rows = len(part)
-			if st, err = tx.PrepareContext(free, `INSERT INTO hash_entries (collection_key, algorithm, value, size, quality, note, category, source, record, decoder)
-				VALUES (`+marks(10)+`)`+strings.Repeat(`, (`+marks(10)+`)`, rows-1)+` ON CONFLICT DO NOTHING`); err != nil {
+			if st, err = tx.PrepareContext(free, `INSERT INTO hash_entries (collection_key, algorithm, value, size, quality, note, category, source, record, decoder, raw)
+				VALUES (`+marks(11)+`)`+strings.Repeat(`, (`+marks(11)+`)`, rows-1)+` ON CONFLICT DO NOTHING`); err != nil {
 				return 0, err
 			}
 		}
@@ -93,6 +107,12 @@ func insertEntries(ctx context.Context, tx *sql.Tx, key int64, entries []semblan
 }
 
 func checkEntry(e *semblance.HashEntry) error {
+	if kind, ok := semblance.SelectorKind(e.Algorithm); ok {
+		if s, err := selector.Normalize(kind, string(e.Value), ""); err != nil || s.Value != string(e.Value) || e.Algorithm != semblance.SelectorAlgorithm(kind) {
+			return semblance.Errorf(semblance.Invalid, "%q is not a value of %s", string(e.Value), e.Algorithm)
+		}
+		return nil
+	}
 	switch bits := e.Algorithm.Bits(); {
 	case e.Algorithm.IsVideo():
 		if err := e.Algorithm.CheckValue(e.Value); err != nil {
@@ -107,11 +127,11 @@ func checkEntry(e *semblance.HashEntry) error {
 	return nil
 }
 
-const selectEntry = `SELECT h.id, c.id, h.algorithm, h.value, h.size, h.quality, h.note, h.category, h.source, h.record, h.decoder
+const selectEntry = `SELECT h.id, c.id, h.algorithm, h.value, h.size, h.quality, h.note, h.category, h.source, h.record, h.decoder, h.raw
 	FROM hash_entries h JOIN collections c ON c.key = h.collection_key `
 
 func scanEntry(scan scanner) (e semblance.HashEntry, err error) {
-	err = scan(&e.ID, &e.Collection, &e.Algorithm, &e.Value, &e.Size, &e.Quality, &e.Note, &e.Category, &e.Source, &e.Record, &e.Decoder)
+	err = scan(&e.ID, &e.Collection, &e.Algorithm, &e.Value, &e.Size, &e.Quality, &e.Note, &e.Category, &e.Source, &e.Record, &e.Decoder, &e.Raw)
 	e.Seq = int64(e.ID) // entries never change, so that their order is that of their ids
 	return e, err
 }

@@ -15,8 +15,8 @@ func (s *Store) RemoveEntries(ctx context.Context, c semblance.CollectionID, r s
 		if err != nil {
 			return err
 		}
-		if stored.Kind != semblance.Hashes && stored.Kind != semblance.KnownGood {
-			return semblance.Errorf(semblance.Invalid, "the collection %q is of %s and holds no hashes", stored.Name, stored.Kind)
+		if stored.Kind == semblance.Faces {
+			return semblance.Errorf(semblance.Invalid, "the collection %q is of %s and holds no entries", stored.Name, stored.Kind)
 		}
 		if gone, err = removeEntries(ctx, tx, key, r); err != nil {
 			return err

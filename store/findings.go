@@ -34,7 +34,11 @@ type finding struct {
 func findingsOf(f *semblance.Findings) []finding {
 	var list []finding
 	for _, h := range f.Hits {
-		list = append(list, finding{kind: KindHit, collection: h.Collection, weak: h.Weak, value: h})
+		v := finding{kind: KindHit, collection: h.Collection, weak: h.Weak, value: h}
+		if h.Item != "" {
+			v.other = itemKey(h.Exhibit, h.Item)
+		}
+		list = append(list, v)
 	}
 	for _, n := range f.NearMatches {
 		list = append(list, finding{kind: KindNearMatch, collection: n.Collection, value: n})
@@ -82,14 +86,18 @@ func (c *commit) findings(sum semblance.SHA256, f *semblance.Findings) error {
 	names := slices.Clone(c.collections)
 	for _, v := range list {
 		names = append(names, v.collection)
-		if v.other != "" {
+		if v.kind == KindContradiction {
 			names = append(names, v.other)
 		}
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
+	of := `other = ''`
+	if c.allNames {
+		of = `(other = '' OR kind = '` + string(KindHit) + `')`
+	}
 	for _, name := range names {
-		err := c.run(`DELETE FROM findings WHERE case_key = ? AND media = ? AND collection = ? AND other = ''`, c.caseKey, sum[:], name)
+		err := c.run(`DELETE FROM findings WHERE case_key = ? AND media = ? AND collection = ? AND `+of, c.caseKey, sum[:], name)
 		if err != nil {
 			return err
 		}
@@ -98,17 +106,20 @@ func (c *commit) findings(sum semblance.SHA256, f *semblance.Findings) error {
 		return err
 	}
 	for i, v := range list {
-		data, err := json.Marshal(v.value)
-		if err != nil {
-			return err
-		}
-		err = c.run(`INSERT INTO findings (case_key, media, kind, collection, other, position, weak, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			c.caseKey, sum[:], v.kind, v.collection, v.other, i, v.weak, string(data))
-		if err != nil {
+		if err := c.finding(sum, i, v); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (c *commit) finding(sum semblance.SHA256, position int, v finding) error {
+	data, err := json.Marshal(v.value)
+	if err != nil {
+		return err
+	}
+	return c.run(`INSERT INTO findings (case_key, media, kind, collection, other, position, weak, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.caseKey, sum[:], v.kind, v.collection, v.other, position, v.weak, string(data))
 }
 
 // rebind keeps the candidates of every case at the faces that they are about when a face

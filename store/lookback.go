@@ -63,7 +63,7 @@ func (d *dueReader) read() error {
 		(SELECT coalesce(max(d.key), 0) FROM digest_sets d WHERE d.collection_key = c.key), coalesce(l.losses, 0)
 		FROM plan_collections pc JOIN exhibit_plans p ON p.key = pc.plan_key JOIN exhibits e ON e.key = p.exhibit_key JOIN cases s ON s.key = e.case_key
 		LEFT JOIN collections c ON c.id = pc.collection LEFT JOIN collection_losses l ON l.collection = pc.collection
-		WHERE pc.kind IN (?, ?) ORDER BY p.key`, semblance.Hashes, semblance.KnownGood)
+		WHERE pc.kind IN (?, ?, ?) ORDER BY p.key`, semblance.Hashes, semblance.KnownGood, semblance.Selectors)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,11 @@ func (s *Store) Affected(ctx context.Context, d semblance.DueCollection) (seqs [
 	err = s.read(ctx, "look for affected media", func(tx *sql.Tx) error {
 		a := affectedReader{ctx: ctx, tx: tx, seen: map[int64]bool{}}
 		if !d.Gone && d.After.Entry < d.Through.Entry {
-			if err := a.digests(d); err != nil {
+			look := a.digests
+			if d.Kind == semblance.Selectors {
+				look = a.selectors
+			}
+			if err := look(d); err != nil {
 				return err
 			}
 		}
@@ -344,6 +348,10 @@ func (r *comparedReader) read(seqs []int64) ([]semblance.ComparedMedia, error) {
 			}
 		}
 		m := semblance.ComparedMedia{Seq: places[0].seq}
+		names, err := r.names(places[0].media)
+		if err != nil {
+			return nil, err
+		}
 		asked := map[int64]bool{} // cases that compared with the collection
 		at := map[int64]int{}
 		for _, p := range places[:n] {
@@ -359,7 +367,7 @@ func (r *comparedReader) read(seqs []int64) ([]semblance.ComparedMedia, error) {
 				}
 				i = len(m.Cases)
 				at[p.caseKey] = i
-				m.Cases = append(m.Cases, semblance.ComparedCase{Case: c})
+				m.Cases = append(m.Cases, semblance.ComparedCase{Case: c, Names: names[p.caseKey]})
 			}
 			m.Cases[i].Plans = append(m.Cases[i].Plans, cp)
 			asked[p.caseKey] = asked[p.caseKey] || slices.Contains(cp.Collections, r.collection)
@@ -375,20 +383,20 @@ func (r *comparedReader) read(seqs []int64) ([]semblance.ComparedMedia, error) {
 		}
 		places = places[n:]
 	}
-	media, err := loadMedia(r.ctx, r.tx, digests, false)
+	media, err := loadMediaWith(r.ctx, r.tx, digests, mediaLoader{selectors: true})
 	for i := range out {
 		out[i].Media = media[digests[i]]
 	}
 	return out, err
 }
 
-// plan reads the hashes and known-good collections of a plan, once.
+// plan reads the collections of a plan that are looked back at, once.
 func (r *comparedReader) plan(known map[int64]semblance.ComparedPlan, key int64) (semblance.ComparedPlan, error) {
 	if p, ok := known[key]; ok {
 		return p, nil
 	}
 	rows, err := r.tx.QueryContext(r.ctx, `SELECT pc.collection, coalesce(c.name, pc.name) FROM plan_collections pc LEFT JOIN collections c ON c.id = pc.collection
-		WHERE pc.plan_key = ? AND pc.kind IN (?, ?) ORDER BY pc.collection`, key, semblance.Hashes, semblance.KnownGood)
+		WHERE pc.plan_key = ? AND pc.kind IN (?, ?, ?) ORDER BY pc.collection`, key, semblance.Hashes, semblance.KnownGood, semblance.Selectors)
 	if err != nil {
 		return semblance.ComparedPlan{}, err
 	}

@@ -31,7 +31,7 @@ func (w *lookbackWriter) update(u *semblance.LookbackUpdate) error {
 	if err != nil {
 		return err
 	}
-	c := &commit{ctx: w.ctx, tx: w.tx, statements: map[string]*sql.Stmt{}, caseKey: key}
+	c := &commit{ctx: w.ctx, tx: w.tx, statements: map[string]*sql.Stmt{}, caseKey: key, allNames: true}
 	defer c.close()
 	for i := range u.Plans {
 		c.collections = u.Plans[i].Names

@@ -56,10 +56,16 @@ func (s *Store) picture(ctx context.Context, query string, args ...any) ([]byte,
 
 // loadMedia returns the media of digests that are known.
 func loadMedia(ctx context.Context, q querier, digests []semblance.SHA256, embeddings bool) (map[semblance.SHA256]*semblance.Media, error) {
+	return loadMediaWith(ctx, q, digests, mediaLoader{embeddings: embeddings})
+}
+
+// loadMediaWith is loadMedia with what the loader says is to be read.
+func loadMediaWith(ctx context.Context, q querier, digests []semblance.SHA256, with mediaLoader) (map[semblance.SHA256]*semblance.Media, error) {
 	known := make(map[semblance.SHA256]*semblance.Media, len(digests))
 	for len(digests) > 0 {
 		n := min(chunk, len(digests))
-		l := mediaLoader{q: q, known: known, in: `(` + marks(n) + `)`, embeddings: embeddings}
+		l := with
+		l.q, l.known, l.in = q, known, `(`+marks(n)+`)`
 		for i := range digests[:n] {
 			l.keys = append(l.keys, digests[i][:])
 		}
@@ -78,6 +84,7 @@ type mediaLoader struct {
 	in         string
 	keys       []any
 	embeddings bool
+	selectors  bool // also without embeddings
 }
 
 func (l *mediaLoader) load(ctx context.Context) error {
@@ -88,8 +95,10 @@ func (l *mediaLoader) load(ctx context.Context) error {
 		{`SELECT sha256, md5, sha1, size, analysis, code, reason FROM media WHERE sha256 IN ` + l.in, l.mediaRow},
 		{`SELECT media, algorithm, frame, value, quality, turned, provider, provider_version FROM signals WHERE media IN ` + l.in + ` ORDER BY media, frame`, l.signalRow},
 		{`SELECT ` + embeddedColumns + ` FROM ` + embeddedJoin + ` WHERE e.media IN ` + l.in + ` ORDER BY e.media, e.position, s.frame`, l.embeddedRow},
+		{`SELECT media, country, version, documents, encoding, bytes, dropped FROM selector_sets WHERE media IN ` + l.in + ` ORDER BY media, country`, l.selectorSetRow},
 		{`SELECT media, engine, version, models, dropped, min_face, min_score FROM face_sets WHERE media IN ` + l.in + ` ORDER BY media, engine`, l.faceSetRow},
 		{`SELECT media, engine, data, ` + l.embedding() + ` FROM faces WHERE media IN ` + l.in + ` ORDER BY media, engine, face`, l.faceRow},
+		{`SELECT media, country, kind, value, raw, verified, place, count FROM media_selectors WHERE media IN ` + l.in + l.selectorsToo() + ` ORDER BY media, country, position`, l.selectorRow},
 	} {
 		rows, err := l.q.QueryContext(ctx, step.query, l.keys...)
 		if err != nil {
@@ -100,6 +109,15 @@ func (l *mediaLoader) load(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// selectorsToo leaves out the selectors of media that are only listed, where they can be
+// many.
+func (l *mediaLoader) selectorsToo() string {
+	if l.embeddings || l.selectors {
+		return ``
+	}
+	return ` AND 0`
 }
 
 func (l *mediaLoader) embedding() string {

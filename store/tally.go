@@ -29,7 +29,10 @@ func (s *Store) Tally(ctx context.Context, id semblance.CaseID, exhibit semblanc
 		if err := tallyFaces(ctx, tx, key, &t); err != nil {
 			return err
 		}
-		if err := tallyFindings(ctx, tx, key, of, &t); err != nil {
+		if err := tallyFindings(ctx, tx, key, of, exhibit, &t); err != nil {
+			return err
+		}
+		if err := tallySelectors(ctx, tx, key, &t); err != nil {
 			return err
 		}
 		t.Floods, err = floods(ctx, tx, key, of, t.Media)
@@ -76,9 +79,9 @@ func tallyFaces(ctx context.Context, tx *sql.Tx, exhibitKey int64, t *semblance.
 	return err
 }
 
-func tallyFindings(ctx context.Context, tx *sql.Tx, exhibitKey, caseKey int64, t *semblance.Tally) error {
+func tallyFindings(ctx context.Context, tx *sql.Tx, exhibitKey, caseKey int64, exhibit semblance.ExhibitID, t *semblance.Tally) error {
 	rows, err := tx.QueryContext(ctx, `SELECT f.kind, count(*), sum(f.weak) FROM items i JOIN findings f ON f.case_key = ? AND f.media = i.sha256
-		WHERE i.exhibit_key = ? GROUP BY f.kind`, caseKey, exhibitKey)
+		WHERE i.exhibit_key = ? AND (f.kind <> ? OR f.other IN ('', ? || i.path)) GROUP BY f.kind`, caseKey, exhibitKey, KindHit, itemKey(exhibit, ""))
 	if err != nil {
 		return err
 	}
@@ -106,22 +109,29 @@ func tallyFindings(ctx context.Context, tx *sql.Tx, exhibitKey, caseKey int64, t
 const mostFloods = 100
 
 // floods lists the collections and then the entries that are near an absurd share of
-// the media of an exhibit, the worst first.
+// the media of an exhibit, the worst first, and then the selectors that are in as many.
 func floods(ctx context.Context, tx *sql.Tx, exhibitKey, caseKey, media int64) ([]semblance.Flood, error) {
 	const near = ` FROM (SELECT DISTINCT sha256 FROM items WHERE exhibit_key = ?) i
 		JOIN findings f ON f.case_key = ? AND f.media = i.sha256 AND f.kind = ? `
 	var out []semblance.Flood
-	for _, query := range []string{
+	for i, query := range []string{
 		`SELECT f.collection, 0, count(DISTINCT f.media) AS n` + near + `GROUP BY f.collection ORDER BY n DESC, 1`,
 		`SELECT f.collection, json_extract(f.data, '$.entry') AS entry, count(DISTINCT f.media) AS n` + near +
 			`GROUP BY f.collection, entry HAVING entry IS NOT NULL AND n >= ` + strconv.Itoa(semblance.LeastFlood) + ` ORDER BY n DESC, 1, 2 LIMIT ` + strconv.Itoa(mostFloods),
+		`SELECT f.collection, json_extract(f.data, '$.entry') AS entry, count(DISTINCT f.media) AS n` + near + `AND json_extract(f.data, '$.place') IS NOT NULL GROUP BY f.collection, entry
+			HAVING entry IS NOT NULL AND n >= ` + strconv.Itoa(semblance.LeastFlood) + ` ORDER BY n DESC, 1, 2 LIMIT ` + strconv.Itoa(mostFloods),
 	} {
-		rows, err := tx.QueryContext(ctx, query, exhibitKey, caseKey, KindNearMatch)
+		selectors := i == 2
+		kind := KindNearMatch
+		if selectors {
+			kind = KindHit
+		}
+		rows, err := tx.QueryContext(ctx, query, exhibitKey, caseKey, kind)
 		if err != nil {
 			return nil, err
 		}
 		err = each(rows, func(scan scanner) error {
-			f := semblance.Flood{Of: media}
+			f := semblance.Flood{Of: media, Selector: selectors}
 			err := scan(&f.Collection, &f.Entry, &f.Media)
 			if err == nil && f.Floods() {
 				out = append(out, f)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"semblance"
 )
@@ -94,7 +95,7 @@ func (v viewer) page(ctx context.Context, items []semblance.Item, f func(ItemVie
 	for _, i := range items {
 		view := ItemView{Exhibit: v.exhibit, Item: i}
 		if i.SHA256 != nil {
-			view.Media, view.Findings = media[*i.SHA256], found[*i.SHA256]
+			view.Media, view.Findings = media[*i.SHA256], found[*i.SHA256].Of(v.exhibit.ID, i.Path)
 		}
 		if err := ctx.Err(); err != nil {
 			return err
@@ -140,6 +141,7 @@ func (r FindingRow) Position() Position { return Position{Exhibit: r.Exhibit, Pa
 // there is no such case.
 func (s *Store) FindingRows(ctx context.Context, id semblance.CaseID, filter FindingFilter) ([]FindingRow, error) {
 	var list []FindingRow
+	var exhibits []semblance.ExhibitID // of list
 	err := s.read(ctx, "read the findings", func(tx *sql.Tx) error {
 		key, err := caseKey(ctx, tx, id)
 		if err != nil {
@@ -151,13 +153,15 @@ func (s *Store) FindingRows(ctx context.Context, id semblance.CaseID, filter Fin
 			return err
 		}
 		list, err = collect(rows, func(scan scanner) (r FindingRow, err error) {
-			err = scan(&r.Exhibit, &r.Path, fixed(r.Media[:]), &r.Size, &r.Status)
+			var id semblance.ExhibitID
+			err = scan(&id, &r.Exhibit, &r.Path, fixed(r.Media[:]), &r.Size, &r.Status)
+			exhibits = append(exhibits, id)
 			return r, err
 		})
 		if err != nil {
 			return err
 		}
-		return fillFindings(ctx, tx, key, filter.Kinds, list)
+		return fillFindings(ctx, tx, key, filter.Kinds, list, exhibits)
 	})
 	return list, err
 }
@@ -168,12 +172,22 @@ func (f FindingFilter) query(caseKey int64) (string, []any) {
 		f.Limit = 100
 	}
 	kinds, kindArgs := kindCondition(f.Kinds)
-	inner, args := `SELECT media FROM findings WHERE case_key = ?`+kinds, append([]any{caseKey, caseKey}, kindArgs...)
+	inner, args := `SELECT media FROM findings WHERE case_key = ?`+kinds+` AND NOT (kind = '`+string(KindHit)+`' AND other <> '')`, append([]any{caseKey, caseKey}, kindArgs...)
 	if f.Collection != "" {
 		inner += ` AND (collection = ? OR other = ?)`
 		args = append(args, f.Collection, f.Collection)
 	}
-	where := `e.case_key = ? AND i.sha256 IN (` + inner + `)`
+	where := `i.sha256 IN (` + inner + `)`
+	if len(f.Kinds) == 0 || slices.Contains(f.Kinds, KindHit) { // in the name of this item
+		own := `SELECT 1 FROM findings f WHERE f.case_key = ? AND f.media = i.sha256 AND f.kind = '` + string(KindHit) + `' AND f.other = e.id || ':' || i.path`
+		args = append(args, caseKey)
+		if f.Collection != "" {
+			own += ` AND f.collection = ?`
+			args = append(args, f.Collection)
+		}
+		where += ` OR EXISTS (` + own + `)`
+	}
+	where = `e.case_key = ? AND (` + where + `)`
 	if f.Exhibit != "" {
 		where += ` AND e.label = ?`
 		args = append(args, f.Exhibit)
@@ -182,11 +196,11 @@ func (f FindingFilter) query(caseKey int64) (string, []any) {
 		where += ` AND (e.label > ? OR (e.label = ? AND i.path > ?))`
 		args = append(args, f.After.Exhibit, f.After.Exhibit, f.After.Path)
 	}
-	return `SELECT e.label, i.path, i.sha256, i.size, i.status FROM exhibits e JOIN items i ON i.exhibit_key = e.key
+	return `SELECT e.id, e.label, i.path, i.sha256, i.size, i.status FROM exhibits e JOIN items i ON i.exhibit_key = e.key
 		WHERE ` + where + ` ORDER BY e.label, i.path LIMIT ?`, append(args, f.Limit)
 }
 
-func fillFindings(ctx context.Context, tx *sql.Tx, caseKey int64, kinds []FindingKind, list []FindingRow) error {
+func fillFindings(ctx context.Context, tx *sql.Tx, caseKey int64, kinds []FindingKind, list []FindingRow, of []semblance.ExhibitID) error {
 	digests := make([]semblance.SHA256, len(list))
 	for i := range list {
 		digests[i] = list[i].Media
@@ -196,7 +210,7 @@ func fillFindings(ctx context.Context, tx *sql.Tx, caseKey int64, kinds []Findin
 		return err
 	}
 	for i := range list {
-		if f := found[list[i].Media]; f != nil {
+		if f := found[list[i].Media].Of(of[i], list[i].Path); f != nil {
 			list[i].Findings = *f
 		}
 	}

@@ -39,7 +39,12 @@ func Engines(req *semblance.AnalyzeRequest) []semblance.EngineName {
 // checkAnalysis returns a violation when a is not a possible answer to req.
 // o has the files and engines that the child was given.
 func checkAnalysis(a *semblance.Analysis, req *semblance.AnalyzeRequest, o *Options) error {
+	if a.IsText() {
+		return checkText(a, req)
+	}
 	switch {
+	case len(a.SelectorSets) > 0:
+		return violate("selectors of a picture")
 	case !printable(a.Type) || a.Type == "" || !printable(a.Decoder) || !printable(a.Partial):
 		return violate("a type, decoder or partial text that is not text")
 	case a.Width < 1 || a.Height < 1 || a.Width > hashing.MaxSide || a.Height > hashing.MaxSide:

@@ -8,7 +8,7 @@ import (
 
 // protocolVersion is raised with every change, so that programs of two releases
 // refuse each other instead of misunderstanding.
-const protocolVersion = 7
+const protocolVersion = 8
 
 // The parent writes a request, the child answers with one reply; then the next.
 // Each is a frame: four bytes of length, big endian, and that many bytes of
@@ -120,6 +120,11 @@ func replyBudget(req *semblance.AnalyzeRequest) budget {
 	}
 	if req.Crops {
 		b.bytes += faces * base64Size(maxCrop)
+	}
+	if req.Selectors != nil {
+		b.objects += semblance.MostSelectors + 2
+		b.values += 8 * semblance.MostSelectors
+		b.bytes += maxSelectorBytes
 	}
 	b.objects += req.Limits.Frames // pictures
 	b.bytes = min(b.bytes, maxReply)

@@ -54,6 +54,9 @@ func checkRequest(r *semblance.AnalyzeRequest, known semblance.EngineSet) error 
 			return semblance.Errorf(semblance.Invalid, "%q is not a signal of videos", string(a))
 		}
 	}
+	if r.Selectors != nil && r.Selectors.Country != "" && len(r.Selectors.Country) != 2 {
+		return semblance.Errorf(semblance.Invalid, "%q is not a country", r.Selectors.Country)
+	}
 	for _, e := range Engines(r) {
 		if _, err := known.ByName(e); err != nil {
 			return err

@@ -17,6 +17,7 @@ func tidy(a *semblance.Analysis) {
 	if a.Video != nil {
 		a.Video.Format, a.Video.Codec = clean(a.Video.Format, maxText), clean(a.Video.Codec, maxText)
 	}
+	tidySelectors(a)
 	if checkMetadata(m) != nil {
 		m.Latitude, m.Longitude = nil, nil
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"os"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -142,6 +143,29 @@ func (h *handler) analyze(f *os.File, req semblance.AnalyzeRequest) (semblance.A
 	if err != nil {
 		return semblance.Analysis{}, err
 	}
+	if a, ok, err := readText(f, &req); ok || err != nil {
+		return a, err
+	}
+	a, err := h.analyzePicture(f, req, engines)
+	if req.Selectors != nil && semblance.CodeOf(err) == semblance.MediaUnsupported && err != nil {
+		err = semblance.NotText(err)
+	}
+	return a, err
+}
+
+// readText reads a file for selectors when they are asked for and it is text.
+func readText(f *os.File, req *semblance.AnalyzeRequest) (a semblance.Analysis, ok bool, err error) {
+	if req.Selectors == nil {
+		return a, false, nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return a, false, semblance.Errorf(semblance.Internal, "the size of the file cannot be read").WithCause(err)
+	}
+	return media.ReadSelectors(context.Background(), f, info.Size(), *req.Selectors)
+}
+
+func (h *handler) analyzePicture(f *os.File, req semblance.AnalyzeRequest, engines []semblance.FaceFinder) (semblance.Analysis, error) {
 	limits := req.Limits
 	limits.Memory = h.memory.left(limits.Memory)
 	picture, err := media.Open(f, limits, decoding(&req))

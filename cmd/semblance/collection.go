@@ -19,7 +19,7 @@ func newCollection(e *env) *cobra.Command {
 func newCollectionCreate(e *env) *cobra.Command {
 	var c semblance.Collection
 	var kind, engine string
-	cmd := &cobra.Command{Use: "create NAME --kind faces|hashes|known-good --owner A --country CC --basis B", Short: "Create a collection; a faces collection keeps its engine",
+	cmd := &cobra.Command{Use: "create NAME --kind faces|hashes|selectors|known-good --owner A --country CC --basis B", Short: "Create a collection; a faces collection keeps its engine",
 		Args: exactly(1, "the collection's name"), RunE: func(cmd *cobra.Command, args []string) error {
 			c.Name, c.Kind, c.Engine = args[0], semblance.CollectionKind(kind), semblance.EngineName(engine)
 			return e.stored(cmd.Context(), func(p *program) error {
@@ -35,7 +35,7 @@ func newCollectionCreate(e *env) *cobra.Command {
 			})
 		}}
 	f := cmd.Flags()
-	f.StringVar(&kind, "kind", "", "faces, hashes or known-good")
+	f.StringVar(&kind, "kind", "", "faces, hashes, selectors or known-good")
 	f.StringVar(&c.Owner, "owner", "", "agency that owns it")
 	f.StringVar(&c.Country, "country", "", "its country, two letters")
 	f.StringVar(&c.Basis, "basis", "", "legal basis of keeping and searching it")

@@ -23,7 +23,7 @@ type importOrder struct {
 
 func newCollectionImport(e *env) *cobra.Command {
 	var o importOrder
-	cmd := &cobra.Command{Use: "import NAME FILE [--format F]", Short: "Import a list of hashes of any size; FILE may be - for a plain list on standard input",
+	cmd := &cobra.Command{Use: "import NAME FILE [--format F]", Short: "Import a list of hashes or selectors of any size; FILE may be - for a plain list on standard input",
 		Long: `A plain list has one hash a line: hexadecimal MD5 (32 digits), SHA-1 (40) or SHA-256 (64),
 each optionally followed by a comma and a note; or ALGORITHM:HEX (pdq:..., phash:...); or
 photodna: and 192 characters of base64 or 288 hex digits; or as md5sum writes them. A note
@@ -38,6 +38,12 @@ NSRLProd.txt is beside it), HashKeeper, EnCase .hash, The Sleuth Kit's .idx and 
 digest sets: files of their own that take no memory. --set and --entries say it for a plain list.
 An import of a set that was stopped goes on where it was when the command is run again.
 
+Into a selectors collection go lists of selectors, one a line: KIND:VALUE (phone, email,
+url, user, onion, wallet, document), or the value alone where it can be of one kind only or
+--format says the kind; then a comma and a note. Values with commas are in double quotes.
+Phone numbers without a country code are of the collection's country. Lines that cannot be
+read are left out and reported with their number and the reason.
+
 --format vpdq (frame,quality,hash,seconds a line), vpdq-json (as the Python package
 threatexchange writes it) and tmk (263,344 bytes) read the signal of one video instead.`,
 		Args: exactly(2, "the collection's name and a file"), RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,7 +51,7 @@ threatexchange writes it) and tmk (263,344 bytes) read the signal of one video i
 			return e.importFile(cmd.Context(), o)
 		}}
 	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "", "plain, md5, sha1, sha256, pdq, phash, dhash, ahash, photodna; nsrl, hashkeeper, encase, tsk-idx, kdb; vpdq, vpdq-json, tmk for one video")
+	f.StringVar(&o.format, "format", "", "plain, md5, sha1, sha256, pdq, phash, dhash, ahash, photodna; nsrl, hashkeeper, encase, tsk-idx, kdb; vpdq, vpdq-json, tmk for one video; phone, email, url, user, onion, wallet, document for selectors")
 	f.BoolVar(&o.set, "set", false, "make a digest set of a plain list, however small it is")
 	f.BoolVar(&o.entries, "entries", false, "keep the lines of a plain list as entries, however large it is")
 	return cmd
@@ -68,6 +74,12 @@ func (e *env) importFile(ctx context.Context, o importOrder) error {
 		if err != nil {
 			return err
 		}
+		if c.Kind == semblance.Selectors {
+			if o.set {
+				return semblance.Errorf(semblance.Invalid, "a digest set cannot be made of selectors")
+			}
+			return e.importList(ctx, p, o.collection, o.path, def)
+		}
 		def := c.BareDigits(def)
 		set, err := e.asSet(o, format, def)
 		if err != nil {
@@ -88,10 +100,10 @@ func (o importOrder) formats() (exchange.Format, hashing.Algorithm, error) {
 	if format := exchange.Format(o.format); o.format == "" || slices.Contains(exchange.Formats(), format) {
 		return format, "", nil
 	}
-	def, err := hashing.ParseAlgorithm(o.format)
+	def, err := semblance.ParseListFormat(o.format)
 	if err != nil {
 		return "", "", semblance.Errorf(semblance.Invalid, "%q is no format of a list of hashes", o.format).
-			WithHint("Formats are plain lists (md5, sha1, sha256, pdq, phash, dhash, ahash, photodna), nsrl, hashkeeper, encase, tsk-idx, kdb, and vpdq, vpdq-json and tmk of one video.")
+			WithHint("Formats are plain lists (md5, sha1, sha256, pdq, phash, dhash, ahash, photodna), nsrl, hashkeeper, encase, tsk-idx, kdb, and vpdq, vpdq-json and tmk of one video; of selectors phone, email, url, user, onion, wallet and document.")
 	}
 	return exchange.Plain, def, nil
 }

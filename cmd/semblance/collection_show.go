@@ -94,7 +94,7 @@ func (e *env) showCollection(ctx context.Context, p *program, name string, all b
 // valueOf is the value of an entry as a person reads it.
 func valueOf(h semblance.HashEntry) string {
 	if !h.Algorithm.IsVideo() {
-		return h.Algorithm.Text(h.Value)
+		return semblance.ValueText(h.Algorithm, h.Value)
 	}
 	if v, err := hashing.ParseVPDQBinary(h.Value); err == nil && len(v) > 0 {
 		return fmt.Sprintf("%s over %s", count(int64(len(v)), "frame", "frames"), v[len(v)-1].Time.Round(time.Second))

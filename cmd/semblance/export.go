@@ -17,21 +17,21 @@ import (
 
 func newCollectionExport(e *env) *cobra.Command {
 	var format string
-	cmd := &cobra.Command{Use: "export NAME FILE [--format F]", Short: "Export the hashes of a collection as a plain list that import reads; FILE may be - for standard output",
-		Long: `Each line is ALGORITHM:HEX (PhotoDNA in base64), followed by a comma and the note where there is one. With
+	cmd := &cobra.Command{Use: "export NAME FILE [--format F]", Short: "Export the hashes or selectors of a collection as a plain list that import reads; FILE may be - for standard output",
+		Long: `Each line is ALGORITHM:HEX (PhotoDNA in base64), or of a selector KIND:VALUE in its normalized form, followed by a comma and the note where there is one. With
 --format, only values of that algorithm, as bare digits. The export is audited before
 its first line is written.`,
 		Args: exactly(2, "the collection's name and a file"), RunE: func(cmd *cobra.Command, args []string) error {
 			var only hashing.Algorithm
 			if format != "" && format != "plain" {
 				var err error
-				if only, err = hashing.ParseAlgorithm(format); err != nil {
-					return semblance.Errorf(semblance.Invalid, "%v", err).WithHint("Formats of this version are plain lists: md5, sha1, sha256, pdq, phash, dhash, ahash, photodna.")
+				if only, err = semblance.ParseListFormat(format); err != nil {
+					return semblance.Errorf(semblance.Invalid, "%v", err).WithHint("Formats of this version are plain lists: md5, sha1, sha256, pdq, phash, dhash, ahash, photodna, and the kinds of selectors.")
 				}
 			}
 			return e.stored(cmd.Context(), func(p *program) error { return e.exportList(cmd.Context(), p, args[0], args[1], only) })
 		}}
-	cmd.Flags().StringVar(&format, "format", "", "md5, sha1, sha256, pdq, phash, dhash, ahash or photodna; empty is all of them")
+	cmd.Flags().StringVar(&format, "format", "", "md5, sha1, sha256, pdq, phash, dhash, ahash or photodna; or phone, email, url, user, onion, wallet, document; empty is all of them")
 	return cmd
 }
 
@@ -40,8 +40,8 @@ func (e *env) exportList(ctx context.Context, p *program, name, path string, onl
 	if err != nil {
 		return err
 	}
-	if c.Kind != semblance.Hashes && c.Kind != semblance.KnownGood {
-		return semblance.Errorf(semblance.Invalid, "collection %q holds %s; only hashes are exported as a list", c.Name, c.Kind)
+	if c.Kind == semblance.Faces {
+		return semblance.Errorf(semblance.Invalid, "collection %q holds %s; only hashes and selectors are exported as a list", c.Name, c.Kind)
 	}
 	ev := semblance.AuditEvent{Actor: e.who(), Action: "collection.export", Basis: c.Basis, Collections: []string{c.Name},
 		Detail: map[string]any{"format": string(only), "version": c.Version, "entries": c.Entries}}
@@ -104,6 +104,9 @@ func exportSets(ctx context.Context, p *program, c semblance.Collection, only ha
 // exportLine is an entry as import reads it. The size goes into the note, which is
 // where import looks for it.
 func exportLine(h semblance.HashEntry, bare bool) string {
+	if _, ok := semblance.SelectorKind(h.Algorithm); ok {
+		return semblance.SelectorLine(h)
+	}
 	line := h.Algorithm.Text(h.Value)
 	if name := string(h.Algorithm); !bare && h.Algorithm.IsSupplied() {
 		line = name + ":" + line

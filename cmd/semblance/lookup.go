@@ -18,11 +18,11 @@ import (
 func newLookup(e *env) *cobra.Command {
 	var r semblance.LookupRequest
 	var def string
-	cmd := &cobra.Command{Use: "lookup --against NAME,... --case N [FILE|-]", Short: "Look hashes up, one a line: md5, sha1, sha256, or pdq:HEX, photodna:TEXT and the like",
+	cmd := &cobra.Command{Use: "lookup --against NAME,... --case N [FILE|-]", Short: "Look hashes and selectors up, one a line: md5, sha1, sha256, pdq:HEX, phone:NUMBER, email:ADDRESS and the like",
 		Args: atMost(1, "at most one file"), RunE: func(cmd *cobra.Command, args []string) error {
 			r.Collections = list(r.Collections)
 			if def != "" {
-				alg, err := hashing.ParseAlgorithm(def)
+				alg, err := semblance.ParseListFormat(def)
 				if err != nil {
 					return semblance.Errorf(semblance.Invalid, "%v", err)
 				}
@@ -44,8 +44,8 @@ func newLookup(e *env) *cobra.Command {
 		}}
 	f := cmd.Flags()
 	f.StringVar(&r.Case, "case", "", "number of the case")
-	f.StringSliceVar(&r.Collections, "against", nil, "hashes and known-good collections")
-	f.StringVar(&def, "format", "", "what 64 or 16 bare digits are: sha256 (the default), pdq, phash, dhash, ahash; or photodna, for bare base64")
+	f.StringSliceVar(&r.Collections, "against", nil, "hashes, known-good and selectors collections")
+	f.StringVar(&def, "format", "", "what 64 or 16 bare digits are: sha256 (the default), pdq, phash, dhash, ahash; or photodna, for bare base64; or phone, email, url, user, onion, wallet, document, for selectors without their kind")
 	return cmd
 }
 

@@ -89,7 +89,7 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 		return nil, errors.Join(err, p.Close())
 	}
 	p.engine = semblance.New(semblance.Parts{
-		Cases: p.store, Collections: p.store, References: p.store, Subjects: p.store, Staging: p.store, Entries: p.store, Media: p.store, Requests: p.store, Categories: p.store, Audit: p.store, Calibrations: p.store,
+		Cases: p.store, Collections: p.store, References: p.store, Subjects: p.store, Staging: p.store, Entries: p.store, Selectors: p.store, Media: p.store, Requests: p.store, Categories: p.store, Audit: p.store, Calibrations: p.store,
 		Groupings: p.store, Groups: p.store,
 		Objects: folder, Vectors: vectors, Hashes: hashes, Frames: index.NewHashes(), Supplied: supplied, Sets: p.sets, SetFiles: p.sets, SetRecords: p.store,
 		Lookbacks: p.store, Removals: p.store, StackRecords: p.store, LinkRecords: p.store, Notices: p.store, Kept: keptIndex,

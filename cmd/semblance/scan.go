@@ -283,17 +283,33 @@ func (v *scanView) done(sum scan.Summary, err error) {
 	v.print(sum)
 }
 
+// bySelector says which selector a hit rests on and where it is. How the file writes it,
+// the report has.
+func bySelector(h *semblance.Hit) string {
+	by := h.Kind() + " " + h.Value + " at " + h.Place
+	if h.Count > 1 {
+		by += fmt.Sprintf(", %d times", h.Count)
+	}
+	return by
+}
+
 // print shows what was found, then the counts.
 func (v *scanView) print(s scan.Summary) {
 	e := v.e
-	v.section("Hits (a digest is in a collection)", scan.EventHit, []string{"FILE", "COLLECTION", "BY", "NOTE"}, func(t *table, x scan.Event) {
+	listed := semblance.FirstOfFloods(s.Floods)
+	v.section("Hits (a digest or a selector is in a collection)", scan.EventHit, []string{"FILE", "COLLECTION", "BY", "NOTE"}, func(t *table, x scan.Event) {
+		if x.Hit.Kind() != "digest" && !listed(x.Hit.Collection, x.Hit.Entry) {
+			return
+		}
 		by := string(x.Hit.Algorithm)
-		if x.Hit.Weak {
+		switch {
+		case x.Hit.Kind() != "digest":
+			by = bySelector(x.Hit)
+		case x.Hit.Weak:
 			by += " only: weak"
 		}
 		t.row(x.Path, x.Hit.Collection, by, categorized(x.Hit.Category, note(x.Hit.Note, x.Hit.Source)))
 	})
-	listed := semblance.FirstOfFloods(s.Floods)
 	v.section("Near matches (a person has to verify them)", scan.EventNearMatch, []string{"FILE", "COLLECTION", "DISTANCE", "TRANSFORM", "QUALITY", "OF"}, func(t *table, x scan.Event) {
 		n := x.NearMatch
 		if !listed(n.Collection, n.Entry) {
@@ -302,7 +318,7 @@ func (v *scanView) print(s scan.Summary) {
 		t.row(x.Path, n.Collection, fmt.Sprintf("%d of %d (%s)", n.Distance, n.Threshold, shortName(string(n.Algorithm))), n.Transform, qualities(n), where(n)+categorized(n.Category, note(n.Note, n.Source)))
 	})
 	if len(s.Floods) > 0 {
-		e.say("\nFloods: of each entry only the first near match is listed here, the report has all")
+		e.say("\nFloods: of each entry only the first near match or hit of a selector is listed here, the report has all")
 		for _, f := range s.Floods {
 			e.say("  %s", printable(f.String()))
 		}
@@ -352,6 +368,9 @@ func (v *scanView) print(s scan.Summary) {
 	}
 	e.say("  in all: %s, %s, %s, %s, %s, %s", count(s.Media, "media", "media"), faces, count(s.Hits, "hit", "hits"),
 		count(s.NearMatches, "near match", "near matches"), count(s.Candidates, "candidate", "candidates"), count(s.Contradictions, "contradiction", "contradictions"))
+	if s.Texts+s.Selectors > 0 {
+		e.say("  %s read for selectors; %s in contents and names", count(s.Texts, "text", "texts"), count(s.Selectors, "different selector", "different selectors"))
+	}
 	if s.Partial > 0 || s.Missing > 0 {
 		e.say("  %d decoded only in part, %d recorded earlier and not there now", s.Partial, s.Missing)
 	}

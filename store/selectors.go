@@ -1,0 +1,270 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"semblance"
+	"semblance/hashing"
+	"semblance/selector"
+)
+
+var _ semblance.SelectorStore = (*Store)(nil)
+
+// selectorSets replaces the sets of the countries that a has.
+func (c *commit) selectorSets(sum []byte, a *semblance.Analysis) error {
+	for i := range a.SelectorSets {
+		s := &a.SelectorSets[i]
+		for _, table := range []string{"media_selectors", "selector_sets"} {
+			if err := c.run(`DELETE FROM `+table+` WHERE media = ? AND country = ?`, sum, s.Country); err != nil {
+				return err
+			}
+		}
+		err := c.run(`INSERT INTO selector_sets (media, country, version, documents, encoding, bytes, dropped) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			sum, s.Country, s.Version, s.Documents, s.Encoding, s.Read, s.Dropped)
+		for k := 0; k < len(s.Selectors) && err == nil; k++ {
+			x := &s.Selectors[k]
+			err = c.run(`INSERT INTO media_selectors (media, country, position, kind, value, raw, verified, place, count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+				sum, s.Country, k, x.Kind, x.Value, x.Raw, x.Verified, x.Place, x.Count)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// name replaces what is known of an item's name, and the hits in it in the plan's
+// collections. Those of an item that has other content now are of the other content.
+func (c *commit) name(i *semblance.Item, n *semblance.NameExamination) error {
+	if err := c.run(`DELETE FROM item_selectors WHERE exhibit_key = ? AND path = ?`, c.exhibitKey, i.Path); err != nil {
+		return err
+	}
+	for _, s := range n.Selectors {
+		if err := c.run(`INSERT INTO item_selectors (exhibit_key, path, kind, value, raw, verified) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			c.exhibitKey, i.Path, s.Kind, s.Value, s.Raw, s.Verified); err != nil {
+			return err
+		}
+	}
+	if i.SHA256 == nil {
+		return nil
+	}
+	key := itemKey(c.exhibit, i.Path)
+	for _, name := range c.collections {
+		if err := c.run(`DELETE FROM findings WHERE case_key = ? AND media = ? AND kind = ? AND collection = ? AND other = ?`, c.caseKey, i.SHA256[:], KindHit, name, key); err != nil {
+			return err
+		}
+	}
+	for k, h := range n.Hits {
+		h.Exhibit, h.Item = c.exhibit, i.Path
+		if err := c.finding(*i.SHA256, k, finding{kind: KindHit, collection: h.Collection, other: key, value: h}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moved forgets the hits in the name of an item that is about to get other content.
+func (c *commit) moved(i *semblance.Item) error {
+	return c.run(`DELETE FROM findings WHERE case_key = ? AND kind = ? AND other = ? AND media = (SELECT sha256 FROM items WHERE exhibit_key = ? AND path = ?) AND media IS NOT ?`,
+		c.caseKey, KindHit, itemKey(c.exhibit, i.Path), c.exhibitKey, i.Path, sumOf(i))
+}
+
+func sumOf(i *semblance.Item) []byte {
+	if i.SHA256 == nil {
+		return nil
+	}
+	return i.SHA256[:]
+}
+
+// itemKey names an item in the column `other` of a finding that is about its name. No
+// name of a collection has a colon.
+func itemKey(exhibit semblance.ExhibitID, path string) string { return string(exhibit) + ":" + path }
+
+func (l *mediaLoader) selectorSetRow(scan scanner) error {
+	var sum semblance.SHA256
+	set := semblance.SelectorSet{Selectors: []semblance.MediaSelector{}}
+	if err := scan(fixed(sum[:]), &set.Country, &set.Version, &set.Documents, &set.Encoding, &set.Read, &set.Dropped); err != nil {
+		return err
+	}
+	a := l.analysis(sum)
+	a.SelectorSets = append(a.SelectorSets, set)
+	return nil
+}
+
+func (l *mediaLoader) selectorRow(scan scanner) error {
+	var sum semblance.SHA256
+	var country string
+	var s semblance.MediaSelector
+	if err := scan(fixed(sum[:]), &country, &s.Kind, &s.Value, &s.Raw, &s.Verified, &s.Place, &s.Count); err != nil {
+		return err
+	}
+	a := l.analysis(sum)
+	i := slices.IndexFunc(a.SelectorSets, func(s semblance.SelectorSet) bool { return s.Country == country })
+	if i < 0 {
+		return fmt.Errorf("a selector of no set")
+	}
+	a.SelectorSets[i].Selectors = append(a.SelectorSets[i].Selectors, s)
+	return nil
+}
+
+// SelectorEntries implements [semblance.SelectorStore].
+func (s *Store) SelectorEntries(ctx context.Context, cols []semblance.CollectionID, a hashing.Algorithm, values []string) (list []semblance.HashEntry, err error) {
+	err = s.read(ctx, "look up selectors", func(tx *sql.Tx) error {
+		for _, c := range cols {
+			key, err := collectionKey(ctx, tx, c)
+			if err != nil {
+				return err
+			}
+			for part := range slices.Chunk(values, chunk) {
+				args := []any{key, a}
+				for _, v := range part {
+					args = append(args, []byte(v))
+				}
+				rows, err := tx.QueryContext(ctx, selectEntry+`WHERE h.collection_key = ? AND h.algorithm = ? AND h.value IN (`+marks(len(part))+`) ORDER BY +h.id`, args...)
+				if err != nil {
+					return err
+				}
+				got, err := collect(rows, scanEntry)
+				if err != nil {
+					return err
+				}
+				list = append(list, got...)
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// found selects the selectors of a case's items: in their content, as it was read for
+// the country of the case, and in their names.
+const found = `SELECT s.kind, s.value, s.raw, s.verified, i.exhibit_key, i.path, s.media FROM exhibits e JOIN cases c ON c.key = e.case_key JOIN items i ON i.exhibit_key = e.key
+		JOIN media_selectors s ON s.media = i.sha256 AND s.country = c.country WHERE %[1]s
+	UNION ALL SELECT s.kind, s.value, s.raw, s.verified, s.exhibit_key, s.path, i.sha256 FROM exhibits e JOIN item_selectors s ON s.exhibit_key = e.key
+		JOIN items i ON i.exhibit_key = s.exhibit_key AND i.path = s.path WHERE %[1]s`
+
+// CaseSelectors implements [semblance.SelectorStore]: those that most exhibits have come
+// first, and of them those in the fewest contents.
+func (s *Store) CaseSelectors(ctx context.Context, id semblance.CaseID, f semblance.SelectorFilter) (list []semblance.CaseSelector, err error) {
+	if f.Limit <= 0 {
+		f.Limit = 1000
+	}
+	err = s.read(ctx, "list the selectors", func(tx *sql.Tx) error {
+		key, err := caseKey(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		where, args := `e.case_key = ?`, []any{key}
+		if f.Kind != "" {
+			where, args = where+` AND s.kind = ?`, append(args, f.Kind)
+		}
+		if f.Value != "" {
+			where, args = where+` AND s.value = ?`, append(args, f.Value)
+		}
+		args = append(slices.Clone(args), args...)
+		rows, err := tx.QueryContext(ctx, `SELECT kind, value, min(raw), max(verified), group_concat(DISTINCT exhibit_key), count(DISTINCT media), count(DISTINCT exhibit_key || '/' || path)
+			FROM (`+fmt.Sprintf(found, where)+`) GROUP BY kind, value HAVING count(DISTINCT exhibit_key) >= ?
+			ORDER BY count(DISTINCT exhibit_key) DESC, count(DISTINCT media), kind, value LIMIT ? OFFSET ?`, append(args, f.Exhibits, f.Limit, f.After)...)
+		if err != nil {
+			return err
+		}
+		var keys []string
+		list, err = collect(rows, func(scan scanner) (x semblance.CaseSelector, err error) {
+			var of string
+			err = scan(&x.Kind, &x.Value, &x.Raw, &x.Verified, &of, &x.Media, &x.Items)
+			keys = append(keys, of)
+			return x, err
+		})
+		if err != nil {
+			return err
+		}
+		labels, err := exhibitLabels(ctx, tx, key)
+		for i := range list {
+			for k := range strings.SplitSeq(keys[i], ",") {
+				list[i].Exhibits = append(list[i].Exhibits, labels[k])
+			}
+			slices.Sort(list[i].Exhibits)
+		}
+		return err
+	})
+	return list, err
+}
+
+// exhibitLabels are the labels of a case's exhibits by their internal keys.
+func exhibitLabels(ctx context.Context, tx *sql.Tx, caseKey int64) (map[string]string, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT key, label FROM exhibits WHERE case_key = ?`, caseKey)
+	if err != nil {
+		return nil, err
+	}
+	labels := map[string]string{}
+	return labels, each(rows, func(scan scanner) error {
+		var key int64
+		var label string
+		err := scan(&key, &label)
+		labels[strconv.FormatInt(key, 10)] = label
+		return err
+	})
+}
+
+// tallySelectors counts the texts of an exhibit and its different selectors.
+func tallySelectors(ctx context.Context, tx *sql.Tx, exhibitKey int64, t *semblance.Tally) error {
+	err := tx.QueryRowContext(ctx, `SELECT count(DISTINCT i.sha256) FROM exhibits e JOIN cases c ON c.key = e.case_key JOIN items i ON i.exhibit_key = e.key
+		JOIN selector_sets t ON t.media = i.sha256 AND t.country = c.country WHERE e.key = ? AND t.encoding <> ''`, exhibitKey).Scan(&t.Texts)
+	if err != nil {
+		return err
+	}
+	return tx.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT DISTINCT kind, value FROM (`+fmt.Sprintf(found, `e.key = ?`)+`))`, exhibitKey, exhibitKey).Scan(&t.Selectors)
+}
+
+// selectors adds the media that have one of the new selectors of a collection, in their
+// content or in the name of an item.
+func (a *affectedReader) selectors(d semblance.DueCollection) error {
+	key, err := collectionKey(a.ctx, a.tx, d.ID)
+	if err != nil {
+		return err
+	}
+	for _, kind := range selector.Kinds() {
+		for _, query := range []string{
+			`SELECT k.seq FROM hash_entries h CROSS JOIN media_selectors s ON s.kind = ? AND s.value = CAST(h.value AS TEXT) CROSS JOIN kept_media k ON k.media = s.media`,
+			`SELECT k.seq FROM hash_entries h CROSS JOIN item_selectors s ON s.kind = ? AND s.value = CAST(h.value AS TEXT)
+				CROSS JOIN items i ON i.exhibit_key = s.exhibit_key AND i.path = s.path CROSS JOIN kept_media k ON k.media = i.sha256`,
+		} {
+			if err := a.add(query+` WHERE h.collection_key = ? AND h.algorithm = ? AND h.id > ? AND h.id <= ?`,
+				kind, key, semblance.SelectorAlgorithm(kind), d.After.Entry, d.Through.Entry); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// names reads the selectors in the names of a media's items, by the key of their case.
+func (r *comparedReader) names(media semblance.SHA256) (map[int64][]semblance.NamedItem, error) {
+	rows, err := r.tx.QueryContext(r.ctx, `SELECT e.case_key, e.id, s.path, s.kind, s.value, s.raw, s.verified FROM items i JOIN item_selectors s ON s.exhibit_key = i.exhibit_key AND s.path = i.path
+		JOIN exhibits e ON e.key = i.exhibit_key WHERE i.sha256 = ? ORDER BY e.key, s.path, s.kind, s.value`, media[:])
+	if err != nil {
+		return nil, err
+	}
+	out := map[int64][]semblance.NamedItem{}
+	return out, each(rows, func(scan scanner) error {
+		var key int64
+		var n semblance.NamedItem
+		var s selector.Selector
+		if err := scan(&key, &n.Exhibit, &n.Path, &s.Kind, &s.Value, &s.Raw, &s.Verified); err != nil {
+			return err
+		}
+		list := out[key]
+		if k := len(list) - 1; k < 0 || list[k].Exhibit != n.Exhibit || list[k].Path != n.Path {
+			list = append(list, n)
+		}
+		k := len(list) - 1
+		list[k].Selectors = append(list[k].Selectors, s)
+		out[key] = list
+		return nil
+	})
+}
