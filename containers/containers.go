@@ -79,6 +79,7 @@ var formats = slices.Concat(archiveFormats, []format{
 	{"vmdk", isVMDK, openVMDK},
 	{"image", isForeignImage, openForeignImage},
 	{"sqlite", isSQLite, openSQLite},
+	{"pdf", isPDF, openPDF},
 	{"emlx", isEmlx, openEmlx},
 	{"mbox", isMbox, openMbox},
 	{"eml", isMessage, openMessage},

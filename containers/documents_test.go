@@ -5,5 +5,6 @@ import "testing"
 // documentSeeds are small documents, mailboxes, databases and caches.
 func documentSeeds(t testing.TB) (all [][]byte) {
 	all = append(all, mailSeeds(t)...)
+	all = append(all, pdfSeeds(t)...)
 	return append(all, sqliteSeeds(t)...)
 }
