@@ -49,6 +49,8 @@ type Options struct {
 	// verification of an image, with bytes done of bytes in all. A reader that stays
 	// silent for a minute is taken for one that hangs. It may be nil.
 	Progress func(done, total int64)
+	// MotionVideo finds the video inside a motion photo. It may be nil.
+	MotionVideo func(r io.ReaderAt, size int64) (off, n int64, ok bool)
 }
 
 func (o *Options) progress(done, total int64) {
@@ -73,17 +75,25 @@ const headLen = 4096
 
 // formats are asked in this order: those with a strong signature first, those that have
 // to guess last.
-var formats = slices.Concat(archiveFormats, []format{
+var formats = slices.Concat([]format{{"picture", isPicture, openPicture}}, archiveFormats, []format{
 	{"ewf", isEWF, openEWF},
 	{"vhd", isVHD, openVHD},
 	{"vmdk", isVMDK, openVMDK},
 	{"image", isForeignImage, openForeignImage},
 	{"sqlite", isSQLite, openSQLite},
+	{"ole", isOLE, openOLE},
+	{"pst", isPST, openPST},
+	{"tnef", isTNEF, openTNEF},
+	{"thumbcache", isThumbCache, openThumbCache},
+	{"browser cache", isSimpleCache, openSimpleCache},
 	{"pdf", isPDF, openPDF},
+	{"rtf", isRTF, openRTF},
 	{"emlx", isEmlx, openEmlx},
 	{"mbox", isMbox, openMbox},
 	{"eml", isMessage, openMessage},
-	{"raw", isRaw, openRaw}, // the last: any file may be named like one
+	{"raw", isRaw, openRaw}, // any file may be named like one
+	{"text with pictures", isText, openText},
+	{"embedded pictures", isCarvable, openCarvable},
 })
 
 // Sniff returns the name of the container format of a file, "" when it is none.

@@ -6,5 +6,6 @@ import "testing"
 func documentSeeds(t testing.TB) (all [][]byte) {
 	all = append(all, mailSeeds(t)...)
 	all = append(all, pdfSeeds(t)...)
+	all = append(all, cacheSeeds(t)...)
 	return append(all, sqliteSeeds(t)...)
 }

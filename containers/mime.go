@@ -220,6 +220,12 @@ func (d *anyBase64) group() error {
 			d.done = true
 			break
 		}
+		if c == '\\' { // JSON's \n between lines, and its \/
+			if e, err := d.r.ReadByte(); err == nil && e != 'n' && e != 'r' && e != 't' {
+				_ = d.r.UnreadByte()
+			}
+			continue
+		}
 		if v := sextet(c); v >= 0 {
 			d.bits, d.n = d.bits<<6|uint32(v), d.n+1
 		}

@@ -16,7 +16,7 @@ var signatures = []struct{ ext, magic string }{
 	{"tif", "II*\x00\x08\x00\x00\x00"}, {"tif", "MM\x00*\x00\x00\x00\x08"},
 	{"mkv", "\x1aE\xdf\xa3"}, {"wmv", "\x30\x26\xb2\x75\x8e\x66\xcf\x11"}, {"flv", "FLV\x01"}, {"mpg", "\x00\x00\x01\xba"},
 	{"zip", "PK\x03\x04"}, {"gz", "\x1f\x8b\x08"}, {"bz2", "BZh91AY&SY"}, {"xz", "\xfd7zXZ\x00"}, {"7z", "7z\xbc\xaf\x27\x1c"}, {"rar", "Rar!\x1a\x07"},
-	{"pdf", "%PDF-"}, {"sqlite", sqliteMagic}, {"ole", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"}, {"plist", "bplist00"},
+	{"pdf", "%PDF-"}, {"sqlite", sqliteMagic}, {"ole", oleMagic}, {"plist", "bplist00"},
 }
 
 // brands are the major brands of ISO base media files, by what the file is.

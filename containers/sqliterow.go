@@ -251,8 +251,11 @@ func (db *database) salvage(n uint32, from, to int, block bool, emit func(item) 
 		return nil
 	}
 	for at := from; at+leastPicture <= to; at++ {
+		if at = nextSignature(page[:to], at); at < 0 || at+leastPicture > to {
+			return nil
+		}
 		ext := signature(page[at:to])
-		if ext == "" || ext == "plist" || ext == "gz" {
+		if ext == "" {
 			continue
 		}
 		e := semblance.Entry{Name: fmt.Appendf(nil, "deleted/page %d+%d.%s", n, at, ext), Kind: semblance.EntryFile, Offset: -1, Deleted: true, Carved: true}
