@@ -104,9 +104,6 @@ func openMail(kind string, p Part, start, end int64, o Options) Reader {
 		}
 		err := m.walk()
 		facts.Notes = m.notes()
-		if err != nil && err != errStopped && semblance.CodeOf(err) == semblance.Internal {
-			return semblance.Errorf(semblance.MediaDamaged, "the mail could not be read to its end").WithCause(err)
-		}
 		return err
 	})
 }

@@ -180,64 +180,78 @@ func decodeWords(s string) string {
 // An anyBase64 reads base64 as it is found: whatever is no letter of the alphabet is
 // passed over, padding ends it. It accepts the URL alphabet too.
 type anyBase64 struct {
-	r    *bufio.Reader
-	bits uint32
-	n    int // letters in bits
-	out  [3]byte
+	r    io.Reader
+	in   [8 << 10]byte
+	out  [6 << 10]byte
 	rest []byte // of out, not yet given
-	done bool
+	bits uint32
+	n    int  // letters in bits
+	back bool // a backslash was read: JSON's \n between lines, or its \/
+	err  error
 }
 
-func newBase64(r io.Reader) io.Reader { return &anyBase64{r: bufio.NewReaderSize(r, 16<<10)} }
+func newBase64(r io.Reader) io.Reader { return &anyBase64{r: r} }
 
-func (d *anyBase64) Read(p []byte) (n int, err error) {
-	for n < len(p) {
-		if len(d.rest) == 0 {
-			if err := d.group(); err != nil {
-				if n > 0 {
-					return n, nil
-				}
-				return 0, err
-			}
+func (d *anyBase64) Read(p []byte) (int, error) {
+	for len(d.rest) == 0 {
+		if d.err != nil {
+			return 0, d.err
 		}
-		c := copy(p[n:], d.rest)
-		n, d.rest = n+c, d.rest[c:]
+		n, err := d.r.Read(d.in[:])
+		d.rest = d.decode(d.in[:n])
+		if d.err == nil && err != nil {
+			d.rest, d.err = d.end(d.rest), err
+		}
 	}
+	n := copy(p, d.rest)
+	d.rest = d.rest[n:]
 	return n, nil
 }
 
-// group decodes the next four letters, or what there is of them at the end.
-func (d *anyBase64) group() error {
-	if d.done {
-		return io.EOF
-	}
-	for d.n < 4 {
-		c, err := d.r.ReadByte()
-		if err != nil && err != io.EOF {
-			return err
-		}
-		if err != nil || c == '=' {
-			d.done = true
-			break
-		}
-		if c == '\\' { // JSON's \n between lines, and its \/
-			if e, err := d.r.ReadByte(); err == nil && e != 'n' && e != 'r' && e != 't' {
-				_ = d.r.UnreadByte()
+// decode decodes letters; what makes no whole group waits.
+func (d *anyBase64) decode(in []byte) []byte {
+	out := d.out[:0]
+	for _, c := range in {
+		v := sextets[c]
+		switch {
+		case d.back:
+			if d.back = false; c == 'n' || c == 'r' || c == 't' {
+				continue
 			}
+		case c == '\\':
+			d.back = true
+		case c == '=':
+			d.err = io.EOF
+			return d.end(out)
+		}
+		if v < 0 {
 			continue
 		}
-		if v := sextet(c); v >= 0 {
-			d.bits, d.n = d.bits<<6|uint32(v), d.n+1
+		if d.bits, d.n = d.bits<<6|uint32(v), d.n+1; d.n == 4 {
+			out = append(out, byte(d.bits>>16), byte(d.bits>>8), byte(d.bits))
+			d.bits, d.n = 0, 0
 		}
 	}
-	if d.n < 2 {
-		return io.EOF
-	}
-	d.bits <<= 6 * (4 - d.n)
-	d.out = [3]byte{byte(d.bits >> 16), byte(d.bits >> 8), byte(d.bits)}
-	d.rest, d.bits, d.n = d.out[:d.n-1], 0, 0
-	return nil
+	return out
 }
+
+// end adds what a last group of two or three letters holds.
+func (d *anyBase64) end(out []byte) []byte {
+	if d.n >= 2 {
+		d.bits <<= 6 * (4 - d.n)
+		out = append(out, byte(d.bits>>16), byte(d.bits>>8))[:len(out)+d.n-1]
+	}
+	d.n = 0
+	return out
+}
+
+// sextets are the values of letters, -1 for what is none.
+var sextets = func() (t [256]int8) {
+	for c := range t {
+		t[c] = int8(sextet(byte(c)))
+	}
+	return t
+}()
 
 func sextet(c byte) int {
 	switch {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ type oleEntry struct {
 	created, modified  uint64
 }
 
-func openOLE(parts []Part, _ Options) (Reader, error) {
+func openOLE(parts []Part, o Options) (Reader, error) {
 	f := &oleFile{p: parts[0], facts: &semblance.ContainerFacts{Format: "ole"}}
 	head := make([]byte, 512)
 	if _, err := f.p.R.ReadAt(head, 0); err != nil {
@@ -66,15 +67,12 @@ func openOLE(parts []Part, _ Options) (Reader, error) {
 	if err := f.readDirectory(binary.LittleEndian.Uint32(head[48:])); err != nil {
 		return nil, err
 	}
-	for _, e := range f.entries {
-		if e.kind == 2 && e.name == "EncryptedPackage" {
-			return nil, semblance.Errorf(semblance.MediaEncrypted, "the Office document is encrypted, and Office's encryption is not read").
-				WithHint("open it with its password and save it without one, and scan that")
-		}
-	}
 	mini := f.open(f.chain(f.fat, binary.LittleEndian.Uint32(head[60:]), &f.claimed), -1)
 	f.mini = words(mini.bytes(64 << 20))
 	f.small = f.open(f.chain(f.fat, f.entries[0].start, &f.claimed), f.entries[0].size)
+	if slices.ContainsFunc(f.entries, func(e oleEntry) bool { return e.kind == 2 && e.name == "EncryptedPackage" }) {
+		return f.encrypted(o)
+	}
 	return walked(f.facts, f.walk), nil
 }
 

@@ -93,7 +93,7 @@ func (f *pdfFile) undo(r io.Reader, filters []string, parms []map[string]pdfValu
 		case "RunLengthDecode":
 			r = &runLength{r: in}
 		case "DCTDecode", "JPXDecode", "CCITTFaxDecode", "JBIG2Decode":
-			return r, name, nil
+			return damageReader{r, "the stream in the PDF"}, name, nil
 		default:
 			return nil, "", semblance.Errorf(semblance.MediaUnsupported, "the PDF's filter %q is not read", name)
 		}

@@ -54,15 +54,15 @@ func (f *pictureFile) walk() error {
 			}
 		}
 	}
-	end := pictureSize(f.p.R, 0, f.p.Size)
-	if end == 0 {
-		f.facts.Notes = append(f.facts.Notes, "the picture's end was not found: what may hang behind it was not looked for")
-		return nil
-	}
 	for i, m := range f.multi() {
 		if err := f.give(fmt.Sprintf("picture %d.jpg", i+2), m.off, m.size); err != nil {
 			return err
 		}
+	}
+	end := pictureSize(f.p.R, 0, f.p.Size)
+	if end == 0 {
+		f.facts.Notes = append(f.facts.Notes, "the picture's end was not found: what may hang behind it was not looked for")
+		return nil
 	}
 	return f.behind(end)
 }

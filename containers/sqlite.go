@@ -43,6 +43,7 @@ type database struct {
 	free     bitset          // pages that hold nothing any more, by the freelist
 	freeList []uint32        // the same, in order, trunks included
 	leaves   []uint32        // of the tables, as they were gone through
+	tired    bool            // a value has too many beginnings of pictures
 	damaged  map[uint32]bool // pages that could not be read or are none
 	o        Options
 }
@@ -202,6 +203,9 @@ func (db *database) damage(n uint32) {
 func (db *database) notes() (all []string) {
 	if n := len(db.damaged); n > 0 {
 		all = append(all, fmt.Sprintf("%d pages are missing or damaged; values that lie in them are lost or cut short", n))
+	}
+	if db.tired {
+		all = append(all, tiredNote)
 	}
 	if len(db.freeList) == 0 {
 		return all

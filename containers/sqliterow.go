@@ -118,11 +118,15 @@ func (db *database) give(p *payload, v value, name string, deleted bool, emit fu
 	if v.isText() {
 		return nil
 	}
-	return embedded(io.NewSectionReader(p, v.off, v.n), v.n, func(f found) error {
+	err := embedded(io.NewSectionReader(p, v.off, v.n), v.n, func(f found) error {
 		e := e
 		e.Name, e.Size, e.Offset, e.Carved = fmt.Appendf(nil, "%s+%d.%s", name, f.off, f.ext), f.size, p.place(v.off+f.off), true
 		return emit(item{e, section(p, v.off+f.off, f.size)})
 	})
+	if err == errExhausted {
+		db.tired, err = true, nil
+	}
+	return err
 }
 
 // place is where in the file a byte of the payload lies; -1: in the log, or not known.

@@ -47,17 +47,25 @@ func (w *walker) Next() (semblance.Entry, error) {
 	if w.last, ok = w.next(); ok {
 		return w.last.Entry, nil
 	}
-	if w.err != nil && !errors.Is(w.err, errStopped) {
+	var sentence *semblance.Error
+	switch {
+	case w.err == nil || errors.Is(w.err, errStopped):
+		return semblance.Entry{}, io.EOF
+	case errors.As(w.err, &sentence):
 		return semblance.Entry{}, w.err
 	}
-	return semblance.Entry{}, io.EOF
+	return semblance.Entry{}, semblance.Errorf(semblance.MediaDamaged, "the container could not be read to its end").WithCause(w.err)
 }
 
 func (w *walker) Open() (io.Reader, error) {
 	if w.last.open == nil {
 		return nil, semblance.Errorf(semblance.MediaUnsupported, "the entry has no content")
 	}
-	return w.last.open()
+	r, err := w.last.open()
+	if err != nil {
+		return nil, err
+	}
+	return damageReader{r, "the file"}, nil
 }
 
 func (w *walker) Facts() semblance.ContainerFacts { return *w.facts }
@@ -69,7 +77,5 @@ func (w *walker) Close() error {
 
 // section is the content of an entry that lies in one piece.
 func section(r io.ReaderAt, off, n int64) func() (io.Reader, error) {
-	return func() (io.Reader, error) {
-		return damageReader{io.NewSectionReader(r, off, n), "the file"}, nil
-	}
+	return func() (io.Reader, error) { return io.NewSectionReader(r, off, n), nil }
 }
