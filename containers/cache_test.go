@@ -124,6 +124,15 @@ func TestTextWithPictures(t *testing.T) {
 	}
 }
 
+func TestTextOfBeginnings(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{strings.Repeat("/9j/ ", 100_000), strings.Repeat("/9j/", 100_000), strings.Repeat("/9j/\n", 100_000), strings.Repeat("/9j/4AAQ\n\n", 50_000), strings.Repeat("/9j/4AAQ"+strings.Repeat("x", 60)+"!", 10_000)} {
+		if _, _, err := list(t, "x.html", []byte(text), Options{}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func cacheSeeds(t testing.TB) (all [][]byte) {
 	a := picture(t, 1, 64)
 	return append(all, oleOf(map[string]string{"x": a, "y/z": a + strings.Repeat("x", 4096)}), []byte(`{\rtf1{\pict ffd8ffe000}}`), []byte(tnefMagic+"\x00\x00\x01\x02\x90\x06\x00\x01\x00\x00\x00x\x00\x00padding"),

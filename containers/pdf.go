@@ -327,16 +327,18 @@ func (f *pdfFile) objectStream(o pdfObject, d map[string]pdfValue) map[int]pdfVa
 	}
 	b := f.inflate(r)
 	head, all := pdfLexer{b: b}, map[int]pdfValue{}
+	count := 0
 	first := int(min(d["First"].int(), int64(len(b))))
 	for range min(d["N"].int(), 1<<20) {
 		n, at := head.value(), head.value()
 		if head.short || head.bad || n.kind != pdfNumber || at.kind != pdfNumber || first < 0 || at.int() < 0 || at.int() > int64(len(b)-first) {
 			break
 		}
-		l := pdfLexer{b: b[first+int(at.int()):]}
+		l := pdfLexer{b: b[first+int(at.int()):], count: count}
 		if v := l.value(); !l.bad && n.int() > 0 && n.int() < 1<<31 {
 			all[int(n.int())] = v
 		}
+		count = l.count
 	}
 	return all
 }

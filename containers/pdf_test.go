@@ -263,6 +263,8 @@ func TestPDFHostile(t *testing.T) {
 		"object streams in themselves": pdfOf(pdfStream("/Type /ObjStm /N 1 /First 4 /Filter 1 0 R", "1 0 /FlateDecode")),
 		"a color space of itself":      pdfOf(pdfStream(imageDict+"/BitsPerComponent 8 /ColorSpace 2 0 R", "x"), "[/Indexed 2 0 R 1 2 0 R]"),
 		"encrypted with nothing":       pdfOf("<< /Filter /Standard >>") + "trailer << /Encrypt 1 0 R >>",
+		"drawings without end":         pdfOf(pdfStream("", strings.Repeat("BI /A(", 200_000))),
+		"values without end":           pdfOf("[" + strings.Repeat("[1 1 1 1]", 300_000) + "]"),
 		"a predictor of much":          pdfOf(pdfStream(imageDict+"/ColorSpace /DeviceRGB /BitsPerComponent 8 /Filter /FlateDecode /DecodeParms << /Predictor 12 /Colors 64 /Columns 9999999 /BitsPerComponent 16 >>", deflated("x"))),
 	} {
 		all, _, err := list(t, "x", []byte(file), Options{})

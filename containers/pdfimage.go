@@ -518,7 +518,11 @@ func (f *pdfFile) inline(o pdfObject, emit func(item) error) error {
 		if start > 0 && !pdfSpace(b[start-1]) || at >= len(b) || !pdfSpace(b[at]) && b[at] != '/' {
 			continue
 		}
-		d, data := inlineHead(b[at:min(len(b), at+64<<10)])
+		window := 64 << 10
+		if f.parsed < 0 {
+			window = 256
+		}
+		d, data := f.inlineHead(b[at:min(len(b), at+window)])
 		if data == 0 {
 			continue
 		}
@@ -537,8 +541,9 @@ func (f *pdfFile) inline(o pdfObject, emit func(item) error) error {
 }
 
 // inlineHead reads the dictionary between BI and ID; data is where the data begins.
-func inlineHead(b []byte) (d map[string]pdfValue, data int) {
+func (f *pdfFile) inlineHead(b []byte) (d map[string]pdfValue, data int) {
 	l := pdfLexer{b: b}
+	defer func() { f.parsed -= int64(l.at) }()
 	for d = map[string]pdfValue{}; len(d) < 100; {
 		key := l.value()
 		if key.kind == pdfKeyword && key.text == "ID" && l.at < len(b) {

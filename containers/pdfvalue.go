@@ -47,13 +47,14 @@ type pdfLexer struct {
 	b     []byte
 	at    int
 	depth int
+	count int  // values that were read
 	short bool // the bytes ended inside a value
 	bad   bool // what stands here is no value
 }
 
 const (
-	maxPDFDepth = 64
-	maxPDFList  = 1 << 20 // values of an array or a dictionary
+	maxPDFDepth  = 64
+	maxPDFValues = 500_000 // in an object, or in an object stream: 40 MB
 )
 
 func pdfSpace(c byte) bool {
@@ -86,6 +87,10 @@ func (l *pdfLexer) value() pdfValue {
 	l.space()
 	if l.at >= len(l.b) {
 		l.short = true
+		return pdfValue{}
+	}
+	if l.count++; l.count > maxPDFValues {
+		l.bad = true
 		return pdfValue{}
 	}
 	switch c := l.b[l.at]; {
@@ -175,7 +180,7 @@ func (l *pdfLexer) reference(number int) (pdfValue, bool) {
 func (l *pdfLexer) array() pdfValue {
 	l.at++
 	v := pdfValue{kind: pdfArray}
-	for len(v.list) < maxPDFList {
+	for {
 		if l.space(); l.at < len(l.b) && l.b[l.at] == ']' {
 			l.at++
 			return v
@@ -187,14 +192,12 @@ func (l *pdfLexer) array() pdfValue {
 		}
 		v.list = append(v.list, e)
 	}
-	l.bad = true
-	return v
 }
 
 func (l *pdfLexer) dictionary() pdfValue {
 	l.at += 2
 	v := pdfValue{kind: pdfDict, dict: map[string]pdfValue{}}
-	for len(v.dict) < maxPDFList {
+	for {
 		l.space()
 		if bytes.HasPrefix(l.b[l.at:], []byte(">>")) {
 			l.at += 2
@@ -214,8 +217,6 @@ func (l *pdfLexer) dictionary() pdfValue {
 		}
 		v.dict[key.text] = e
 	}
-	l.bad = true
-	return v
 }
 
 // literal reads a string in parentheses.

@@ -270,7 +270,7 @@ func (db *database) salvage(n uint32, from, to int, block bool, emit func(item) 
 		if p == nil {
 			p, off, size = db.loose(page, at, to, block)
 		}
-		if e.Size = size; size > 0 {
+		if e.Size = size; size >= leastPicture {
 			if err := emit(item{e, section(p, off, size)}); err != nil {
 				return err
 			}
@@ -283,8 +283,8 @@ func (db *database) salvage(n uint32, from, to int, block bool, emit func(item) 
 // lost finds the record whose value begins at a place.
 func (db *database) lost(page []byte, from, to, at int) (p *payload, off, size int64) {
 	for start := at - 2; start >= max(from, at-recordSearch); start-- {
-		if int(page[start]) > at-start && page[start] < 0x80 {
-			continue
+		if size, n := varint(page[start:at]); n == 0 || size < 2 || size > uint64(at-start) {
+			continue // no head that ends before the value
 		}
 		head := &payload{db: db, size: int64(to - start), local: page[start:to], at: -1}
 		values, off := recordHead(head)

@@ -60,6 +60,10 @@ func openText(parts []Part, o Options) (Reader, error) {
 					break
 				}
 				start := at + int64(j)
+				if soonEnds(buf[j:got]) {
+					i = j + 4
+					continue
+				}
 				end := base64End(p, start)
 				i = max(j+4, int(min(end-at, int64(got))))
 				if end-start < leastBase64 {
@@ -76,6 +80,23 @@ func openText(parts []Part, o Options) (Reader, error) {
 		}
 		return nil
 	}), nil
+}
+
+// soonEnds reports whether what begins here is too short for a picture.
+func soonEnds(b []byte) bool {
+	empty := false
+	for _, c := range b[:min(len(b), leastBase64)] {
+		if c == '\n' && empty {
+			return true
+		}
+		if c != '\r' {
+			empty = c == '\n'
+		}
+		if sextets[c] < 0 && c != '\\' && c != '\r' && c != '\n' && c != ' ' && c != '\t' {
+			return true
+		}
+	}
+	return false
 }
 
 // base64At is where a picture in base64 begins from i on.
@@ -109,7 +130,7 @@ func base64Start(b []byte) string {
 // base64End is where the letters that begin at start end. They may go over lines, each of
 // which must be letters to its end, or to what ends a value.
 func base64End(p Part, start int64) int64 {
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, 1<<10)
 	line := start // where the line that is looked at begins
 	fresh := false
 	for at := start; at < p.Size; {
@@ -136,7 +157,9 @@ func base64End(p Part, start int64) int64 {
 				return line // the line is of something else
 			}
 		}
-		at += int64(n)
+		if at += int64(n); len(buf) < 64<<10 {
+			buf = make([]byte, 64<<10)
+		}
 	}
 	return p.Size
 }
