@@ -23,6 +23,8 @@ type Limits struct {
 	// the decoding, and what it has is a part and says so.
 	VideoBytes    int64         `json:"video_bytes"`
 	VideoFrames   int           `json:"video_frames"` // frames that are hashed
+	VideoLooks    int           `json:"video_looks"`  // frames in which faces are looked for
+	VideoFaces    int           `json:"video_faces"`  // faces kept, each an appearance; more is recorded, not an error
 	VideoDeadline time.Duration `json:"video_deadline"`
 	VideoCPU      time.Duration `json:"video_cpu"`
 }
@@ -31,7 +33,7 @@ type Limits struct {
 // megapixels (a 16-bit scan of a poster) decode within 2 GiB.
 func DefaultLimits() Limits {
 	return Limits{Bytes: 4 << 30, Pixels: 200e6, Frames: 8, Memory: 3 << 30, Deadline: 60 * time.Second, CPU: 45 * time.Second, Faces: 500,
-		VideoBytes: 1 << 40, VideoFrames: 100_000, VideoDeadline: time.Hour, VideoCPU: 45 * time.Minute}
+		VideoBytes: 1 << 40, VideoFrames: 100_000, VideoLooks: 3000, VideoFaces: 500, VideoDeadline: time.Hour, VideoCPU: 45 * time.Minute}
 }
 
 // WithDefaults fills zero fields from DefaultLimits.
@@ -64,6 +66,12 @@ func (l Limits) WithDefaults() Limits {
 	if l.VideoFrames == 0 {
 		l.VideoFrames = d.VideoFrames
 	}
+	if l.VideoLooks == 0 {
+		l.VideoLooks = d.VideoLooks
+	}
+	if l.VideoFaces == 0 {
+		l.VideoFaces = d.VideoFaces
+	}
 	if l.VideoDeadline == 0 {
 		l.VideoDeadline = d.VideoDeadline
 	}
@@ -77,12 +85,12 @@ func (l Limits) WithDefaults() Limits {
 // decode.
 type AnalyzeRequest struct {
 	Hashes    []hashing.Algorithm `json:"hashes,omitempty"`    // perceptual ones; of the pixels as stored
-	Videos    []hashing.Algorithm `json:"videos,omitempty"`    // of videos, instead of all else; empty: videos are not examined
+	Videos    []hashing.Algorithm `json:"videos,omitempty"`    // of videos, instead of Hashes; empty: videos are not examined
 	Engine    EngineName          `json:"engine,omitempty"`    // empty: no faces are looked for
 	Engines   []EngineName        `json:"engines,omitempty"`   // further engines, where collections of one plan differ
 	NoEmbed   bool                `json:"no_embed,omitempty"`  // detect only
 	Crops     bool                `json:"crops,omitempty"`     // a JPEG of each face, at most 256 pixels
-	Thumbnail int                 `json:"thumbnail,omitempty"` // longer side of an upright JPEG; 0 for none
+	Thumbnail int                 `json:"thumbnail,omitempty"` // longer side of an upright JPEG; 0 for none. A video then has a contact sheet too
 	Providers []ProviderName      `json:"providers,omitempty"` // programs of the agency that are asked about each frame
 	Selectors *SelectorRequest    `json:"selectors,omitempty"` // read texts for selectors; nil: texts are not read
 	Pictures  int                 `json:"pictures,omitempty"`  // longest side of the frames given back as pixels, for providers; 0 for none
@@ -177,6 +185,7 @@ type Face struct {
 	Turn       int         `json:"turn,omitempty"`        // degrees clockwise by which the upright picture was turned to find it: 0, 90, 180, 270
 	Embedding  []float32   `json:"embedding,omitempty"`   // nil when it was not asked for or the face is not searchable
 	Crop       []byte      `json:"crop,omitempty"`        // JPEG
+	Appearance *Appearance `json:"appearance,omitempty"`  // of a face in a video; nil: of a picture
 }
 
 // Components are the quality components of ISO/IEC 29794-5 that need no model, each

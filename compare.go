@@ -119,11 +119,14 @@ func (e *Engine) compareSignals(ctx context.Context, p *Plan, a *Analysis, out *
 		return err
 	}
 	out.NearMatches = near
-	if a.IsVideo() || a.IsText() {
-		return nil // faces are not looked for, and the analysis says so
+	if a.IsText() {
+		return nil // faces are not looked for in texts
 	}
 	for _, spec := range p.Engines {
 		set, ran := a.Faces(spec.Name)
+		if !ran && a.IsVideo() && slices.Contains(p.pictures, spec.Name) {
+			continue // and the analysis says so
+		}
 		if !ran {
 			return Errorf(Internal, "engine %s did not run although the plan has it", spec.Name)
 		}

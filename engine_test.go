@@ -85,7 +85,22 @@ func (f *fakeAnalyzer) Analyze(_ context.Context, file *os.File, req semblance.A
 		if len(req.Videos) == 0 {
 			return semblance.Analysis{}, semblance.Errorf(semblance.MediaUnsupported, "this is a video (video/test)")
 		}
-		return p.film(req.Videos), nil
+		a := p.film(req.Videos)
+		for _, name := range req.Engines {
+			spec, err := f.engines.ByName(name)
+			if err != nil {
+				return a, err
+			}
+			set := p.faces(spec)
+			set.Detection = req.Detection
+			for i := range set.Faces { // one after the other, each for two seconds, every second one with the one before
+				from := float64(2 * (i / 2))
+				set.Faces[i].Frame, set.Faces[i].Appearance = 50*(i/2)+i%2, &semblance.Appearance{Second: from + 1, From: from, Until: from + 1.5, Frames: 4}
+			}
+			a.FaceSets = append(a.FaceSets, set)
+			a.Video.Looked = 10
+		}
+		return a, nil
 	}
 	a := semblance.Analysis{Type: "image/test", Width: 100, Height: 100, Frames: 1, Decoder: "test 1", Looked: semblance.MetadataReader, Metadata: semblance.Metadata{Taken: p.Taken}}
 	if len(req.Hashes) > 0 {

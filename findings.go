@@ -85,6 +85,7 @@ type NearMatch struct {
 type Candidate struct {
 	Face       int         `json:"face"` // index in the media's FaceSet of the engine; -1 when that was replaced by one without this face
 	Frame      int         `json:"frame,omitempty"`
+	Appearance *Appearance `json:"appearance,omitempty"` // of a face in a video: at which seconds
 	Box        Box         `json:"box"`
 	Quality    float32     `json:"quality"` // of the probe's face
 	Rank       int         `json:"rank"`    // from 1, over all collections of one engine

@@ -73,13 +73,14 @@ type FaceGroup struct {
 // face seen in several places.
 type GroupFace struct {
 	FaceRef
-	Frame     int        `json:"frame,omitempty"`
-	Box       Box        `json:"box"`
-	Quality   float32    `json:"quality"`
-	Poor      bool       `json:"poor,omitempty"`     // under GroupCoreQuality
-	Distance  *float64   `json:"distance,omitempty"` // mean distance from the group's other faces; nil for a face alone
-	Seen      []Sighting `json:"seen,omitempty"`
-	Embedding []float32  `json:"-"`
+	Frame      int         `json:"frame,omitempty"`
+	Appearance *Appearance `json:"appearance,omitempty"` // of a face in a video
+	Box        Box         `json:"box"`
+	Quality    float32     `json:"quality"`
+	Poor       bool        `json:"poor,omitempty"`     // under GroupCoreQuality
+	Distance   *float64    `json:"distance,omitempty"` // mean distance from the group's other faces; nil for a face alone
+	Seen       []Sighting  `json:"seen,omitempty"`
+	Embedding  []float32   `json:"-"`
 }
 
 // A Sighting is a place where a media lies.
@@ -154,12 +155,13 @@ type GroupInput struct {
 
 // A HeldFace is a face in a grouping.
 type HeldFace struct {
-	Key   int64 // the store's own
-	Ref   FaceRef
-	Frame int
-	Box   Box
-	Group GroupID
-	Gone  bool // its face set was replaced since
+	Key        int64 // the store's own
+	Ref        FaceRef
+	Frame      int
+	Appearance *Appearance // of a face in a video; nil where it has gone
+	Box        Box
+	Group      GroupID
+	Gone       bool // its face set was replaced since
 }
 
 // A GroupExclusion says what of a case is left out of a grouping, and why.

@@ -17,6 +17,7 @@ type placement struct {
 	poor       []GroupFace // new faces that do not
 	leftOut    []GroupExclusion
 	frameOf    map[pictureKey]int32    // pictures with several faces
+	moments    map[SHA256][]moment     // of videos with several faces at one time, in order
 	remade     []bool                  // by core: its sum was not known
 	again      map[GroupID][]GroupFace // held faces whose media were examined again
 	besidePoor [][]int32               // by poor face: new faces near it; nil where there are few faces
@@ -147,24 +148,72 @@ func (p *placement) usable(faces []GroupFace) []GroupFace {
 	return out
 }
 
-// number gives pictures with several faces a number.
+// number gives pictures with several faces a number, and moments of videos.
 func (p *placement) number(faces []GroupFace, held []HeldFace) {
-	p.frameOf = map[pictureKey]int32{}
-	seen := map[pictureKey]int{}
-	count := func(k pictureKey) {
+	p.frameOf, p.moments = map[pictureKey]int32{}, map[SHA256][]moment{}
+	seen, next := map[pictureKey]int{}, int32(0)
+	videos := map[SHA256][]Appearance{}
+	count := func(media SHA256, frame int, a *Appearance) {
+		if a != nil {
+			videos[media] = append(videos[media], *a)
+			return
+		}
+		k := pictureKey{media, frame}
 		if seen[k]++; seen[k] == 2 {
-			p.frameOf[k] = int32(len(p.frameOf))
+			p.frameOf[k] = next
+			next++
 		}
 	}
 	for _, f := range faces {
-		count(pictureKey{f.Media, f.Frame})
+		count(f.Media, f.Frame, f.Appearance)
 	}
 	for _, h := range held {
-		count(pictureKey{h.Ref.Media, h.Frame})
+		count(h.Ref.Media, h.Frame, h.Appearance)
+	}
+	for media, list := range videos {
+		for _, at := range shared(list) {
+			p.moments[media] = append(p.moments[media], moment{at, next})
+			next++
+		}
 	}
 }
 
-func (p *placement) picture(media SHA256, frame int) []int32 {
+// A moment is a time of a video at which several faces are seen. Two appearances have
+// one in common exactly when their times overlap: where the later of them begins.
+type moment struct {
+	at     float64
+	number int32
+}
+
+// shared lists, in order, the beginnings of appearances at which another goes on.
+func shared(list []Appearance) []float64 {
+	var out []float64
+	for _, a := range list {
+		n := 0
+		for _, b := range list {
+			if b.From <= a.From && a.From <= b.Until {
+				n++
+			}
+		}
+		if n > 1 {
+			out = append(out, a.From)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// picture numbers what a face cannot share with another of the same person: its picture,
+// or the moments of its appearance.
+func (p *placement) picture(media SHA256, frame int, a *Appearance) (numbers []int32) {
+	if a != nil {
+		for _, m := range p.moments[media] {
+			if a.From <= m.at && m.at <= a.Until {
+				numbers = append(numbers, m.number)
+			}
+		}
+		return numbers
+	}
 	if n, ok := p.frameOf[pictureKey{media, frame}]; ok {
 		return []int32{n}
 	}
@@ -177,7 +226,7 @@ func (p *placement) clusters(cores []GroupCore, held []HeldFace, faces []GroupFa
 	p.join, p.near = m.asSquare(p.Grouping.Distance), m.asSquare(p.Grouping.NearDistance)
 	pictures := map[GroupID][]int32{}
 	for _, h := range held {
-		pictures[h.Group] = append(pictures[h.Group], p.picture(h.Ref.Media, h.Frame)...)
+		pictures[h.Group] = append(pictures[h.Group], p.picture(h.Ref.Media, h.Frame, h.Appearance)...)
 	}
 	for _, c := range cores {
 		remade := c.Vector == nil
@@ -200,7 +249,7 @@ func (p *placement) clusters(cores []GroupCore, held []HeldFace, faces []GroupFa
 			continue
 		}
 		p.core = append(p.core, f)
-		p.add(f.Embedding, squareOf(f.Embedding), 1, p.picture(f.Media, f.Frame)...)
+		p.add(f.Embedding, squareOf(f.Embedding), 1, p.picture(f.Media, f.Frame, f.Appearance)...)
 	}
 }
 

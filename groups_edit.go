@@ -232,7 +232,8 @@ func (e *Engine) editGroups(ctx context.Context, who Actor, of Grouping, edit Gr
 	return e.Groups.EditGroups(ctx, edit, e.groupEvent(who, "group."+string(edit.Kind), scope, detail))
 }
 
-// sharedPictures counts the pictures in which both have a face.
+// sharedPictures counts the pictures, and the appearances in a video, in which both have
+// a face.
 func sharedPictures(a, b []GroupFace) int {
 	in := map[pictureKey]bool{}
 	for _, f := range a {
@@ -240,7 +241,10 @@ func sharedPictures(a, b []GroupFace) int {
 	}
 	both := map[pictureKey]bool{}
 	for _, f := range b {
-		if k := (pictureKey{f.Media, f.Frame}); in[k] {
+		k := pictureKey{f.Media, f.Frame}
+		if in[k] || f.Appearance != nil && slices.ContainsFunc(a, func(o GroupFace) bool {
+			return o.Media == f.Media && o.Appearance != nil && o.Appearance.From <= f.Appearance.Until && f.Appearance.From <= o.Appearance.Until
+		}) {
 			both[k] = true
 		}
 	}

@@ -105,7 +105,7 @@ func (p *placement) waiting() []int32 {
 
 func (p *placement) poorFrames(i int, waiting []int32) []int32 {
 	if i < len(p.poor) {
-		return p.picture(p.poor[i].Media, p.poor[i].Frame)
+		return p.picture(p.poor[i].Media, p.poor[i].Frame, p.poor[i].Appearance)
 	}
 	return p.frames[waiting[i-len(p.poor)]]
 }

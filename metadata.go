@@ -27,6 +27,7 @@ type Metadata struct {
 	ImageID    string         `json:"image_id,omitempty"` // EXIF ImageUniqueID
 	Times      []MetadataTime `json:"times,omitempty"`    // every time it gives, Taken among them
 	Texts      []MetadataText `json:"texts,omitempty"`    // owner, artist, copyright, description, identifiers of edited documents, ...
+	Video      *VideoFacts    `json:"video,omitempty"`    // of a video
 }
 
 // A MetadataTime is a time as the file gives it.
@@ -48,7 +49,7 @@ type MetadataText struct {
 // IsZero reports whether the file says nothing.
 func (m *Metadata) IsZero() bool {
 	return m.Taken+m.Make+m.Model+m.Serial+m.Software+m.Lens+m.LensMake+m.LensSerial+m.ImageID == "" &&
-		m.Latitude == nil && m.Longitude == nil && len(m.Times)+len(m.Texts) == 0
+		m.Latitude == nil && m.Longitude == nil && len(m.Times)+len(m.Texts) == 0 && m.Video == nil
 }
 
 // Strings are the texts of m, each with its field.

@@ -207,7 +207,7 @@ func (q faceQuery) candidates(index int, face *Face, r ranking) []Candidate {
 		if s.distance > c.FaceDistance || len(out) == q.top {
 			continue
 		}
-		x := Candidate{Face: index, Rank: len(out) + 1, Frame: face.Frame, Box: face.Box, Quality: face.Quality, Collection: c.Name, Owner: c.Owner,
+		x := Candidate{Face: index, Rank: len(out) + 1, Frame: face.Frame, Appearance: face.Appearance, Box: face.Box, Quality: face.Quality, Collection: c.Name, Owner: c.Owner,
 			Subject: s.best.Subject, Reference: s.best.ID, Source: s.best.Source, Distance: s.distance, Metric: q.spec.Metric, Threshold: c.FaceDistance,
 			Band: NotCalibrated, Engine: q.spec.Name, Version: q.spec.Version, RefQuality: s.best.Face.Quality,
 			Labels: face.Reliability(), RefLabels: s.best.Reliability(),

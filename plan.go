@@ -31,6 +31,8 @@ type Plan struct {
 	Documents   bool     // document numbers are looked for: a collection holds some
 	Warnings    []string // what is not compared with, and why
 	Detection
+
+	pictures []EngineName // of providers, which are asked about pictures and not about videos
 }
 
 // PlanOptions are what a caller may choose about a plan.
@@ -120,6 +122,9 @@ func (e *Engine) planSignals(ctx context.Context, p *Plan) error {
 			}
 			if !slices.Contains(p.Engines, spec) {
 				p.Engines = append(p.Engines, spec)
+			}
+			if slices.ContainsFunc(e.Providers.All(), func(x Provider) bool { return x.Spec.Engine == spec.Name }) {
+				p.pictures = append(p.pictures, spec.Name)
 			}
 		case Hashes:
 			algs, err := e.Entries.Algorithms(ctx, c.ID)
@@ -281,16 +286,20 @@ func (p *Plan) satisfied(m *Media) bool {
 	if m.Analysis.IsText() {
 		return p.readText(m.Analysis)
 	}
-	if m.Analysis.IsVideo() {
-		return !slices.ContainsFunc(p.Videos, func(a hashing.Algorithm) bool { return m.Analysis.Signal(a) == nil })
-	}
-	if m.Analysis.Looked < MetadataReader {
+	if !m.Analysis.IsVideo() && m.Analysis.Looked < MetadataReader {
 		return false
 	}
 	for _, s := range p.Engines {
+		if m.Analysis.IsVideo() && slices.Contains(p.pictures, s.Name) {
+			continue
+		}
+		// Versions before this one did not look for faces in videos.
 		if set, ran := m.Analysis.Faces(s.Name); !ran || set.Version != s.Version || !set.Detection.Covers(p.Detection) {
 			return false
 		}
+	}
+	if m.Analysis.IsVideo() {
+		return !slices.ContainsFunc(p.Videos, func(a hashing.Algorithm) bool { return m.Analysis.Signal(a) == nil })
 	}
 	for _, f := range m.Analysis.Hashes {
 		have := f.algorithms()

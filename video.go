@@ -15,6 +15,75 @@ type Video struct {
 	Seen     time.Duration `json:"seen"`               // when the last frame that was decoded is shown
 	Rate     float64       `json:"rate,omitempty"`     // frames a second, guessed from the header; 0 unknown
 	Rotation int           `json:"rotation,omitempty"` // degrees clockwise by which it is turned to be shown
+	// Of the frames that were looked at, for faces and the contact sheet; 0: none was.
+	Looked int           `json:"looked,omitempty"`
+	Until  time.Duration `json:"looked_until,omitempty"` // when the last of them is shown
+	Scenes int           `json:"scenes,omitempty"`       // that the decoded frames make up
+	Sheet  *ContactSheet `json:"sheet,omitempty"`
+}
+
+// WithoutPixels returns v without what is stored apart from records; nil of nil.
+func (v *Video) WithoutPixels() *Video {
+	if v == nil || v.Sheet == nil || v.Sheet.JPEG == nil {
+		return v
+	}
+	bare, sheet := *v, *v.Sheet
+	sheet.JPEG, bare.Sheet = nil, &sheet
+	return &bare
+}
+
+// A ContactSheet is a grid of frames of a video in one JPEG, row by row, upright. The
+// times are data and not painted: what is painted cannot be searched, nor taken away.
+type ContactSheet struct {
+	JPEG    []byte    `json:"jpeg,omitempty"` // stored apart, with the thumbnails
+	Columns int       `json:"columns"`
+	Rows    int       `json:"rows"`
+	Width   int       `json:"width"` // of a cell, pixels
+	Height  int       `json:"height"`
+	Seconds []float64 `json:"seconds"` // of each cell, from the first frame on
+}
+
+// VideoFacts are what a container says of the making of a video, and of its sound, which
+// is never played.
+type VideoFacts struct {
+	Tags  []VideoTag    `json:"tags,omitempty"`  // as written: of the container, then of the stream
+	Audio []AudioStream `json:"audio,omitempty"` // none: the video has no sound
+}
+
+// A VideoTag is one of a container's, by the name that FFmpeg gives it, such as
+// creation_time or com.apple.quicktime.location.ISO6709.
+type VideoTag struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Stream bool   `json:"stream,omitempty"` // of the stream that is examined
+}
+
+// An AudioStream is the sound of a video, by its header.
+type AudioStream struct {
+	Codec    string        `json:"codec"`
+	Channels int           `json:"channels,omitempty"`
+	Rate     int           `json:"rate,omitempty"`     // samples a second
+	Duration time.Duration `json:"duration,omitempty"` // 0 unknown
+}
+
+// An Appearance says when a face is seen in a video: one person, from when the face is
+// first seen to when it is lost, or the scene ends. Seconds are from the first frame on.
+type Appearance struct {
+	Second float64 `json:"second"` // of the frame whose face stands for the others: the one of best quality
+	From   float64 `json:"from"`
+	Until  float64 `json:"until"`
+	Frames int     `json:"frames"` // in which it was found, of those that were looked at
+}
+
+// String says at which seconds, for a person.
+func (a Appearance) String() string {
+	at := func(s float64) string {
+		return (time.Duration(s*1000) * time.Millisecond).Round(100 * time.Millisecond).String()
+	}
+	if a.From == a.Until {
+		return "at " + at(a.From)
+	}
+	return "at " + at(a.From) + " to " + at(a.Until)
 }
 
 // A VideoSignal is a signal of a whole video: of vPDQ or TMK+PDQF, in its binary form.

@@ -225,15 +225,49 @@ func TestVideosOfEarlierVersions(t *testing.T) {
 	}
 }
 
-// TestFacesAreNotSaidToBeAbsent compares a video with a faces collection: its faces were
-// not looked for, and that is no error and no answer.
-func TestFacesAreNotSaidToBeAbsent(t *testing.T) {
+// TestFacesOfAVideo are compared like those of a picture, and say at which seconds.
+func TestFacesOfAVideo(t *testing.T) {
 	r := newRig(t)
 	r.collection("people", semblance.Faces)
 	r.enroll("people", "anna", 1, 0)
-	x := r.examine(picture{Film: scenes(11, 3)}.bytes(t), "people")
-	if x.Status != semblance.ItemNew || len(x.Media.Analysis.FaceSets) != 0 {
-		t.Errorf("%+v", x)
+	film := picture{Film: scenes(11, 6), Faces: [][]float32{{0, 1}, {1, 0}, {0.8, 0.6}}, Salt: "a"}
+	x := r.examine(film.bytes(t), "people")
+	if x.Status != semblance.ItemNew || len(x.Findings.Candidates) != 2 {
+		t.Fatalf("%+v", x.Findings)
+	}
+	for i, want := range []semblance.Appearance{{Second: 1, From: 0, Until: 1.5, Frames: 4}, {Second: 3, From: 2, Until: 3.5, Frames: 4}} {
+		if c := x.Findings.Candidates[i]; c.Subject != "anna" || c.Face != i+1 || c.Appearance == nil || *c.Appearance != want {
+			t.Errorf("%+v, seen %+v, want %+v", c, c.Appearance, want)
+		}
+	}
+	if s := x.Findings.Candidates[1].Appearance.String(); s != "at 2s to 3.5s" {
+		t.Error(s)
+	}
+	// No faces is an answer of a detector that ran.
+	x = r.examine(picture{Film: scenes(12, 3)}.bytes(t), "people")
+	if set, ran := x.Media.Analysis.Faces(semblance.DefaultEngine); !ran || len(set.Faces) != 0 || x.Media.Analysis.Video.Looked == 0 {
+		t.Errorf("%+v", x.Media.Analysis)
+	}
+}
+
+// TestFacesOfVideosOfEarlierVersions are looked for although their frames are known.
+func TestFacesOfVideosOfEarlierVersions(t *testing.T) {
+	r := newRig(t)
+	r.collection("people", semblance.Faces)
+	r.collection("videos", semblance.Hashes)
+	r.enroll("people", "anna", 1, 0)
+	b := picture{Film: scenes(13, 3), Faces: [][]float32{{1, 0}}}.bytes(t)
+	before := r.examine(b, "videos").Media
+	plan, err := r.Plan(t.Context(), "C1", semblance.PlanOptions{Collections: []string{"people", "videos"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &before, r.file(b))
+	if err != nil || !x.Decoded || len(x.Findings.Candidates) != 1 {
+		t.Fatalf("%+v, %v", x.Findings, err)
+	}
+	if again, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &x.Media, r.file(b)); err != nil || again.Decoded || len(again.Findings.Candidates) != 1 {
+		t.Errorf("it was decoded again: %+v, %v", again.Findings, err)
 	}
 }
 

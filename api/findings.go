@@ -198,6 +198,7 @@ func bare(a *semblance.Analysis) *semblance.Analysis {
 	}
 	out := *a
 	out.Thumbnail, out.FaceSets, out.Hashes, out.Signals = nil, nil, nil, nil
+	out.Video = out.Video.WithoutPixels()
 	for _, set := range a.FaceSets {
 		faces := make([]semblance.Face, len(set.Faces))
 		for i, f := range set.Faces {

@@ -44,7 +44,7 @@ func TestOpenAPI(t *testing.T) {
 		"GET /metrics", "GET /v1/cases", "GET /v1/cases/{number}", "GET /v1/cases/{number}/candidates", "GET /v1/cases/{number}/contradictions", "GET /v1/cases/{number}/exhibits",
 		"GET /v1/cases/{number}/hits", "GET /v1/cases/{number}/items", "GET /v1/cases/{number}/known-good", "GET /v1/cases/{number}/media/{sha256}", "GET /v1/cases/{number}/near-matches",
 		"GET /v1/cases/{number}/report", "GET /v1/cases/{number}/requests", "GET /v1/collections", "GET /v1/collections/{name}", "GET /v1/collections/{name}/calibration", "GET /v1/engines", "GET /v1/jobs", "GET /v1/jobs/{id}",
-		"GET /v1/jobs/{id}/events", "GET /v1/media/{sha256}/faces/{n}/crop", "GET /v1/media/{sha256}/thumbnail", "GET /v1/references/{id}/crop",
+		"GET /v1/jobs/{id}/events", "GET /v1/media/{sha256}/faces/{n}/crop", "GET /v1/media/{sha256}/sheet", "GET /v1/media/{sha256}/thumbnail", "GET /v1/references/{id}/crop",
 		"POST /v1/cases", "POST /v1/cases/{number}/lookups", "POST /v1/cases/{number}/pictures", "POST /v1/cases/{number}/searches", "POST /v1/cases/{number}/uploads",
 		"POST /v1/collections", "POST /v1/collections/{name}/calibration", "POST /v1/collections/{name}/hashes", "POST /v1/collections/{name}/references", "POST /v1/jobs/{id}/cancel",
 	}

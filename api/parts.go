@@ -73,6 +73,7 @@ type Requests interface {
 // Pictures reads the small pictures that are kept: NotFound when one is not.
 type Pictures interface {
 	Thumbnail(ctx context.Context, media semblance.SHA256) ([]byte, error)
+	ContactSheet(ctx context.Context, media semblance.SHA256) ([]byte, error)
 	FaceCrop(ctx context.Context, media semblance.SHA256, engine semblance.EngineName, face int) ([]byte, error)
 	ReferenceCrop(ctx context.Context, id semblance.ReferenceID) ([]byte, error)
 }

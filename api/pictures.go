@@ -16,8 +16,8 @@ const maxPictures = 200
 
 // A PictureName says which small picture is meant.
 type PictureName struct {
-	Kind      string `json:"kind" enum:"thumbnail,face,reference"`
-	Media     string `json:"media,omitempty" maxLength:"64" doc:"SHA-256, of a thumbnail and a face"`
+	Kind      string `json:"kind" enum:"thumbnail,sheet,face,reference"`
+	Media     string `json:"media,omitempty" maxLength:"64" doc:"SHA-256, of a thumbnail, a sheet and a face"`
 	Engine    string `json:"engine,omitempty" maxLength:"100" doc:"Of a face; empty is the default engine"`
 	Face      int    `json:"face,omitempty" minimum:"0" doc:"Index of a face, from 0"`
 	Reference string `json:"reference,omitempty" maxLength:"64" doc:"Id of a reference"`
@@ -46,12 +46,17 @@ type (
 func (s *Server) pictureRoutes() {
 	tags := []string{"pictures"}
 	do(s, huma.Operation{OperationID: "show-pictures", Method: http.MethodPost, Path: "/v1/cases/{number}/pictures", Summary: "Small pictures for one screenful", Tags: tags,
-		Description: "Thumbnails, face crops and reference crops. One entry in the audit chain lists what was on the screen."}, s.showPictures)
+		Description: "Thumbnails, contact sheets of videos, face crops and reference crops. One entry in the audit chain lists what was on the screen."}, s.showPictures)
 	jpeg := answers("200", "A small JPEG", "image/jpeg", binarySchema())
 	ofCase := inQuery("case", "string", "Number of the case the view belongs to; it is audited", true)
 	s.raw(huma.Operation{OperationID: "thumbnail", Method: http.MethodGet, Path: "/v1/media/{sha256}/thumbnail", Summary: "Thumbnail of a media", Tags: tags,
 		Parameters: []*huma.Param{inPath("sha256", "SHA-256 of the media"), ofCase}, Responses: jpeg}, func(c echo.Context) error {
 		return s.onePicture(c, PictureName{Kind: "thumbnail", Media: c.Param("sha256")})
+	})
+	s.raw(huma.Operation{OperationID: "contact-sheet", Method: http.MethodGet, Path: "/v1/media/{sha256}/sheet", Summary: "Contact sheet of a video", Tags: tags,
+		Description: "A grid of frames; the analysis of the media says when each is shown (video.sheet).",
+		Parameters:  []*huma.Param{inPath("sha256", "SHA-256 of the media"), ofCase}, Responses: jpeg}, func(c echo.Context) error {
+		return s.onePicture(c, PictureName{Kind: "sheet", Media: c.Param("sha256")})
 	})
 	s.raw(huma.Operation{OperationID: "face-crop", Method: http.MethodGet, Path: "/v1/media/{sha256}/faces/{n}/crop", Summary: "Crop of a face", Tags: tags,
 		Parameters: []*huma.Param{inPath("sha256", "SHA-256 of the media"), inPath("n", "Index of the face, from 0"), ofCase,
@@ -128,8 +133,11 @@ func (s *Server) picture(ctx context.Context, c semblance.Case, p PictureName, h
 		}
 		held[p.Media] = true
 	}
-	if p.Kind == "thumbnail" {
+	switch p.Kind {
+	case "thumbnail":
 		return s.parts.Pictures.Thumbnail(ctx, sum)
+	case "sheet":
+		return s.parts.Pictures.ContactSheet(ctx, sum)
 	}
 	engine := semblance.EngineName(p.Engine)
 	if engine == "" {

@@ -34,25 +34,23 @@ type Video struct {
 	ended     bool
 	keyframes bool
 	rgb       []byte
+	gray      [graySize]byte
 }
 
-// A VideoFrame is one decoded frame.
-type VideoFrame struct {
-	Index         int           // among the frames that were decoded
-	Time          time.Duration // from the first frame on; never runs back
-	Shown         time.Duration // as the container says, from its start on, for Paced
-	Length        time.Duration // that it is shown, 0 unknown
-	Key           bool          // decodes without another
-	Width, Height int
+// VideoOptions say how a video is decoded.
+type VideoOptions struct {
+	Threads   int           // 0 is one
+	Keyframes bool          // skip every frame that needs another
+	Left      time.Duration // after which nothing more is read; 0: no limit
 }
 
 // OpenVideo reads a video's headers and opens its decoder. The file is read with pread
-// until Close. keyframes skips every frame that needs another.
+// until Close.
 //
 // The error has code MediaUnsupported (no video stream, or one of a codec that is not
-// known), MediaTooLarge, MediaDamaged, Internal (the file cannot be read) or
+// known), MediaTooLarge, MediaDamaged, Internal (the file cannot be read), Timeout or
 // Unavailable (FFmpeg's libraries are not installed).
-func OpenVideo(f *os.File, limits semblance.Limits, threads int, keyframes bool) (*Video, error) {
+func OpenVideo(f *os.File, limits semblance.Limits, o VideoOptions) (*Video, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, semblance.Errorf(semblance.Internal, "the size of the file cannot be read").WithCause(err)
@@ -65,8 +63,8 @@ func OpenVideo(f *os.File, limits semblance.Limits, threads int, keyframes bool)
 	if err != nil {
 		return nil, err
 	}
-	v := &Video{limits: limits.WithDefaults(), a: semblance.Analysis{Type: Sniff(head), Decoder: version}, keyframes: keyframes}
-	if err := v.open(f, info.Size(), threads, keyframes); err != nil {
+	v := &Video{limits: limits.WithDefaults(), a: semblance.Analysis{Type: Sniff(head), Decoder: version}, keyframes: o.Keyframes}
+	if err := v.open(f, info.Size(), o); err != nil {
 		v.Close()
 		return nil, err
 	}
@@ -86,15 +84,16 @@ func VideoDecoder() (string, error) {
 
 const textSize = 256
 
-func (v *Video) open(f *os.File, size int64, threads int, keyframes bool) error {
+func (v *Video) open(f *os.File, size int64, o VideoOptions) error {
 	why := (*C.char)(C.calloc(1, textSize))
 	defer C.free(unsafe.Pointer(why))
-	code := C.sem_video_open(C.int(f.Fd()), C.int64_t(size), C.int64_t(v.limits.Pixels), &v.v, &v.info, why, textSize)
+	code := C.sem_video_open(C.int(f.Fd()), C.int64_t(size), C.int64_t(v.limits.Pixels), C.int64_t(o.Left), &v.v, &v.info, why, textSize)
 	if code == C.SEM_VIDEO_OK {
-		if err := v.describe(threads); err != nil {
+		if err := v.describe(max(o.Threads, 1)); err != nil {
 			return err
 		}
-		code = C.sem_video_start(v.v, C.int(max(threads, 1)), cbool(keyframes), why, textSize)
+		v.a.Metadata = v.facts()
+		code = C.sem_video_start(v.v, C.int(max(o.Threads, 1)), cbool(o.Keyframes), why, textSize)
 	}
 	return v.failure(code, C.GoString(why))
 }
@@ -124,6 +123,8 @@ func (v *Video) failure(code C.int, why string) error {
 		return semblance.Errorf(semblance.MediaUnsupported, "the video is coded as %s, for which there is no decoder here", C.GoString(&v.info.codec[0]))
 	case C.SEM_VIDEO_NO_MEMORY:
 		return semblance.Errorf(semblance.MediaTooLarge, "decoding the video needs more memory than the limit of a worker, %d MiB", v.limits.Memory>>20)
+	case C.SEM_VIDEO_TIMEOUT:
+		return semblance.Errorf(semblance.Timeout, "the video could not be read on within the time that a video may take")
 	case C.SEM_VIDEO_UNREADABLE:
 		return semblance.Errorf(semblance.Internal, "the file cannot be read from its medium").WithCause(errors.New(why))
 	}
@@ -165,6 +166,33 @@ func (v *Video) describe(threads int) error {
 	return nil
 }
 
+// What is kept of the words of a container.
+const (
+	maxTags   = 64
+	maxAudios = 16
+	tagSize   = 1024
+)
+
+// facts reads the tags and what is said of sound.
+func (v *Video) facts() semblance.Metadata {
+	buffer := (*C.char)(C.calloc(1, 2*tagSize))
+	defer C.free(unsafe.Pointer(buffer))
+	name, value := buffer, (*C.char)(unsafe.Add(unsafe.Pointer(buffer), tagSize))
+	facts := &semblance.VideoFacts{}
+	for stream := range 2 {
+		for i := 0; len(facts.Tags) < maxTags && C.sem_video_tag(v.v, C.int(stream), C.int(i), name, tagSize, value, tagSize) != 0; i++ {
+			facts.Tags = append(facts.Tags, semblance.VideoTag{Name: C.GoString(name), Value: C.GoString(value), Stream: stream == 1})
+		}
+	}
+	var a C.sem_audio_info
+	for i := 0; i < maxAudios && C.sem_video_audio(v.v, C.int(i), &a) != 0; i++ {
+		facts.Audio = append(facts.Audio, semblance.AudioStream{Codec: C.GoString(&a.codec[0]), Channels: int(a.channels), Rate: int(a.rate), Duration: time.Duration(a.duration)})
+	}
+	m := ofTags(facts.Tags)
+	m.Video = facts
+	return m
+}
+
 func (v *Video) warn(format string, args ...any) {
 	if len(v.a.Warnings) < maxWarnings {
 		v.a.Warnings = append(v.a.Warnings, fmt.Sprintf(format, args...))
@@ -172,7 +200,7 @@ func (v *Video) warn(format string, args ...any) {
 }
 
 // Next decodes the next frame. ok is false at the end, of which Describe then tells
-// whether it was the video's. The error is MediaTooLarge or MediaDamaged.
+// whether it was the video's. The error is MediaTooLarge, MediaDamaged or Timeout.
 func (v *Video) Next() (frame VideoFrame, ok bool, err error) {
 	var f C.sem_video_frame
 	for {
@@ -215,6 +243,32 @@ func (v *Video) Small() (hashing.Pixels, error) {
 		turnSquare(p, int(v.info.rotation))
 	}
 	return p, err
+}
+
+// Gray returns how bright the present frame is, in the grid that a Looker wants, valid
+// until the next call.
+func (v *Video) Gray() ([]byte, error) {
+	code := C.sem_video_gray(v.v, (*C.uint8_t)(unsafe.Pointer(&v.gray[0])), grayColumns, grayRows)
+	if code == C.SEM_VIDEO_DAMAGED {
+		return nil, damaged("a frame of the video cannot be converted to gray")
+	}
+	return v.gray[:], v.failure(code, "")
+}
+
+// Looker returns what chooses the frames that are looked at closely, at most so many.
+func (v *Video) Looker(most int) *Looker { return NewLooker(most, v.a.Video.Duration) }
+
+// Orientation is the EXIF orientation that means the same as the video's turn.
+func (v *Video) Orientation() int {
+	switch v.info.rotation {
+	case 90:
+		return 6
+	case 180:
+		return 3
+	case 270:
+		return 8
+	}
+	return 0
 }
 
 func (v *Video) convert(width, height int, smooth C.int) (hashing.Pixels, error) {

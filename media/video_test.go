@@ -42,7 +42,7 @@ func openVideo(t testing.TB, path string, limits semblance.Limits, keyframes boo
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	v, err := media.OpenVideo(f, limits, 1, keyframes)
+	v, err := media.OpenVideo(f, limits, media.VideoOptions{Keyframes: keyframes})
 	if err == nil {
 		t.Cleanup(func() { v.Close() })
 	}

@@ -5,6 +5,16 @@ import (
 	"time"
 )
 
+// A VideoFrame is one decoded frame.
+type VideoFrame struct {
+	Index         int           // among the frames that were decoded
+	Time          time.Duration // from the first frame on; never runs back
+	Shown         time.Duration // as the container says, from its start on, for Paced
+	Length        time.Duration // that it is shown, 0 unknown
+	Key           bool          // decodes without another
+	Width, Height int
+}
+
 // A videoClock makes times that grow of what a container says of its frames: seconds
 // from the first frame on.
 type videoClock struct {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <libavcodec/avcodec.h>
@@ -38,7 +39,7 @@ static struct {
 
 struct sem_video {
   int fd;
-  int64_t size, at;
+  int64_t size, at, deadline;
   int read_error, short_read, beyond;
   AVIOContext *io;
   AVFormatContext *format;
@@ -46,7 +47,7 @@ struct sem_video {
   AVStream *stream;
   AVPacket *packet;
   AVFrame *frame;
-  struct SwsContext *area, *smooth;
+  struct SwsContext *area, *smooth, *gray;
   int keyframes, draining, failed_drains;
   int64_t bad_packets;
 };
@@ -87,8 +88,19 @@ int sem_video_load(char *version, size_t size) {
   return SEM_VIDEO_OK;
 }
 
+static int64_t nanotime(void) {
+  struct timespec now;
+  return clock_gettime(CLOCK_MONOTONIC, &now) == 0 ? now.tv_sec * INT64_C(1000000000) + now.tv_nsec : 0;
+}
+
+static int too_late(void *opaque) {
+  const sem_video *v = opaque;
+  return v->deadline != 0 && nanotime() >= v->deadline;
+}
+
 static int read_at(void *opaque, uint8_t *buf, int n) {
   sem_video *v = opaque;
+  if (too_late(v)) return AVERROR_EXIT;
   if (v->at > v->size) v->beyond = 1;
   if (v->at >= v->size) return AVERROR_EOF;
   ssize_t got;
@@ -129,7 +141,8 @@ static void explain(int code, char *why, size_t size) {
   if (av.av_strerror(code, why, size) < 0) snprintf(why, size, "error %d", code);
 }
 
-static int open_code(const sem_video *v, int code) {
+static int open_code(sem_video *v, int code) {
+  if (too_late(v)) return SEM_VIDEO_TIMEOUT;
   if (v->read_error) return SEM_VIDEO_UNREADABLE;
   if (code == AVERROR(ENOMEM)) return SEM_VIDEO_NO_MEMORY;
   return SEM_VIDEO_NOT_OPEN;
@@ -149,9 +162,10 @@ static int open_format(sem_video *v, char *why, size_t size) {
   v->format->pb = v->io;
   v->format->flags |= AVFMT_FLAG_CUSTOM_IO;
   v->format->io_open = open_none;
+  v->format->interrupt_callback = (AVIOInterruptCB){too_late, v};
   AVDictionary *options = NULL;
   // What holds seized videos; nothing that is a list of other files.
-  av.av_dict_set(&options, "format_whitelist", "mov,matroska,avi,mpeg,mpegvideo,mpegts,flv,asf,ogg,rm,mxf,wtv,ivf", 0);
+  av.av_dict_set(&options, "format_whitelist", "mov,matroska,avi,mpeg,mpegvideo,mpegts,flv,asf,ogg,rm,mxf,wtv,ivf,nut,gxf,dv,dhav,h264,hevc,m4v,yuv4mpegpipe", 0);
   int code = av.avformat_open_input(&v->format, NULL, NULL, &options);  // frees format when it fails
   av.av_dict_free(&options);
   if (code == 0) code = av.avformat_find_stream_info(v->format, NULL);
@@ -218,12 +232,13 @@ static void describe(sem_video *v, sem_video_info *info) {
   }
 }
 
-int sem_video_open(int fd, int64_t size, int64_t max_pixels, sem_video **out, sem_video_info *info, char *why, size_t why_size) {
+int sem_video_open(int fd, int64_t size, int64_t max_pixels, int64_t left, sem_video **out, sem_video_info *info, char *why, size_t why_size) {
   memset(info, 0, sizeof *info);
   sem_video *v = *out = calloc(1, sizeof *v);
   if (v == NULL) return SEM_VIDEO_NO_MEMORY;
   v->fd = fd;
   v->size = size;
+  if (left > 0) v->deadline = nanotime() + left;
   int code = open_format(v, why, why_size);
   if (code != SEM_VIDEO_OK) return code;
   choose(v, info);
@@ -259,6 +274,7 @@ static int feed(sem_video *v) {
   for (;;) {
     int code = av.av_read_frame(v->format, v->packet);
     if (code == AVERROR(ENOMEM)) return SEM_VIDEO_NO_MEMORY;
+    if (too_late(v)) return SEM_VIDEO_TIMEOUT;
     if (code < 0) { // the end, or nothing behind can be read
       if (code != AVERROR_EOF) v->bad_packets++;
       v->draining = 1;
@@ -318,6 +334,85 @@ int sem_video_rgb(sem_video *v, uint8_t *rgb, int stride, int width, int height,
   return rows == height ? SEM_VIDEO_OK : SEM_VIDEO_DAMAGED;
 }
 
+// bright_plane reports whether a frame's first plane is how bright its pixels are, a
+// byte each.
+static int bright_plane(int format) {
+  switch (format) {
+    case AV_PIX_FMT_YUV420P:
+    case AV_PIX_FMT_YUVJ420P:
+    case AV_PIX_FMT_YUVA420P:
+    case AV_PIX_FMT_YUV422P:
+    case AV_PIX_FMT_YUVJ422P:
+    case AV_PIX_FMT_YUV444P:
+    case AV_PIX_FMT_YUVJ444P:
+    case AV_PIX_FMT_YUV411P:
+    case AV_PIX_FMT_YUV410P:
+    case AV_PIX_FMT_NV12:
+    case AV_PIX_FMT_NV21:
+    case AV_PIX_FMT_GRAY8: return 1;
+  }
+  return 0;
+}
+
+int sem_video_gray(sem_video *v, uint8_t *gray, int columns, int rows) {
+  enum { points = 4 }; // a cell has so many by so many
+  AVFrame *f = v->frame;
+  if (!bright_plane(f->format)) {
+    v->gray = av.sws_getCachedContext(v->gray, f->width, f->height, f->format, columns, rows, AV_PIX_FMT_GRAY8, SWS_AREA, NULL, NULL, NULL);
+    if (v->gray == NULL) return SEM_VIDEO_NO_MEMORY;
+    // Vector code writes behind the end of rows.
+    enum { room = 64, most = 4096 };
+    uint8_t row[most], *planes[4] = {row};
+    int strides[4] = {columns + room};
+    if (strides[0] * rows + room > most) return SEM_VIDEO_DAMAGED;
+    if (av.sws_scale(v->gray, (const uint8_t *const *)f->data, f->linesize, 0, f->height, planes, strides) != rows) return SEM_VIDEO_DAMAGED;
+    for (int y = 0; y < rows; y++) memcpy(gray + y * columns, row + y * strides[0], columns);
+    return SEM_VIDEO_OK;
+  }
+  for (int y = 0; y < rows; y++) {
+    for (int x = 0; x < columns; x++) {
+      unsigned sum = 0;
+      for (int j = 0; j < points; j++) {
+        const uint8_t *line = f->data[0] + (ptrdiff_t)f->linesize[0] * ((int64_t)f->height * (y * points + j) / (rows * points));
+        for (int i = 0; i < points; i++) sum += line[(int64_t)f->width * (x * points + i) / (columns * points)];
+      }
+      gray[y * columns + x] = sum / (points * points);
+    }
+  }
+  return SEM_VIDEO_OK;
+}
+
+int sem_video_tag(const sem_video *v, int stream, int i, char *name, size_t name_size, char *value, size_t value_size) {
+  AVDictionary *d = stream ? v->stream->metadata : v->format->metadata;
+  AVDictionaryEntry *e = NULL;
+  do e = av.av_dict_get(d, "", e, AV_DICT_IGNORE_SUFFIX);
+  while (e != NULL && i-- > 0);
+  if (e == NULL) return 0;
+  snprintf(name, name_size, "%s", e->key);
+  snprintf(value, value_size, "%s", e->value);
+  return 1;
+}
+
+int sem_video_audio(const sem_video *v, int i, sem_audio_info *out) {
+  for (unsigned k = 0; k < v->format->nb_streams; k++) {
+    const AVStream *s = v->format->streams[k];
+    const AVCodecParameters *c = s->codecpar;
+    if (c->codec_type != AVMEDIA_TYPE_AUDIO || i-- > 0) continue;
+    memset(out, 0, sizeof *out);
+    snprintf(out->codec, sizeof out->codec, "%s", av.avcodec_get_name(c->codec_id));
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(59, 24, 100)
+    out->channels = c->ch_layout.nb_channels;
+#else
+    out->channels = c->channels;
+#endif
+    out->rate = c->sample_rate;
+    if (s->duration != AV_NOPTS_VALUE && s->duration > 0) out->duration = nanoseconds(s->duration, s->time_base);
+    else out->duration = tagged_duration((AVStream *)s);
+    return 1;
+  }
+  return 0;
+}
+
 void sem_video_counts(const sem_video *v, int64_t *bad_packets, int *read_error, int *short_read, int *beyond) {
   *bad_packets = v->bad_packets;
   *read_error = v->read_error;
@@ -330,6 +425,7 @@ void sem_video_close(sem_video *v) {
   if (av.loaded) {
     av.sws_freeContext(v->area);
     av.sws_freeContext(v->smooth);
+    av.sws_freeContext(v->gray);
     av.av_frame_free(&v->frame);
     av.av_packet_free(&v->packet);
     av.avcodec_free_context(&v->codec);

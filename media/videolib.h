@@ -40,14 +40,30 @@ enum {
   SEM_VIDEO_NO_MEMORY = -5,
   SEM_VIDEO_DAMAGED = -6,
   SEM_VIDEO_UNREADABLE = -7, // the medium, not the video
+  SEM_VIDEO_TIMEOUT = -8,
 };
 
 // sem_video_load loads the libraries, once, and fills version with theirs.
 int sem_video_load(char *version, size_t size);
 
 // sem_video_open reads headers. fd is read with pread and not closed. A failure fills
-// why. max_pixels bounds every frame.
-int sem_video_open(int fd, int64_t size, int64_t max_pixels, sem_video **out, sem_video_info *info, char *why, size_t why_size);
+// why. max_pixels bounds every frame. After so many nanoseconds nothing more is read; 0
+// is never.
+int sem_video_open(int fd, int64_t size, int64_t max_pixels, int64_t left, sem_video **out, sem_video_info *info, char *why, size_t why_size);
+
+// sem_video_tag gives the i-th tag that the container (stream 0) or the stream that is
+// decoded (1) has. It returns 0 when there are no more.
+int sem_video_tag(const sem_video *v, int stream, int i, char *name, size_t name_size, char *value, size_t value_size);
+
+// An audio stream, by the headers.
+typedef struct {
+  char codec[64];
+  int channels, rate;
+  int64_t duration; // nanoseconds; 0 unknown
+} sem_audio_info;
+
+// sem_video_audio gives the i-th audio stream. It returns 0 when there are no more.
+int sem_video_audio(const sem_video *v, int i, sem_audio_info *out);
 
 // sem_video_start opens the decoder.
 int sem_video_start(sem_video *v, int threads, int keyframes, char *why, size_t why_size);
@@ -59,6 +75,10 @@ int sem_video_next(sem_video *v, sem_video_frame *out);
 // as ffmpeg's own scaling does by default. Rows and buffer need 64 bytes of room behind
 // their end, which vector code may write.
 int sem_video_rgb(sem_video *v, uint8_t *rgb, int stride, int width, int height, int smooth);
+
+// sem_video_gray writes how bright the present frame is, in a grid of cells, row by row:
+// of points in each cell, which costs little however large the frame.
+int sem_video_gray(sem_video *v, uint8_t *gray, int columns, int rows);
 
 // sem_video_counts tells how many packets did not decode, and of the reading: whether
 // it failed, ended before the size that the file had, or was sent behind its end.

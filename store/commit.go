@@ -194,11 +194,21 @@ func (c *commit) media(m *semblance.Media) error {
 			return err
 		}
 	}
+	return c.pictures(d.SHA256[:], a)
+}
+
+// pictures stores the thumbnail and the contact sheet that are given.
+func (c *commit) pictures(sum []byte, a *semblance.Analysis) error {
+	if a.Video != nil && a.Video.Sheet != nil && len(a.Video.Sheet.JPEG) > 0 {
+		err := c.run(`INSERT INTO sheets (media, jpeg) VALUES (?, ?) ON CONFLICT (media) DO UPDATE SET jpeg = excluded.jpeg`, sum, a.Video.Sheet.JPEG)
+		if err != nil {
+			return err
+		}
+	}
 	if len(a.Thumbnail) == 0 {
 		return nil
 	}
-	return c.run(`INSERT INTO thumbnails (media, jpeg) VALUES (?, ?) ON CONFLICT (media) DO UPDATE SET jpeg = excluded.jpeg`,
-		d.SHA256[:], a.Thumbnail)
+	return c.run(`INSERT INTO thumbnails (media, jpeg) VALUES (?, ?) ON CONFLICT (media) DO UPDATE SET jpeg = excluded.jpeg`, sum, a.Thumbnail)
 }
 
 // kept numbers a media among those that a look-back goes through, anew when it gets

@@ -157,6 +157,7 @@ func (s *Store) MediaWith(ctx context.Context, t semblance.Trace) (list []sembla
 func bareAnalysis(a *semblance.Analysis) (string, error) {
 	bare := *a
 	bare.Hashes, bare.Signals, bare.FaceSets, bare.Thumbnail, bare.Pictures, bare.Embedded, bare.SelectorSets = nil, nil, nil, nil, nil, nil, nil
+	bare.Video = bare.Video.WithoutPixels()
 	text, err := json.Marshal(bare)
 	return string(text), err
 }

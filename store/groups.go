@@ -149,21 +149,30 @@ func fillCores(ctx context.Context, tx *sql.Tx, list []semblance.GroupCore) erro
 
 // groupFaces reads the faces of a group that are there, with embeddings.
 func groupFaces(ctx context.Context, q querier, key int64) ([]semblance.GroupFace, error) {
-	rows, err := q.QueryContext(ctx, `SELECT m.media, m.face, m.frame, m.box, m.poor, f.quality, f.embedding
+	rows, err := q.QueryContext(ctx, `SELECT m.media, m.face, m.frame, m.box, m.poor, f.quality, f.embedding, json_extract(f.data, '$.appearance')
 		FROM group_faces m JOIN faces f ON f.media = m.media AND f.engine = m.engine AND f.face = m.face
 		WHERE m.group_key = ? AND m.gone = 0 ORDER BY m.media, m.face`, key)
 	if err != nil {
 		return nil, err
 	}
 	return collect(rows, func(scan scanner) (f semblance.GroupFace, err error) {
-		var box, embedding []byte
-		err = scan(fixed(f.Media[:]), &f.Face, &f.Frame, &box, &f.Poor, &f.Quality, &embedding)
+		var box, embedding, appearance []byte
+		err = scan(fixed(f.Media[:]), &f.Face, &f.Frame, &box, &f.Poor, &f.Quality, &embedding, &appearance)
 		if err == nil {
-			err = json.Unmarshal(box, &f.Box)
+			err = unmarshalFace(box, appearance, &f.Box, &f.Appearance)
 		}
 		f.Embedding = bytesVector(embedding)
 		return f, err
 	})
+}
+
+// unmarshalFace reads the parts of a face that a grouping needs; appearance is empty but
+// for a face in a video.
+func unmarshalFace(box, appearance []byte, b *semblance.Box, a **semblance.Appearance) error {
+	if err := json.Unmarshal(box, b); err != nil || len(appearance) == 0 {
+		return err
+	}
+	return json.Unmarshal(appearance, a)
 }
 
 // groupCounts counts what a group g is made of now.

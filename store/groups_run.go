@@ -130,17 +130,17 @@ func (u *ungrouped) eachChunk(f func(in string, args []any) error) error {
 
 func (u *ungrouped) faces() error {
 	return u.eachChunk(func(in string, args []any) error {
-		rows, err := u.tx.QueryContext(u.ctx, `SELECT media, face, quality, json_extract(data, '$.frame'), json_extract(data, '$.box'), embedding
+		rows, err := u.tx.QueryContext(u.ctx, `SELECT media, face, quality, json_extract(data, '$.frame'), json_extract(data, '$.box'), json_extract(data, '$.appearance'), embedding
 			FROM faces WHERE engine = ? AND media IN `+in+` ORDER BY media, face`, append([]any{u.scope.Engine.Name}, args...)...)
 		if err != nil {
 			return err
 		}
 		return each(rows, func(scan scanner) error {
 			var f semblance.GroupFace
-			var box, embedding sql.RawBytes
-			err := scan(fixed(f.Media[:]), &f.Face, &f.Quality, &f.Frame, &box, &embedding)
+			var box, appearance, embedding sql.RawBytes
+			err := scan(fixed(f.Media[:]), &f.Face, &f.Quality, &f.Frame, &box, &appearance, &embedding)
 			if err == nil {
-				err = json.Unmarshal(box, &f.Box)
+				err = unmarshalFace(box, appearance, &f.Box, &f.Appearance)
 			}
 			f.Embedding = bytesVector(embedding)
 			u.in.Faces = append(u.in.Faces, f)
@@ -160,18 +160,19 @@ func (u *ungrouped) held() error {
 		where = ` AND (` + isEdited + `)`
 	}
 	return u.eachChunk(func(in string, args []any) error {
-		rows, err := u.tx.QueryContext(u.ctx, `SELECT m.key, m.media, m.face, m.frame, m.box, m.group_key, m.gone FROM group_faces m
-			JOIN face_groups g ON g.key = m.group_key WHERE m.grouping_key = ? AND m.media IN `+in+where+` ORDER BY m.media, m.face`, append([]any{u.key}, args...)...)
+		rows, err := u.tx.QueryContext(u.ctx, `SELECT m.key, m.media, m.face, m.frame, m.box, m.group_key, m.gone,
+			(SELECT json_extract(f.data, '$.appearance') FROM faces f WHERE f.media = m.media AND f.engine = m.engine AND f.face = m.face AND NOT m.gone)
+			FROM group_faces m JOIN face_groups g ON g.key = m.group_key WHERE m.grouping_key = ? AND m.media IN `+in+where+` ORDER BY m.media, m.face`, append([]any{u.key}, args...)...)
 		if err != nil {
 			return err
 		}
 		return each(rows, func(scan scanner) error {
 			var h semblance.HeldFace
-			var box []byte
+			var box, appearance []byte
 			var group int64
-			err := scan(&h.Key, fixed(h.Ref.Media[:]), &h.Ref.Face, &h.Frame, &box, &group, &h.Gone)
+			err := scan(&h.Key, fixed(h.Ref.Media[:]), &h.Ref.Face, &h.Frame, &box, &group, &h.Gone, &appearance)
 			if err == nil {
-				err = json.Unmarshal(box, &h.Box)
+				err = unmarshalFace(box, appearance, &h.Box, &h.Appearance)
 			}
 			h.Group = groupID(group)
 			u.in.Held = append(u.in.Held, h)

@@ -198,6 +198,37 @@ func TestGroupsOfTwoCases(t *testing.T) {
 	}
 }
 
+// TestGroupsOfAVideo: faces that are seen at one time of a video are of two persons, also
+// where they stand in different frames; and one person comes again.
+func TestGroupsOfAVideo(t *testing.T) {
+	t.Parallel()
+	r := newGroupRig(t)
+	phone, laptop := r.exhibit("A", "phone"), r.exhibit("A", "laptop")
+	seen := func(frame int, from, until float64, embedding []float32) semblance.Face {
+		f := faceOf(frame, embedding)
+		f.Frame, f.Appearance = frame, &semblance.Appearance{Second: from, From: from, Until: until, Frames: 2}
+		return f
+	}
+	// Twins: their embeddings say that they are one.
+	r.scan(phone, "v", faceSet(seen(0, 0, 3, person("twin", 1)), seen(10, 2, 5, person("twin", 2)), seen(50, 6, 7, person("twin", 1))))
+	r.run(cases("A"))
+	names := namesOf("v", "p")
+	equal(t, "groups", r.partition(cases("A"), names), []string{"v:0 v:2", "v:1"})
+	r.scan(laptop, "p", faceSet(faceOf(0, person("twin", 2))))
+	r.run(cases("A"))
+	g := r.groupWith(cases("A"), "v", 1)
+	other := r.groupWith(cases("A"), "v", 0)
+	if g.ID == other.ID {
+		t.Fatalf("a picture brought two faces of one moment together: %+v", g)
+	}
+	if g.Members[0].Appearance == nil && len(g.Members) == 1 {
+		t.Errorf("%+v", g.Members)
+	}
+	if _, err := r.engine.MergeGroups(t.Context(), examiner, g.ID, other.ID, false); semblance.CodeOf(err) != semblance.Conflict {
+		t.Errorf("two faces of one moment were merged: %v", err)
+	}
+}
+
 // TestGroupsDoNotDependOnOrder: the same pictures in another order, in other exhibits,
 // give the same groups, and so does a batch that is added to them.
 func TestGroupsDoNotDependOnOrder(t *testing.T) {

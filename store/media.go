@@ -15,8 +15,8 @@ import (
 const chunk = 400
 
 // Media returns what is known of each media of digests, in order; nil where
-// nothing is. Embeddings are there; crops and thumbnails are not, see FaceCrop and
-// Thumbnail. Face sets are in the order of engine names, hashes of frames;
+// nothing is. Embeddings are there; crops, thumbnails and contact sheets are not, see
+// FaceCrop, Thumbnail and ContactSheet. Face sets are in the order of engine names, hashes of frames;
 // of a PDQ, Dihedral is not kept and Turned is.
 func (s *Store) Media(ctx context.Context, digests ...semblance.SHA256) ([]*semblance.Media, error) {
 	list := make([]*semblance.Media, len(digests))
@@ -43,6 +43,12 @@ func (s *Store) FaceCrop(ctx context.Context, media semblance.SHA256, engine sem
 // none was kept.
 func (s *Store) Thumbnail(ctx context.Context, media semblance.SHA256) ([]byte, error) {
 	return s.picture(ctx, `SELECT jpeg FROM thumbnails WHERE media = ?`, media[:])
+}
+
+// ContactSheet returns the JPEG of a video's contact sheet. The error has code NotFound
+// when none was kept.
+func (s *Store) ContactSheet(ctx context.Context, media semblance.SHA256) ([]byte, error) {
+	return s.picture(ctx, `SELECT jpeg FROM sheets WHERE media = ?`, media[:])
 }
 
 func (s *Store) picture(ctx context.Context, query string, args ...any) ([]byte, error) {

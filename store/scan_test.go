@@ -202,6 +202,32 @@ func TestMediaRoundTrip(t *testing.T) {
 	refused(t, err, semblance.NotFound)
 }
 
+// TestVideoIsKept keeps what is known of a video, and its pictures apart from records.
+func TestVideoIsKept(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	e := makeExhibit(t, s, makeCase(t, s, "1"), "E1")
+	video := func(jpeg []byte) *semblance.Analysis {
+		return &semblance.Analysis{Type: "video/mp4", Width: 64, Height: 48, Frames: 250, Decoder: "test",
+			Metadata: semblance.Metadata{Make: "Apple", Video: &semblance.VideoFacts{Tags: []semblance.VideoTag{{Name: "encoder", Value: "x", Stream: true}}, Audio: []semblance.AudioStream{{Codec: "aac", Channels: 2}}}},
+			Video:    &semblance.Video{Format: "mov", Codec: "h264", Looked: 20, Scenes: 3, Sheet: &semblance.ContactSheet{JPEG: jpeg, Columns: 2, Rows: 1, Width: 192, Height: 144, Seconds: []float64{0, 4.5}}},
+			FaceSets: []semblance.FaceSet{{Engine: semblance.YuNetMobileFaceNet, Version: 2, Faces: []semblance.Face{{Frame: 25, Score: 0.5, Quality: 50,
+				Appearance: &semblance.Appearance{Second: 1, From: 0.5, Until: 2.25, Frames: 4}}}}}}
+	}
+	r := record("a", "one")
+	r.Media.Analysis = video([]byte("sheet"))
+	commit(t, s, e, nil, r)
+	equal(t, "given", r.Media.Analysis, video([]byte("sheet")))
+	equal(t, "media", must(s.Media(t.Context(), sum("one")))(t)[0], &semblance.Media{Digests: digests("one"), Analysis: video(nil)})
+	r.Media.Analysis = video(nil) // what Media gave has no pixels: they stay
+	commit(t, s, e, nil, r)
+	if jpeg := must(s.ContactSheet(t.Context(), sum("one")))(t); string(jpeg) != "sheet" {
+		t.Errorf("contact sheet %q", jpeg)
+	}
+	_, err := s.ContactSheet(t.Context(), sum("two"))
+	refused(t, err, semblance.NotFound)
+}
+
 func TestMediaOfManyDigests(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())

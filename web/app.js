@@ -246,6 +246,12 @@ async function more() {
   if (!page.items.length && !$('results').children.length) $('results').append(el('p', {}, 'The exhibit has no items.'));
 }
 
+// shownFace tells whether a face has its place on the page: a long video has hundreds, of
+// which those without a candidate are counted from some number on.
+const facesShown = 50;
+const candidatesOf = (m, set, n) => (m.findings.candidates || []).filter((c) => c.engine === set.engine && c.face === n);
+const shownFace = (m, set, n) => n < facesShown || candidatesOf(m, set, n).length > 0;
+
 const pictureKey = (p) => [p.kind, p.media || '', p.engine || '', p.face || 0, p.reference || ''].join(' ');
 
 async function loadPictures(known) {
@@ -254,8 +260,9 @@ async function loadPictures(known) {
   for (const m of known) {
     if (!m || !m.analysis) continue;
     want({ kind: 'thumbnail', media: m.sha256 });
+    if (m.analysis.video && m.analysis.video.sheet) want({ kind: 'sheet', media: m.sha256 });
     for (const set of m.analysis.face_sets || []) {
-      set.faces.forEach((_, n) => want({ kind: 'face', media: m.sha256, engine: set.engine, face: n }));
+      set.faces.forEach((_, n) => { if (shownFace(m, set, n)) want({ kind: 'face', media: m.sha256, engine: set.engine, face: n }); });
     }
     for (const c of m.findings.candidates || []) {
       if (c.rank <= candidatesShown) want({ kind: 'reference', reference: c.reference });
@@ -274,7 +281,7 @@ async function loadPictures(known) {
 function picture(pictures, name, what) {
   const jpeg = pictures.get(pictureKey(name));
   if (!jpeg) return el('div', { className: 'nopicture' }, 'no picture kept');
-  const b = el('button', { type: 'button', className: 'picture' }, el('img', { src: `data:image/jpeg;base64,${jpeg}`, alt: '', draggable: false }));
+  const b = el('button', { type: 'button', className: name.kind === 'sheet' ? 'picture sheet' : 'picture' }, el('img', { src: `data:image/jpeg;base64,${jpeg}`, alt: '', draggable: false }));
   b.setAttribute('aria-label', `${what}, blurred; hold to see it`);
   const on = () => b.classList.add('shown');
   const off = () => b.classList.remove('shown');
@@ -299,6 +306,7 @@ function itemView(item, m, pictures) {
   head.append(facts([['type', a ? `${a.type}, ${a.width} by ${a.height} pixels, ${a.decoder}` : ''], ['size', `${m.size} bytes`], ['SHA-256', mono(m.sha256)]]));
   const out = el('article', { className: 'item' },
     el('div', { className: 'head' }, a ? picture(pictures, { kind: 'thumbnail', media: m.sha256 }, `Thumbnail of ${item.path}`) : el('div', { className: 'nopicture' }, 'not decoded'), head));
+  if (a && a.video) out.append(...videoView(m, a, item, pictures));
   out.append(...(f.hits || []).map((h) => hitView('Hit', h)), ...(f.near_matches || []).map(nearView),
     ...(f.contradictions || []).map((c) => el('div', { className: 'finding' }, el('strong', {}, 'Contradiction: '), c.message)), ...(f.known_good || []).map((h) => hitView('Known-good', h)));
   for (const set of (a && a.face_sets) || []) out.append(...facesView(m, set, pictures));
@@ -325,13 +333,32 @@ function nearView(n) {
       ['this', n.value && mono(n.value)], ['entry', n.entry_value && mono(n.entry_value)],  ['agree', (n.agree || []).join(', ')], ['note', n.note], ['source', [n.source, n.record].filter(Boolean).join(', ')]]));
 }
 
+// seenIn says at which seconds of a video a face is seen.
+const seenIn = (x) => (x ? `${x.from.toFixed(1)} s to ${x.until.toFixed(1)} s, in ${plural(x.frames, 'frame', 'frames')} looked at; this one at ${x.second.toFixed(1)} s` : '');
+
+// videoView shows the contact sheet, and what is known of a video besides.
+function videoView(m, a, item, pictures) {
+  const v = a.video;
+  const made = (a.metadata && a.metadata.video) || {};
+  const sound = (made.audio || []).map((s) => `${s.codec}, ${plural(s.channels || 0, 'channel', 'channels')}`).join('; ');
+  const out = [facts([['length', `${(v.seen / 1e9).toFixed(1)} s seen` + (v.duration ? ` of ${(v.duration / 1e9).toFixed(1)} s by the header` : '')], ['container', `${v.format}, ${v.codec}`], ['sound', sound || 'none'],
+    ['looked at', v.looked ? `${plural(v.looked, 'frame', 'frames')} of ${plural(a.frames, 'frame', 'frames')}, in ${plural(v.scenes || 0, 'scene', 'scenes')}` : 'no frame'], ['tags', (made.tags || []).map((t) => `${t.name}: ${t.value}`).join('; ')]])];
+  if (v.sheet) {
+    out.push(el('figure', {}, picture(pictures, { kind: 'sheet', media: m.sha256 }, `Contact sheet of ${item.path}`),
+      el('figcaption', {}, `${v.sheet.columns} by ${v.sheet.rows} frames, row by row at second ${v.sheet.seconds.map((s) => s.toFixed(1)).join(', ')}`)));
+  }
+  return out;
+}
+
 function facesView(m, set, pictures) {
   const out = [el('h3', {}, `${plural(set.faces.length, 'face', 'faces')}, engine ${set.engine}`)];
+  let hidden = 0;
   set.faces.forEach((face, n) => {
-    const mine = (m.findings.candidates || []).filter((c) => c.engine === set.engine && c.face === n);
+    if (!shownFace(m, set, n)) { hidden++; return; }
+    const mine = candidatesOf(m, set, n);
     const box = el('div', { className: 'face' });
     const probe = { kind: 'face', media: m.sha256, engine: set.engine, face: n };
-    const says = facts([['face', n], ['quality', `${Math.round(face.quality)} of 100`], ['less reliable', (face.reliability || []).join(', ')], ['lowered by', (face.reasons || []).join('; ')], ['detector score', Number(face.score).toFixed(2)]]);
+    const says = facts([['face', n], ['seen', seenIn(face.appearance)], ['quality', `${Math.round(face.quality)} of 100`], ['less reliable', (face.reliability || []).join(', ')], ['lowered by', (face.reasons || []).join('; ')], ['detector score', Number(face.score).toFixed(2)]]);
     if (mine.length) {
       box.append(says, el('div', { className: 'candidates' }, ...mine.filter((c) => c.rank <= candidatesShown).map((c) => candidateView(c, probe, pictures))));
       if (mine.length > candidatesShown) box.append(el('p', { className: 'quiet' }, `${mine.length - candidatesShown} more candidates, farther away, are in the report.`));
@@ -341,6 +368,7 @@ function facesView(m, set, pictures) {
     }
     out.push(box);
   });
+  if (hidden) out.push(el('p', { className: 'quiet' }, `${plural(hidden, 'more face', 'more faces')} without a candidate.`));
   const gone = (m.findings.candidates || []).filter((c) => c.engine === set.engine && c.face < 0);
   if (gone.length) {
     out.push(el('p', { className: 'quiet' }, `${plural(gone.length, 'candidate is', 'candidates are')} of an earlier look at this picture, whose face is not among these; scan the exhibit again to compare it anew: `
@@ -356,7 +384,7 @@ function candidateView(c, probe, pictures) {
       el('figure', {}, picture(pictures, probe, `Probe, face ${c.face}`), el('figcaption', {}, 'probe')),
       el('figure', {}, picture(pictures, { kind: 'reference', reference: c.reference }, `Reference of ${c.subject}`), el('figcaption', {}, 'reference'))),
     el('p', { className: 'lead' }, 'Candidate: a lead for an examiner, not an identification'),
-    facts([['rank', c.rank], ['subject', c.subject], ['age at capture', c.age_at_capture ?? 'unknown'], ['collection', `${c.collection} (${c.owner})`], ['distance', `${four(c.distance)} (${c.metric})`], ['margin', c.margin === undefined ? '' : `${four(c.margin)} to the next subject`], ['threshold', four(c.threshold)],
+    facts([['rank', c.rank], ['subject', c.subject], ['seen', seenIn(c.appearance)], ['age at capture', c.age_at_capture ?? 'unknown'], ['collection', `${c.collection} (${c.owner})`], ['distance', `${four(c.distance)} (${c.metric})`], ['margin', c.margin === undefined ? '' : `${four(c.margin)} to the next subject`], ['threshold', four(c.threshold)],
       ['band', c.band], ['quality', `${Math.round(c.quality)} of the probe, ${Math.round(c.reference_quality)} of the reference`],
       ['less reliable', [...(c.reliability || []).map((l) => `probe: ${l}`), ...(c.reference_reliability || []).map((l) => `reference: ${l}`)].join(', ')],
       ['references', c.references ? `${c.references} of the subject within the threshold` : ''], ['captured', c.captured],

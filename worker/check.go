@@ -69,7 +69,7 @@ func checkAnalysis(a *semblance.Analysis, req *semblance.AnalyzeRequest, o *Opti
 		return err
 	}
 	if a.IsVideo() {
-		return checkVideo(a, req)
+		return checkVideo(a, req, o)
 	}
 	if len(a.Signals) > 0 {
 		return violate("signals of a video for a picture")
@@ -80,7 +80,7 @@ func checkAnalysis(a *semblance.Analysis, req *semblance.AnalyzeRequest, o *Opti
 	if err := checkPictures(a, req); err != nil {
 		return err
 	}
-	return checkFaceSets(a.FaceSets, req, o)
+	return checkFaceSets(a.FaceSets, req, o, false)
 }
 
 func checkMetadata(m *semblance.Metadata) error {
@@ -95,7 +95,7 @@ func checkMetadata(m *semblance.Metadata) error {
 	if m.Latitude != nil && !(math.Abs(*m.Latitude) <= 90) || m.Longitude != nil && !(math.Abs(*m.Longitude) <= 180) {
 		return violate("a place that is not on Earth")
 	}
-	return nil
+	return checkFacts(m.Video)
 }
 
 // metadataTexts are all texts of metadata.
@@ -196,7 +196,7 @@ func checkHashes(hashes []semblance.FrameHashes, req *semblance.AnalyzeRequest) 
 
 // checkFaceSets insists on one set for each engine that was asked for: no faces
 // is only ever the answer of a detector that ran.
-func checkFaceSets(sets []semblance.FaceSet, req *semblance.AnalyzeRequest, o *Options) error {
+func checkFaceSets(sets []semblance.FaceSet, req *semblance.AnalyzeRequest, o *Options, video bool) error {
 	want := Engines(req)
 	if len(sets) != len(want) {
 		return violate("faces of %d engines, where %d were asked for", len(sets), len(want))
@@ -216,7 +216,7 @@ func checkFaceSets(sets []semblance.FaceSet, req *semblance.AnalyzeRequest, o *O
 		if err := checkModels(s.Models, o.Models); err != nil {
 			return err
 		}
-		if err := checkFaces(s, spec, req); err != nil {
+		if err := checkFaces(s, spec, req, video); err != nil {
 			return err
 		}
 	}
@@ -243,7 +243,13 @@ func checkModels(loaded map[string]string, given map[string]Model) error {
 	return nil
 }
 
-func checkFaces(s *semblance.FaceSet, spec semblance.EngineSpec, req *semblance.AnalyzeRequest) error {
+func checkFaces(s *semblance.FaceSet, spec semblance.EngineSpec, req *semblance.AnalyzeRequest, video bool) error {
+	frameLimit := req.Limits.Frames
+	if video {
+		if frameLimit = req.Limits.VideoLooks; len(s.Faces) > req.Limits.VideoFaces {
+			return violate("%d faces of a video, over the limit of %d", len(s.Faces), req.Limits.VideoFaces)
+		}
+	}
 	if s.Dropped < 0 || s.Dropped > math.MaxInt32 {
 		return violate("%d dropped faces", s.Dropped)
 	}
@@ -258,8 +264,15 @@ func checkFaces(s *semblance.FaceSet, spec semblance.EngineSpec, req *semblance.
 			frames++
 		}
 		inFrame++
-		if inFrame > req.Limits.Faces || frames > req.Limits.Frames {
-			return violate("more faces than the limit of %d in each of %d frames", req.Limits.Faces, req.Limits.Frames)
+		if inFrame > req.Limits.Faces || frames > frameLimit {
+			return violate("more faces than the limit of %d in each of %d frames", req.Limits.Faces, frameLimit)
+		}
+		if video {
+			if err := checkAppearance(f.Appearance); err != nil {
+				return err
+			}
+		} else if f.Appearance != nil {
+			return violate("a face of a picture that is seen for a time")
 		}
 		if err := checkFace(f, spec, req); err != nil {
 			return err

@@ -74,6 +74,18 @@ func obeyVideo(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, er
 		}
 		a.Signals = append(a.Signals, semblance.VideoSignal{Algorithm: alg, Value: value})
 	}
+	a.FaceSets, a.Thumbnail = answer(req).FaceSets, answer(req).Thumbnail
+	if len(a.FaceSets)+req.Thumbnail > 0 {
+		a.Video.Looked, a.Video.Until, a.Video.Scenes = 3, time.Second, 1
+	}
+	for i := range a.FaceSets {
+		a.FaceSets[i].Faces[0].Appearance = &semblance.Appearance{From: 0.25, Second: 0.5, Until: 1, Frames: 2}
+	}
+	if req.Thumbnail > 0 {
+		a.Video.Sheet = &semblance.ContactSheet{JPEG: picture(96), Columns: 2, Rows: 2, Width: 48, Height: 48, Seconds: []float64{0, 0.5, 1}}
+	}
+	a.Metadata.Video = &semblance.VideoFacts{Tags: []semblance.VideoTag{{Name: "encoder", Value: "test\x00\x1b"}}, Audio: []semblance.AudioStream{{Codec: "aac", Channels: -2}}}
+	appearance := func() *semblance.Appearance { return a.FaceSets[0].Faces[0].Appearance }
 	switch how := strings.TrimSpace(string(b)); how {
 	case "ok":
 	case "slow":
@@ -98,6 +110,36 @@ func obeyVideo(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, er
 			many = append(many, hashing.VPDQFrame{Frame: i})
 		}
 		a.Signals[0].Value, _ = many.MarshalBinary()
+	case "no-appearance":
+		a.FaceSets[0].Faces[0].Appearance = nil
+	case "appearance-order":
+		appearance().Second = 2
+	case "appearance-nan":
+		appearance().Until = 1e300
+	case "appearance-frames":
+		appearance().Frames = 0
+	case "many-faces":
+		for range req.Limits.VideoFaces {
+			a.FaceSets[0].Faces = append(a.FaceSets[0].Faces, a.FaceSets[0].Faces[0])
+		}
+	case "nobody-looked":
+		a.Video.Looked = 0
+	case "looks":
+		a.Video.Looked = req.Limits.VideoLooks + 1
+	case "no-face-set":
+		a.FaceSets = nil
+	case "sheet-times":
+		a.Video.Sheet.Seconds = []float64{0, 1, 0.5}
+	case "sheet-cells":
+		a.Video.Sheet.Columns = 1 << 30
+	case "sheet-late":
+		a.Video.Sheet.Seconds[2] = 99
+	case "sheet-jpeg":
+		a.Video.Sheet.JPEG = []byte("GIF89a")
+	case "sheet-unasked":
+		a.Video.Sheet = &semblance.ContactSheet{JPEG: picture(96), Columns: 1, Rows: 1, Width: 48, Height: 48, Seconds: []float64{0}}
+	case "tags":
+		a.Metadata.Video.Tags = make([]semblance.VideoTag, 1000)
 	default:
 		panic(how)
 	}

@@ -8,7 +8,7 @@ import (
 
 // protocolVersion is raised with every change, so that programs of two releases
 // refuse each other instead of misunderstanding.
-const protocolVersion = 8
+const protocolVersion = 9
 
 // The parent writes a request, the child answers with one reply; then the next.
 // Each is a frame: four bytes of length, big endian, and that many bytes of
@@ -106,7 +106,13 @@ func replyBudget(req *semblance.AnalyzeRequest) budget {
 		b.bytes += base64Size(maxPicture)
 	}
 	faces := req.Limits.Faces * req.Limits.Frames * len(Engines(req))
-	b.objects += faces * 16          // a face, its box, its points
+	if len(req.Videos) > 0 {
+		faces = max(faces, req.Limits.VideoFaces*len(Engines(req)))
+		b.bytes += base64Size(maxSheet)
+		b.objects += maxTags + maxAudios + 4
+		b.values += 3*maxTags + 4*maxAudios + maxSheetCells
+	}
+	b.objects += faces * 17          // a face, its box, its points, its appearance
 	b.values += faces * (1024 + 128) // the longest embedding, and the rest of a face
 	b.bytes += faces * (16 << 10)
 	for _, a := range req.Videos {

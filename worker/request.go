@@ -31,6 +31,12 @@ func (p *Pool) limits(l semblance.Limits) semblance.Limits {
 	if l.VideoFrames == 0 {
 		l.VideoFrames = d.VideoFrames
 	}
+	if l.VideoLooks == 0 {
+		l.VideoLooks = d.VideoLooks
+	}
+	if l.VideoFaces == 0 {
+		l.VideoFaces = d.VideoFaces
+	}
 	l.Memory = min(l.Memory, d.Memory)
 	return l
 }
@@ -41,6 +47,7 @@ const (
 	mostFaces  = 10000
 
 	mostVideoFrames = 600_000 // a week at a frame a second; 48 bytes each
+	mostVideoLooks  = 100_000
 )
 
 func checkRequest(r *semblance.AnalyzeRequest, known semblance.EngineSet) error {
@@ -79,6 +86,10 @@ func checkRequest(r *semblance.AnalyzeRequest, known semblance.EngineSet) error 
 		return semblance.Errorf(semblance.Invalid, "a limit of %d faces cannot be kept; it is 1 to %d", l.Faces, mostFaces)
 	case l.VideoFrames < 1 || l.VideoFrames > mostVideoFrames:
 		return semblance.Errorf(semblance.Invalid, "a limit of %d frames of a video cannot be kept; it is 1 to %d", l.VideoFrames, mostVideoFrames)
+	case l.VideoLooks < 1 || l.VideoLooks > mostVideoLooks:
+		return semblance.Errorf(semblance.Invalid, "a limit of %d frames that are looked at for faces cannot be kept; it is 1 to %d", l.VideoLooks, mostVideoLooks)
+	case l.VideoFaces < 1 || l.VideoFaces > mostFaces:
+		return semblance.Errorf(semblance.Invalid, "a limit of %d faces of a video cannot be kept; it is 1 to %d", l.VideoFaces, mostFaces)
 	case l.Bytes < 0 || l.Pixels < 0 || l.Deadline < 0 || l.CPU < 0 || l.VideoBytes < 0 || l.VideoDeadline < 0 || l.VideoCPU < 0:
 		return semblance.Errorf(semblance.Invalid, "a limit cannot be negative")
 	case l.Memory < minMemory:

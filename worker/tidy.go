@@ -18,6 +18,15 @@ func tidy(a *semblance.Analysis) {
 		a.Video.Format, a.Video.Codec = clean(a.Video.Format, maxText), clean(a.Video.Codec, maxText)
 	}
 	tidySelectors(a)
+	if f := a.Metadata.Video; f != nil {
+		for i := range f.Tags {
+			f.Tags[i].Name, f.Tags[i].Value = clean(f.Tags[i].Name, maxText), clean(f.Tags[i].Value, maxText)
+		}
+		for i := range f.Audio {
+			s := &f.Audio[i]
+			s.Codec, s.Channels, s.Rate, s.Duration = clean(s.Codec, maxText), max(s.Channels, 0), max(s.Rate, 0), max(s.Duration, 0)
+		}
+	}
 	if checkMetadata(m) != nil {
 		m.Latitude, m.Longitude = nil, nil
 	}

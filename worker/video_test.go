@@ -55,6 +55,38 @@ func TestVideoAnswersThatNoHonestChildGives(t *testing.T) {
 	}
 }
 
+// TestFacesOfAVideo gives faces, a contact sheet and what the container says.
+func TestFacesOfAVideo(t *testing.T) {
+	t.Parallel()
+	req := videoRequest()
+	req.Engine, req.Crops, req.Thumbnail = semblance.DefaultEngine, true, 256
+	a, err := analyze(t, open(t), "video ok", req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, ran := a.Faces(semblance.DefaultEngine)
+	if !ran || len(set.Faces) != 1 || set.Faces[0].Appearance.Until != 1 || a.Video.Sheet == nil || len(a.Video.Sheet.JPEG) == 0 || len(a.Thumbnail) == 0 {
+		t.Errorf("%+v, %+v", set, a.Video)
+	}
+	if f := a.Metadata.Video; f.Tags[0].Value != "test" || f.Audio[0].Channels != 0 {
+		t.Errorf("%+v", f)
+	}
+	for _, how := range []string{"no-appearance", "appearance-order", "appearance-nan", "appearance-frames", "many-faces", "nobody-looked", "looks", "no-face-set",
+		"sheet-times", "sheet-cells", "sheet-late", "sheet-jpeg", "tags"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			req := req
+			req.Limits.VideoFaces = 5
+			if _, err := analyze(t, open(t), "video "+how, req); !errors.Is(err, semblance.Internal) || !strings.Contains(err.Error(), "not a valid one") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	if _, err := analyze(t, open(t), "video sheet-unasked", videoRequest()); !errors.Is(err, semblance.Internal) {
+		t.Errorf("a contact sheet that nobody asked for: %v", err)
+	}
+}
+
 func TestVideoRequestsThatCannotBeMeant(t *testing.T) {
 	t.Parallel()
 	p := open(t)
@@ -64,6 +96,9 @@ func TestVideoRequestsThatCannotBeMeant(t *testing.T) {
 		{Limits: semblance.Limits{VideoFrames: -1}},
 		{Limits: semblance.Limits{VideoFrames: 1 << 30}},
 		{Limits: semblance.Limits{VideoCPU: -1}},
+		{Limits: semblance.Limits{VideoLooks: -1}},
+		{Limits: semblance.Limits{VideoLooks: 1 << 30}},
+		{Limits: semblance.Limits{VideoFaces: -1}},
 	} {
 		if _, err := analyze(t, p, "ok", req); !errors.Is(err, semblance.Invalid) {
 			t.Errorf("%+v: %v", req, err)

@@ -12,7 +12,6 @@ import (
 	"semblance"
 	"semblance/hashing"
 	"semblance/media"
-	"semblance/worker"
 )
 
 // isVideo looks at the first bytes of a file.
@@ -24,7 +23,9 @@ func isVideo(f *os.File) bool {
 
 // A videoAnalysis makes signals of a video while it is decoded, holding one frame.
 type videoAnalysis struct {
+	req    *semblance.AnalyzeRequest
 	limits semblance.Limits
+	looks  *videoLooks // nil: no frame is looked at
 	frames hashing.VPDQ
 	tmk    *hashing.TMKMaker
 	small  hashing.Pixels // copy of the frame that was last given to tmk
@@ -33,8 +34,13 @@ type videoAnalysis struct {
 }
 
 // analyzeVideo makes the signals that are asked for: in one decode those of all frames,
-// in another the one of keyframes, which is the same whatever else is asked for.
+// in another the one of keyframes, which is the same whatever else is asked for. Faces
+// are looked for in the first decode.
 func (h *handler) analyzeVideo(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) {
+	engines, err := h.finders(&req)
+	if err != nil {
+		return semblance.Analysis{}, err
+	}
 	req.Limits = req.Limits.WithDefaults()
 	limits := req.Limits
 	limits.Memory = h.memory.left(limits.Memory)
@@ -48,11 +54,14 @@ func (h *handler) analyzeVideo(f *os.File, req semblance.AnalyzeRequest) (sembla
 		if !slices.ContainsFunc(req.Videos, wanted) {
 			continue
 		}
-		a := &videoAnalysis{limits: limits, budget: b}
+		a := &videoAnalysis{req: &req, limits: limits, budget: b}
 		if wanted(hashing.AlgorithmTMK) {
 			a.tmk = hashing.NewTMKMaker()
 		}
-		got, err := a.decode(f, h.threads, keyframes, wanted(hashing.AlgorithmVPDQ) || keyframes)
+		if out.Video != nil {
+			engines = nil
+		}
+		got, err := a.decode(f, engines, media.VideoOptions{Threads: h.threads, Keyframes: keyframes, Left: b.left()}, wanted(hashing.AlgorithmVPDQ) || keyframes, out.Video == nil)
 		if err != nil {
 			return out, err
 		}
@@ -67,9 +76,6 @@ func (h *handler) analyzeVideo(f *os.File, req semblance.AnalyzeRequest) (sembla
 	}
 	for _, alg := range req.Videos {
 		out.Signals = append(out.Signals, semblance.VideoSignal{Algorithm: alg, Value: values[alg]})
-	}
-	if len(worker.Engines(&req)) > 0 {
-		out.Warnings = append(out.Warnings, "faces are not looked for in videos by this version")
 	}
 	return out, nil
 }
@@ -86,29 +92,43 @@ func (a *videoAnalysis) values(values map[hashing.Algorithm][]byte, keyframes bo
 	return err
 }
 
-// decode goes through the video once. A failure after the first frame leaves what the
-// frames before it gave, and Partial says so.
-func (a *videoAnalysis) decode(f *os.File, threads int, keyframes, vpdq bool) (semblance.Analysis, error) {
-	v, err := media.OpenVideo(f, a.limits, threads, keyframes)
+// decode goes through the video once, and looks at frames where it is the first time.
+func (a *videoAnalysis) decode(f *os.File, engines []semblance.FaceFinder, o media.VideoOptions, vpdq, first bool) (semblance.Analysis, error) {
+	v, err := media.OpenVideo(f, a.limits, o)
 	if err != nil {
 		return semblance.Analysis{}, err
 	}
 	defer v.Close()
+	if first {
+		a.looks = newLooks(a.req, engines, v)
+	}
+	out, err := a.through(v, o.Keyframes, vpdq)
+	if err == nil && a.looks != nil {
+		err = a.looks.finish(&out)
+	}
+	return out, err
+}
+
+// through decodes all frames. A failure after the first one leaves what the frames
+// before it gave, and Partial says so.
+func (a *videoAnalysis) through(v *media.Video, keyframes, vpdq bool) (semblance.Analysis, error) {
 	if keyframes {
 		a.sample = media.EveryFrame()
 	}
 	pacer := v.Pacer()
 	for {
 		frame, ok, err := v.Next()
-		if err == nil && ok && vpdq && a.sample.Take(frame) {
-			err = a.hash(v, frame)
+		if err == nil && ok {
+			err = a.add(v, frame, vpdq && a.sample.Take(frame))
 		}
 		if err == nil && ok && a.tmk != nil {
 			err = a.pace(v, pacer, frame)
 		}
 		out := v.Describe
 		switch {
-		case err != nil && (frame.Index == 0 && !ok || isOurs(err) || len(a.frames) == 0 && a.tmk == nil):
+		case semblance.CodeOf(err) == semblance.Timeout && out().Frames > 0:
+			return stopped(out(), fmt.Sprintf("the limit on the time of a video is %s", a.limits.VideoDeadline)), nil
+		case err != nil && (isOurs(err) || out().Frames == 0 || out().Frames == 1 && ok):
 			return semblance.Analysis{}, err
 		case err != nil:
 			return partial(out(), err.Error()), nil
@@ -118,10 +138,13 @@ func (a *videoAnalysis) decode(f *os.File, threads int, keyframes, vpdq bool) (s
 			return out(), a.repeat(pacer.End())
 		}
 		if why := a.spent(frame.Index); why != "" {
-			d := out()
-			return partial(d, fmt.Sprintf("stopped at %s of %s: %s", frame.Time.Round(time.Second), length(d.Video), why)), nil
+			return stopped(out(), why), nil
 		}
 	}
+}
+
+func stopped(a semblance.Analysis, why string) semblance.Analysis {
+	return partial(a, fmt.Sprintf("stopped at %s of %s: %s", a.Video.Seen.Round(time.Second), length(a.Video), why))
 }
 
 func length(v *semblance.Video) string {
@@ -146,12 +169,34 @@ func nothing(a semblance.Analysis) error {
 	return semblance.Errorf(semblance.MediaDamaged, "the video (%s, %s) has no frame: its length is zero, or nothing of it decodes", a.Type, a.Video.Codec)
 }
 
-// hash adds the PDQ of a frame.
-func (a *videoAnalysis) hash(v *media.Video, f media.VideoFrame) error {
+// add makes of a frame what it is taken for; its pixels are converted once.
+func (a *videoAnalysis) add(v *media.Video, f media.VideoFrame, hashed bool) (err error) {
+	var looked, cut bool
+	if a.looks != nil {
+		if looked, cut, err = a.looks.wants(v, f); err != nil {
+			return err
+		}
+	}
+	if !hashed && !looked {
+		return nil
+	}
 	p, err := v.Pixels(f)
 	if err != nil {
 		return err
 	}
+	if hashed {
+		if err := a.hash(p, f); err != nil {
+			return err
+		}
+	}
+	if looked {
+		return a.looks.look(p, f, cut)
+	}
+	return nil
+}
+
+// hash adds the PDQ of a frame.
+func (a *videoAnalysis) hash(p hashing.Pixels, f media.VideoFrame) error {
 	r, err := hashing.Compute(p, hashing.Options{PDQ: true})
 	if err != nil {
 		return semblance.Errorf(semblance.MediaTooLarge, "a frame of the video cannot be hashed: %v", err)
@@ -233,6 +278,11 @@ func (b budget) spent() string {
 		return fmt.Sprintf("the limit on the time of a video is %s", b.limits.VideoDeadline)
 	}
 	return ""
+}
+
+// left is the time there is until then.
+func (b budget) left() time.Duration {
+	return max(time.Duration(b.fraction*float64(b.limits.VideoDeadline))-time.Since(b.start), time.Nanosecond)
 }
 
 func cpuUsed() time.Duration {

@@ -182,6 +182,9 @@ func (e *env) showGroup(v semblance.GroupView) {
 		if m.Poor {
 			quality += " poor"
 		}
+		if m.Appearance != nil {
+			ref += " " + m.Appearance.String()
+		}
 		if m.Distance != nil {
 			distance = fmt.Sprintf("%.4f", *m.Distance)
 		}

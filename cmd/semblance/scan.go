@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -325,7 +326,7 @@ func (v *scanView) print(s scan.Summary) {
 	}
 	v.section("Candidates (leads for an examiner, not identifications)", scan.EventCandidate, []string{"FILE", "FACE", "QUALITY", "RANK", "SUBJECT", "COLLECTION", "DISTANCE", "THRESHOLD", "BAND"}, func(t *table, x scan.Event) {
 		c := x.Candidate
-		t.row(x.Path, c.Face, fmt.Sprintf("%.0f", c.Quality), c.Rank, c.Subject, c.Collection, fmt.Sprintf("%.4f", c.Distance), fmt.Sprintf("%.4f", c.Threshold), c.Band)
+		t.row(x.Path, whichFace(c), fmt.Sprintf("%.0f", c.Quality), c.Rank, c.Subject, c.Collection, fmt.Sprintf("%.4f", c.Distance), fmt.Sprintf("%.4f", c.Threshold), c.Band)
 	})
 	v.section("Contradictions (a person has to decide)", scan.EventContradiction, []string{"FILE", "KNOWN-GOOD IN", "BUT ALSO IN", "AS"}, func(t *table, x scan.Event) {
 		t.row(x.Path, x.Contradiction.KnownGood, x.Contradiction.Other, x.Contradiction.Because)
@@ -375,7 +376,7 @@ func (v *scanView) print(s scan.Summary) {
 		e.say("  %d decoded only in part, %d recorded earlier and not there now", s.Partial, s.Missing)
 	}
 	if v.faceless > 0 {
-		e.say("  no face was found in %s of this run", count(int64(v.faceless), "picture", "pictures"))
+		e.say("  no face was found in %s of this run", count(int64(v.faceless), "picture or video", "pictures and videos"))
 	}
 	if s.Containers > 0 {
 		e.say("  %s among them, %d gone through in this run", count(s.Containers, "container", "containers"), s.Opened)
@@ -443,6 +444,15 @@ func qualities(n *semblance.NearMatch) string {
 		return "-"
 	}
 	return fmt.Sprintf("%d/%d", n.Quality, n.EntryQuality)
+}
+
+// whichFace names the face of a candidate, and when it is seen in a video.
+func whichFace(c *semblance.Candidate) string {
+	name := strconv.Itoa(c.Face)
+	if c.Appearance != nil {
+		name += " " + c.Appearance.String()
+	}
+	return name
 }
 
 // where says which seconds of a video are near, in front of what they are near to.
