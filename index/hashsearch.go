@@ -5,6 +5,7 @@ import (
 	"context"
 	"math/bits"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"semblance"
@@ -22,10 +23,13 @@ type heldSegment struct {
 type means struct {
 	kernel string
 	costs  costs
-	lanes  int // of a large search, and of a replacement
+	lanes  int        // of a large search, and of a replacement
+	spare  *sync.Pool // of probers: to get the memory of a small search anew takes a tenth of its time
 }
 
-func meansOf(kernel string, lanes int) means { return means{kernel, costsOf(kernel), lanes} }
+func meansOf(kernel string, lanes int) means {
+	return means{kernel, costsOf(kernel), lanes, &sync.Pool{New: func() any { return new(prober) }}}
+}
 
 // A hashSearcher is a search of many values in many segments.
 type hashSearcher struct {
@@ -39,7 +43,7 @@ type hashSearcher struct {
 
 // A hashLane is one thread of a search.
 type hashLane struct {
-	prober
+	*prober
 	waiting [][]uint32
 	masks64 []uint64
 }
@@ -57,6 +61,7 @@ func searchHashes(ctx context.Context, q semblance.HashQuery, segments []heldSeg
 	for range max(1, min(s.lanes, len(s.values))) {
 		s.grow()
 	}
+	defer s.release()
 	var next atomic.Int64
 	err := s.each(ctx, &next, len(s.values), len(s.threads), s.look)
 	if err == nil {
@@ -69,7 +74,19 @@ func searchHashes(ctx context.Context, q semblance.HashQuery, segments []heldSeg
 }
 
 func (s *hashSearcher) grow() {
-	s.threads = append(s.threads, &hashLane{prober: prober{means: s.means}, waiting: make([][]uint32, len(s.segments))})
+	p := s.spare.Get().(*prober)
+	p.means = s.means
+	s.threads = append(s.threads, &hashLane{prober: p, waiting: make([][]uint32, len(s.segments))})
+}
+
+// release keeps what lanes needed for later searches, unless it is much.
+func (s *hashSearcher) release() {
+	for _, l := range s.threads {
+		if l.small() {
+			l.finds = l.finds[:0]
+			s.spare.Put(l.prober)
+		}
+	}
 }
 
 // each lets lanes do n things, one after the other each.

@@ -24,6 +24,11 @@ type prober struct {
 	finds  []find
 }
 
+// small reports whether a prober's memory is under some 400 kB.
+func (p *prober) small() bool {
+	return cap(p.spans) <= 1<<13 && cap(p.masks) <= 1<<14 && cap(p.places) <= 1<<13 && cap(p.finds) <= 1<<13
+}
+
 // A place32 is a member of a slot, and then its value.
 type place32 struct{ slot, at uint32 }
 
@@ -43,9 +48,14 @@ func (p *prober) probe(s *segment, q *words, radius int, reach *reaches, limit f
 	}
 	p.masks = p.masks[:masks]
 	sift(p.kernel, s.body, p.spans, p.masks)
-	if p.pick(s); p.costs.value*float64(len(p.places)) > limit {
+	left := 0
+	for _, mask := range p.masks {
+		left += bits.OnesCount32(mask)
+	}
+	if p.costs.value*float64(left) > limit {
 		return false, nil
 	}
+	p.pick(s, left)
 	for i := range p.places { // the loads of one loop do not wait for each other
 		at := &p.places[i]
 		v, err := s.member(int(at.slot), at.at)
@@ -132,9 +142,9 @@ func (p *prober) read(s *segment, q *words, i, r int, reach *reaches, masks []ui
 	}
 }
 
-// pick lists the members that the sieve let through.
-func (p *prober) pick(s *segment) {
-	p.places = p.places[:0]
+// pick lists the n members that the sieve let through.
+func (p *prober) pick(s *segment, n int) {
+	p.places = slices.Grow(p.places[:0], n)
 	masks := p.masks
 	for i := range p.spans {
 		sp := &p.spans[i]

@@ -139,7 +139,7 @@ func (h *segmentHeader) layout() (segmentLayout, bool) {
 		l.ids = place(int(h.IDBytes) * rows)
 		return l, true
 	}
-	if h.Slots > maxSlots || int(h.Slots*h.SlotBits) > total || h.Slots > 0 && h.SlotBits == 0 {
+	if h.Slots > maxSlots || int(h.Slots*h.SlotBits) > total || h.Slots > 0 && (h.SlotBits < minSlotBits || h.SlotBits > maxSlotBits) {
 		return l, false
 	}
 	l.heads = place(min(total/8, 16) * values)

@@ -62,16 +62,22 @@ func (d *Folder) change(what string, f func() error) error {
 	return f()
 }
 
+// mkdir makes a folder, once: to sync the one it is in takes as long as the change itself.
+func (d *Folder) mkdir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := d.change("mkdir", func() error { return os.MkdirAll(dir, 0o700) }); err != nil {
+		return err
+	}
+	return d.change("sync", func() error { return SyncFolder(d.Path) })
+}
+
 // Create writes a new file in a folder by a function that gets its path, and returns its
 // name.
 func (d *Folder) Create(dir string, write func(path string) error) (string, error) {
-	if _, err := os.Stat(dir); err != nil {
-		if err := d.change("mkdir", func() error { return os.MkdirAll(dir, 0o700) }); err != nil {
-			return "", err
-		}
-		if err := d.change("sync", func() error { return SyncFolder(d.Path) }); err != nil {
-			return "", err
-		}
+	if err := d.mkdir(dir); err != nil {
+		return "", err
 	}
 	name := rand.Text() + d.Ext
 	path := filepath.Join(dir, name)
@@ -113,12 +119,13 @@ func (d *Folder) writeState(dir string, state func(mark string) any) error {
 	}
 	aside := filepath.Join(dir, asideName)
 	content := append(fmt.Appendf(nil, "%s %d %08x\n", d.Head, d.Format, crc32.Checksum(body, Castagnoli)), body...)
+	if err := d.mkdir(dir); err != nil {
+		return err
+	}
 	for _, step := range []struct {
 		what string
 		do   func() error
 	}{
-		{"mkdir", func() error { return os.MkdirAll(dir, 0o700) }},
-		{"sync", func() error { return SyncFolder(d.Path) }},
 		{"sync", func() error { return SyncFolder(dir) }}, // the files' names
 		{"remove", func() error { return gone(os.Remove(aside)) }},
 		{"write", func() error { return WriteFile(aside, content) }},
