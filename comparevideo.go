@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -166,7 +167,7 @@ func (v *videoProbe) pictures(ctx context.Context) ([]NearMatch, error) {
 
 // videos finds entries of videos that share frames, and says which seconds are which.
 func (v *videoProbe) videos(ctx context.Context) ([]NearMatch, error) {
-	if v.e.videos == nil {
+	if v.e.Videos == nil {
 		return nil, nil
 	}
 	found := map[EntryID]CollectionID{}
@@ -228,7 +229,7 @@ func (v *videoProbe) video(ctx context.Context, c Collection, en HashEntry) (Nea
 // tmks finds entries of TMK that are near at both levels.
 func (v *videoProbe) tmks(ctx context.Context) ([]NearMatch, error) {
 	s := v.a.Signal(hashing.AlgorithmTMK)
-	if s == nil || v.e.videos == nil {
+	if s == nil || v.e.Videos == nil {
 		return nil, nil
 	}
 	probe, err := hashing.ParseTMK(s.Value)
@@ -238,11 +239,12 @@ func (v *videoProbe) tmks(ctx context.Context) ([]NearMatch, error) {
 	mean := probe.Mean()
 	var out []NearMatch
 	for _, c := range v.cols {
-		for _, x := range v.e.videos.tmks(c.ID) {
-			if mean.Level1(&x.mean) < tmkLevel1 {
-				continue
-			}
-			en, there, err := v.e.entry(ctx, x.id)
+		ids, err := v.e.nearMeans(ctx, c, &mean)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			en, there, err := v.e.entry(ctx, id)
 			if err != nil {
 				return nil, err
 			}
@@ -251,7 +253,7 @@ func (v *videoProbe) tmks(ctx context.Context) ([]NearMatch, error) {
 			}
 			reference, err := hashing.ParseTMK(en.Value)
 			if err != nil {
-				return nil, Errorf(Internal, "the stored TMK+PDQF of entry %d is damaged: %v", x.id, err)
+				return nil, Errorf(Internal, "the stored TMK+PDQF of entry %d is damaged: %v", id, err)
 			}
 			r := probe.Compare(reference)
 			if r.Level2 < tmkLevel2 {
@@ -270,6 +272,19 @@ func (v *videoProbe) tmks(ctx context.Context) ([]NearMatch, error) {
 	return out, nil
 }
 
+// nearMeans finds the TMK entries of a collection that are near by their mean frames. As in
+// within, an index that finds itself damaged is made again.
+func (e *Engine) nearMeans(ctx context.Context, c Collection, mean *hashing.TMKMean) ([]EntryID, error) {
+	ids, err := e.Videos.NearMeans(ctx, c.ID, mean, tmkLevel1)
+	if err == nil || CodeOf(err) != Internal {
+		return ids, err
+	}
+	if again := e.ready(ctx, c); again != nil {
+		return nil, errors.Join(err, again)
+	}
+	return e.Videos.NearMeans(ctx, c.ID, mean, tmkLevel1)
+}
+
 // thousandths turns a level into a distance, named by its unit: lower is closer.
 func thousandths(level float64) int { return max(0, int(math.Round(1000*(1-level)))) }
 
@@ -284,7 +299,7 @@ func (v *videoProbe) near(ctx context.Context, c Collection, en HashEntry, alg h
 // nearFrames finds entries of videos of which a frame is near a picture, in all eight
 // transforms.
 func (e *Engine) nearFrames(ctx context.Context, cols []Collection, a *Analysis, f *FrameHashes) ([]NearMatch, error) {
-	if e.videos == nil || f.PDQ == nil {
+	if e.Videos == nil || f.PDQ == nil {
 		return nil, nil
 	}
 	q := HashQuery{Algorithm: hashing.AlgorithmVPDQ, Collections: idsOf(cols), Values: f.probes(hashing.AlgorithmPDQ)}

@@ -37,9 +37,8 @@ type Parts struct {
 	// Supplied finds supplied values, such as PhotoDNA. Nil: lookups of such values are
 	// Unavailable.
 	Supplied HashIndex
-	// Frames holds the frames of video entries, for this Engine alone; it begins empty.
-	// Nil: videos are not compared with videos.
-	Frames HashIndex
+	// Videos holds video entries. Nil: videos are not compared with videos.
+	Videos VideoIndex
 	// Sets, SetFiles and SetRecords look digests up in digest sets, make their files and
 	// know which there are. Nil: a collection that has some is Unavailable.
 	Sets       SetIndex
@@ -91,7 +90,6 @@ type Engine struct {
 	lookback  sync.Mutex   // held while old exhibits are looked back at
 	stacking  sync.Mutex   // held while media are stacked
 	bands     bands
-	videos    *videoIndex // over Frames; nil without
 }
 
 // New returns an Engine of parts.
@@ -103,11 +101,7 @@ func New(p Parts) *Engine {
 		p.CheckEngine = func(context.Context, EngineName) error { return nil }
 	}
 	p.Limits = p.Limits.WithDefaults()
-	e := &Engine{Parts: p}
-	if p.Frames != nil {
-		e.videos = newVideoIndex(p.Frames)
-	}
-	return e
+	return &Engine{Parts: p}
 }
 
 // NewID returns a random identifier of 128 bits.

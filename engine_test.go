@@ -19,6 +19,7 @@ import (
 	"semblance"
 	"semblance/hashing"
 	"semblance/index"
+	"semblance/index/frames"
 	"semblance/objects"
 	"semblance/store"
 )
@@ -196,7 +197,7 @@ func newRig(t *testing.T) *rig {
 	}
 	r := &rig{t: t, store: s, analyzer: &fakeAnalyzer{}, missing: map[semblance.EngineName]bool{}}
 	r.Engine = semblance.New(semblance.Parts{Cases: s, Collections: s, References: s, Subjects: s, Staging: s, Entries: s, Selectors: s, Media: s, Requests: s, Categories: s, Audit: s, Calibrations: s, Objects: folder,
-		Vectors: index.NewFlat(), Hashes: index.NewHashes(), Frames: index.NewHashes(), Analyzer: r.analyzer,
+		Vectors: index.NewFlat(), Hashes: index.NewHashes(), Videos: frames.New(), Analyzer: r.analyzer,
 		CheckEngine: func(_ context.Context, n semblance.EngineName) error {
 			if r.missing[n] {
 				return semblance.Errorf(semblance.Unavailable, "the weights are missing").WithHint("Pull them.")

@@ -6,8 +6,12 @@ import (
 	"semblance/hashing"
 )
 
-// entriesBehind is how many entries are read from the store before an index gets them.
-const entriesBehind = 1 << 17
+// entriesBehind is how many entries are read from the store before an index gets them, and
+// bytesBehind how many bytes of values: a TMK+PDQF has 263,344.
+const (
+	entriesBehind = 1 << 17
+	bytesBehind   = 64 << 20
+)
 
 // An entryIndex holds entries of one kind.
 type entryIndex struct {
@@ -41,8 +45,8 @@ func (e *Engine) entryIndexes() []entryIndex {
 	if e.Supplied != nil {
 		out = append(out, entryIndex{e.Supplied, suppliedEntry})
 	}
-	if e.videos != nil {
-		out = append(out, entryIndex{e.videos, videoEntry})
+	if e.Videos != nil {
+		out = append(out, entryIndex{e.Videos, videoEntry})
 	}
 	return out
 }
@@ -109,12 +113,14 @@ func (e *Engine) followEntries(ctx context.Context, c Collection) (whole bool, e
 // it keeps the version it had.
 func (e *Engine) addEntriesBehind(ctx context.Context, c Collection, x entryIndex, held HashHolding) error {
 	var more []HashEntry
+	bytes := 0
 	err := e.eachEntry(ctx, c, x, int64(held.Last), func(h HashEntry) error {
-		if more = append(more, HashEntry{ID: h.ID, Algorithm: h.Algorithm, Value: h.Value}); len(more) < entriesBehind {
+		more = append(more, HashEntry{ID: h.ID, Algorithm: h.Algorithm, Value: h.Value})
+		if bytes += len(h.Value); len(more) < entriesBehind && bytes < bytesBehind {
 			return nil
 		}
 		err := x.Update(ctx, c.ID, held.Version, HashChange{Add: more})
-		more = more[:0]
+		more, bytes = more[:0], 0
 		return err
 	})
 	if err != nil {

@@ -123,3 +123,12 @@ type HashIndex interface {
 	// first, ties by collection and entry. A collection that is not held is an error (Internal).
 	Search(ctx context.Context, q HashQuery) ([][]HashNeighbor, error)
 }
+
+// A VideoIndex finds video entries: it holds those with [hashing.Algorithm.IsVideo]. Search answers for the frames of
+// vPDQ, each entry once at the distance of its nearest frame.
+type VideoIndex interface {
+	HashIndex
+	// NearMeans returns the TMK+PDQF entries of a collection whose mean frame is at a level
+	// or above ([hashing.TMKMean.Level1]), ascending. A collection that is not held is an error (Internal).
+	NearMeans(ctx context.Context, c CollectionID, mean *hashing.TMKMean, level float64) ([]EntryID, error)
+}

@@ -226,7 +226,7 @@ func (e *Engine) lookupAlg(ctx context.Context, cols []Collection, alg hashing.A
 			l.answers = append(l.answers, a)
 		}
 	}
-	if alg == hashing.AlgorithmPDQ && e.videos != nil {
+	if alg == hashing.AlgorithmPDQ && e.Videos != nil {
 		return e.lookupFrames(ctx, cols, q, which, batch)
 	}
 	return nil

@@ -27,8 +27,8 @@ func (e *Engine) DeleteCollection(ctx context.Context, who Actor, name string) (
 		err = e.Vectors.Drop(ctx, c.ID)
 	} else {
 		err = e.Hashes.Drop(ctx, c.ID)
-		if e.videos != nil {
-			err = errors.Join(err, e.videos.Drop(ctx, c.ID))
+		if e.Videos != nil {
+			err = errors.Join(err, e.Videos.Drop(ctx, c.ID))
 		}
 		if e.Supplied != nil {
 			err = errors.Join(err, e.Supplied.Drop(ctx, c.ID))

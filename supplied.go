@@ -22,7 +22,7 @@ func anySupplied(algorithms []hashing.Algorithm) bool {
 func (e *Engine) within(ctx context.Context, cols []Collection, q HashQuery) ([][]HashNeighbor, error) {
 	index := e.Hashes
 	if q.Algorithm.IsVPDQ() {
-		index = e.videos
+		index = e.Videos
 	}
 	if q.Algorithm.IsSupplied() {
 		if index = e.Supplied; index == nil {

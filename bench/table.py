@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every benchmark beside its peer, one after the other, and prints one table.
 
-    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [pdq] [start] [group] [digests] [photodna] [lookback] [video] [sheet] [images]
+    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [pdq] [start] [group] [digests] [photodna] [lookback] [video] [sheet] [images] [both]
 
 A part that cannot run says why in its row; nothing is taken over from an earlier run. What
 is compared on one core is pinned to one. Programs of bench/ may add rows of their
@@ -25,6 +25,8 @@ import sheet
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "bench"
+# Taken out of the environment: the program refuses variables that it does not know.
+BENCH_DIR = pathlib.Path(os.environ.pop("SEMBLANCE_BENCH_DIR", "") or CACHE)
 MODELS = pathlib.Path(os.environ.get("SEMBLANCE_MODELS_DIR") or ROOT / ".cache" / "models")
 os.environ["SEMBLANCE_MODELS_DIR"] = str(MODELS)
 ONE_CORE = ["taskset", "-c", "0"]
@@ -244,7 +246,7 @@ def photodna():
 
 def pdq():
     """Ten million PDQs, on one core."""
-    program, folder = CACHE / "pdqbench", pathlib.Path(os.environ.get("SEMBLANCE_BENCH_DIR") or CACHE) / "pdq"
+    program, folder = CACHE / "pdqbench", BENCH_DIR / "pdq"
     run("go", "build", "-o", program, "./bench/pdqbench", CGO_ENABLED="0")
     for kind in ("random", "skewed"):
         r = json.loads(run(sys.executable, ROOT / "bench" / "pdq_peer.py", program, folder, 10_000_000, kind))
@@ -280,7 +282,7 @@ def group():
 
 
 def digests():
-    program, folder = CACHE / "digestbench", pathlib.Path(os.environ.get("SEMBLANCE_BENCH_DIR") or CACHE) / "digests"
+    program, folder = CACHE / "digestbench", BENCH_DIR / "digests"
     run("go", "build", "-o", program, "./bench/digestbench", CGO_ENABLED="0")
     r = json.loads(run(*ONE_CORE, sys.executable, ROOT / "bench" / "digest_peer.py", ROOT / "bin" / "semblance", program, ROOT / "bin" / "semblance-worker", folder, 100_000_000, GOMAXPROCS="1"))
     row("100 million SHA-1 imported from a plain list: processor time, memory, file", "below 1 GiB of memory",
@@ -293,20 +295,25 @@ def digests():
         f"{r['scan']['ratio']:.3f}x ({r['scan']['low']:.3f} to {r['scan']['high']:.3f}): {r['scan']['many_s']:.2f} s", f"{r['scan']['few_s']:.2f} s")
 
 
+def both():
+    import both as part  # bench/both.py
+    part.measure(sys.modules[__name__])
+
+
 def video():
     import video as part  # bench/video.py
     part.measure(sys.modules[__name__])
 
 
 def main(asked):
-    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "pdq": pdq, "start": start, "group": group, "digests": digests, "photodna": photodna, "lookback": lookback, "video": video, "sheet": lambda: sheet.measure(sys.modules[__name__]),
+    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "pdq": pdq, "start": start, "group": group, "digests": digests, "photodna": photodna, "lookback": lookback, "video": video, "both": both, "sheet": lambda: sheet.measure(sys.modules[__name__]),
              "images": lambda: images.measure(sys.modules[__name__])}
     unknown = [a for a in asked if a not in parts]
     if unknown:
         sys.exit(f"bench: no part {unknown[0]!r}; there are {', '.join(parts)}")
     CACHE.mkdir(parents=True, exist_ok=True)
     failed = False
-    for name in asked or parts:
+    for name in asked or [p for p in parts if p != "both"]:  # which fills a data folder for a quarter of an hour
         try:
             parts[name]()
         except (Missing, OSError, KeyError, ValueError, StopIteration) as e:

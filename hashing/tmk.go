@@ -190,6 +190,28 @@ type TMKMean struct{ feature tmkFeature }
 // Mean returns the mean frame.
 func (t *TMK) Mean() TMKMean { return TMKMean{t.average} }
 
+// TMKMeanBytes is how long a mean frame is in bytes.
+const TMKMeanBytes = 4 * tmkDimension
+
+// AppendBinary appends the mean frame as float32, little-endian.
+func (m *TMKMean) AppendBinary(b []byte) []byte {
+	for _, f := range m.feature {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(f))
+	}
+	return b
+}
+
+// ParseTMKMean reads what AppendBinary wrote.
+func ParseTMKMean(b []byte) (m TMKMean, err error) {
+	if len(b) != TMKMeanBytes {
+		return m, &SyntaxError{Msg: fmt.Sprintf("a mean frame of %d bytes", len(b))}
+	}
+	for i := range m.feature {
+		m.feature[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return m, nil
+}
+
 // Level1 is that of TMK.Compare.
 func (m *TMKMean) Level1(o *TMKMean) float64 {
 	a, b := float64(m.feature.dot(&m.feature)), float64(o.feature.dot(&o.feature))

@@ -12,6 +12,7 @@ import (
 
 	"semblance"
 	"semblance/index"
+	"semblance/index/frames"
 	"semblance/models"
 	"semblance/store"
 	"semblance/worker"
@@ -44,7 +45,7 @@ func (e *env) diagnose(ctx context.Context) []diagnosis {
 	out = append(out, e.diagnoseBundles()...)
 	out = append(out, e.diagnoseWorker(ctx)...)
 	out = append(out, e.diagnoseProviders(ctx)...)
-	out = append(out, e.diagnoseStore(ctx), e.diagnoseIndex(ctx), e.diagnoseHashes())
+	out = append(out, e.diagnoseStore(ctx), e.diagnoseIndex(ctx), e.diagnoseFiles("hashes", "hashes", index.CheckHashes), e.diagnoseFiles("videos", "frames", frames.Check))
 	return out
 }
 
@@ -194,11 +195,11 @@ func (e *env) diagnoseIndex(ctx context.Context) diagnosis {
 	return diagnosis{Area: "index", Name: e.cfg.Index, OK: true, Need: true, Says: "answers"}
 }
 
-// diagnoseHashes reads the files of the hash index. That they are damaged, or changed
-// meanwhile, stops nothing.
-func (e *env) diagnoseHashes() diagnosis {
-	d := diagnosis{Area: "index", Name: "hashes"}
-	entries, err := index.CheckHashes(filepath.Join(e.cfg.Data, "index", "hashes"))
+// diagnoseFiles reads the files of an index of hashes or videos. That they are damaged, or
+// changed meanwhile, stops nothing.
+func (e *env) diagnoseFiles(name, folder string, check func(path string) (int64, error)) diagnosis {
+	d := diagnosis{Area: "index", Name: name}
+	entries, err := check(filepath.Join(e.cfg.Data, "index", folder))
 	if err != nil {
 		d.Says, d.Mend = fmt.Sprintf("its files are damaged, or were changed while they were read: %v", err), "Nothing has to be done: they are made again from the store at the next use. When it happens more than once, look after the disk."
 		return d

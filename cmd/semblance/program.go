@@ -17,6 +17,7 @@ import (
 	"semblance/api"
 	"semblance/index"
 	"semblance/index/digestset"
+	"semblance/index/frames"
 	"semblance/index/kept"
 	"semblance/index/qdrant"
 	"semblance/index/supplied"
@@ -76,6 +77,11 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 		return nil, errors.Join(err, p.Close())
 	}
 	p.closers = append(p.closers, hashes)
+	videos, err := frames.Open(filepath.Join(cfg.Data, "index", "frames"), indexOptions(ctx, p.store, note))
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	p.closers = append(p.closers, videos)
 	supplied, err := openSupplied(ctx, cfg, p.store, note)
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -91,7 +97,7 @@ func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*
 	p.engine = semblance.New(semblance.Parts{
 		Cases: p.store, Collections: p.store, References: p.store, Subjects: p.store, Staging: p.store, Entries: p.store, Selectors: p.store, Media: p.store, Requests: p.store, Categories: p.store, Audit: p.store, Calibrations: p.store,
 		Groupings: p.store, Groups: p.store,
-		Objects: folder, Vectors: vectors, Hashes: hashes, Frames: index.NewHashes(), Supplied: supplied, Sets: p.sets, SetFiles: p.sets, SetRecords: p.store,
+		Objects: folder, Vectors: vectors, Hashes: hashes, Videos: videos, Supplied: supplied, Sets: p.sets, SetFiles: p.sets, SetRecords: p.store,
 		Lookbacks: p.store, Removals: p.store, StackRecords: p.store, LinkRecords: p.store, Notices: p.store, Kept: keptIndex,
 		Analyzer: p.decoder, Engines: engines, Pins: p.store, CheckEngine: p.decoder.check, Providers: host.Set(), CheckProvider: p.decoder.checkProvider, Limits: cfg.Limits,
 	})
