@@ -118,21 +118,30 @@ type Below struct {
 	Transient  int64          // failed for a reason that may have passed
 }
 
-// MayHold reports whether a file may be a container, from its first bytes (as many as 64
-// KiB) and its last (as many as 4 KiB). Only the worker knows; this spares it the question
-// about pictures, videos and programs that plainly hold nothing.
+// HoldHead and HoldTail are how many bytes MayHold wants to see, where there are as many.
+const (
+	HoldHead = 128 << 10
+	HoldTail = 4 << 10
+)
+
+// MayHold reports whether a file may be a container, from its first bytes and its last.
+// Only the worker knows; this spares it the question about pictures, videos and programs
+// that plainly hold nothing.
 func MayHold(head, tail []byte) bool {
 	if len(head) < 16 {
 		return false
 	}
-	for _, magic := range []string{"\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "GIF8", "BM", "II*\x00", "MM\x00*", "\x7fELF", "MZ", "\x1aE\xdf\xa3", "ID3", "OggS", "fLaC"} {
+	if Carries(head, tail[max(0, len(tail)-64):]) {
+		return true
+	}
+	for _, magic := range []string{"\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "GIF8", "BM", "II*\x00", "MM\x00*", "\x1aE\xdf\xa3", "ID3", "OggS", "fLaC", "RIFF"} {
 		if strings.HasPrefix(string(head[:16]), magic) {
 			return false
 		}
 	}
-	if at := string(head[4:8]); at == "ftyp" || at == "moov" || at == "mdat" || at == "wide" {
+	switch string(head[4:8]) {
+	case "ftyp", "moov", "mdat", "wide":
 		return false
 	}
-	riff := string(head[:4]) == "RIFF"
-	return !riff
+	return true
 }

@@ -124,7 +124,7 @@ func expansionLimit(size, times, free int64) int64 {
 
 // mayHold asks what a file's first and last bytes tell.
 func mayHold(f *os.File, size int64) bool {
-	head, tail := make([]byte, min(size, 64<<10)), make([]byte, min(size, 4<<10))
+	head, tail := make([]byte, min(size, semblance.HoldHead)), make([]byte, min(size, semblance.HoldTail))
 	n, err := f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false

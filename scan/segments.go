@@ -23,6 +23,9 @@ const mostSegments = 15_000
 // several: image.E01, image.001, archive.part1.rar, archive.rar with .r00, archive.zip
 // with .z01.
 func segments(path string, exists func(string) bool) (more []string) {
+	if wal := path + "-wal"; exists(wal) { // of a SQLite database: what is not yet in it
+		return []string{wal}
+	}
 	next := following(path)
 	for i := 1; next != nil && i < mostSegments; i++ {
 		p := next(i)
