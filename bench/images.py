@@ -39,7 +39,7 @@ def measure(t):
     found = {e["sha256"] for e in entries if e.get("sha256")}
     t.row("an E01 in %d segments: files found" % len(segments), "-",
           "%d, of them %d deleted and %d carved" % (len(entries), sum(e.get("deleted", False) and not e.get("carved", False) for e in entries), sum(e.get("carved", False) for e in entries)),
-          "%d put in" % len(media))
+          "%d of %d put in by SHA-256, though some were deleted and overwritten" % (sum(hashlib.sha256(p.read_bytes()).hexdigest() in found for p in media), len(media)))
 
     tsk = folder / "tsk"
     for i, offset in enumerate(offsets):
@@ -175,6 +175,6 @@ def decoded(t, files):
 
 
 def frames(path):
-    """The digest of all frames of a video that decodes without an error."""
+    """The digest of all frames of a video that decodes without a complaint."""
     done = subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", str(path), "-map", "0:v:0", "-f", "md5", "-"], capture_output=True, text=True)
-    return "" if done.returncode else done.stdout.strip()
+    return "" if done.returncode or done.stderr else done.stdout.strip()

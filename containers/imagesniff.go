@@ -16,11 +16,11 @@ func isRaw(head []byte, p Part) bool {
 	if p.Size < 8<<10 {
 		return false
 	}
-	if isTable(head, p.Size) || isBootSector(head) {
+	if isTable(head, p.Size) || isBootSector(head) || isExt(head) {
 		return true
 	}
 	for _, m := range systemMagics {
-		if m.read && hasMagic(p, head, 0, m) {
+		if m.read && m.name != "ext" && hasMagic(p, head, 0, m) {
 			return true
 		}
 	}
@@ -89,6 +89,17 @@ func isBootSector(head []byte) bool {
 	jump := head[0] == 0xeb && head[2] == 0x90 || head[0] == 0xe9
 	return jump && bytesPerSector >= 512 && bytesPerSector <= 4096 && bytesPerSector&(bytesPerSector-1) == 0 &&
 		perCluster != 0 && perCluster&(perCluster-1) == 0 && binary.LittleEndian.Uint16(head[14:]) > 0 && head[16] >= 1 && head[16] <= 4 && head[21] >= 0xf0
+}
+
+// isExt knows the superblock of ext2, ext3 and ext4 by more than its two bytes, which one
+// file in 65,536 has there by chance.
+func isExt(head []byte) bool {
+	if len(head) < 2048 {
+		return false
+	}
+	u32 := func(at int) uint32 { return binary.LittleEndian.Uint32(head[1024+at:]) }
+	state, errors := binary.LittleEndian.Uint16(head[1024+58:]), binary.LittleEndian.Uint16(head[1024+60:])
+	return string(head[1024+56:1024+58]) == "\x53\xef" && u32(0) > 0 && u32(4) > 0 && u32(24) <= 6 && u32(32) > 0 && u32(40) > 0 && u32(76) <= 1 && state <= 15 && errors <= 3
 }
 
 // A systemMagic is what a file system, or what encrypts or spans volumes, is known by.

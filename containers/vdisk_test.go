@@ -112,3 +112,21 @@ func TestImagesThatAreNotRead(t *testing.T) {
 		}
 	}
 }
+
+// What only looks a little like an image is none.
+func TestWhatIsNoImage(t *testing.T) {
+	t.Parallel()
+	noise := random(64<<10, 0)
+	ext := bytes.Clone(noise)
+	copy(ext[0x438:], "\x53\xef")
+	boot := bytes.Clone(noise)
+	boot[510], boot[511] = 0x55, 0xaa
+	for name, b := range map[string][]byte{"noise": noise, "two bytes of ext": ext, "two bytes of a boot sector": boot, "zeros": make([]byte, 64<<10)} {
+		if kind, err := Sniff(Part{Name: "x.bin", R: bytes.NewReader(b), Size: int64(len(b))}); kind != "" || err != nil {
+			t.Errorf("%s is taken for %s, %v", name, kind, err)
+		}
+	}
+	if kind, _ := Sniff(Part{Name: "x.dd", R: bytes.NewReader(noise), Size: int64(len(noise))}); kind != "raw" {
+		t.Errorf("what is named like an image is taken for %q", kind)
+	}
+}
