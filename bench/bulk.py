@@ -1,0 +1,197 @@
+"""Scans of many files beside their peers: decoding alone, sha256sum, and the scan itself.
+
+table.py calls measure. Programs run in turns on all cores, files in the page cache; times
+are by the clock, because a scan is what a person waits for, with processor time beside it.
+SEMBLANCE_BENCH_FILES says how many small files there are (200,000).
+"""
+import json
+import os
+import pathlib
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+TURNS = 3
+PICTURES = int(os.environ.pop("SEMBLANCE_BENCH_PICTURES", "") or 1500)
+FILES = int(os.environ.pop("SEMBLANCE_BENCH_FILES", "") or 200_000)
+CORES = os.cpu_count()
+
+
+def measure(t):
+    folder = t.BENCH_DIR / "bulk"
+    folder.mkdir(parents=True, exist_ok=True)
+    photographs(t, folder)
+    digests(t, folder)
+    many(t, folder)
+
+
+class Installation:
+    """A data folder with a case; scans of it."""
+
+    def __init__(self, t, *collections):
+        self.t, self.dir = t, tempfile.mkdtemp(prefix="bulk", dir=t.BENCH_DIR)
+        self.env = {**os.environ, "SEMBLANCE_DATA": self.dir, "SEMBLANCE_WORKERS": str(CORES)}
+        self.program("case", "create", "C", "--agency", "A", "--country", "NL", "--purpose", "p", "--basis", "b")
+        for kind in collections:
+            self.program("collection", "create", kind, "--kind", kind, "--owner", "A", "--country", "NL", "--basis", "b")
+
+    def program(self, *args):
+        done = subprocess.run([self.t.ROOT / "bin" / "semblance", *map(str, args)], env=self.env, capture_output=True, text=True)
+        if done.returncode not in (0, 3):
+            raise self.t.Missing(f"semblance {args[0]} failed: {(done.stderr.strip().splitlines() or ['no output'])[-1]}")
+        return done.stdout
+
+    def scan(self, path, exhibit):
+        """Seconds by the clock, processor seconds, peak resident bytes with the workers, summary."""
+        before, start = usage(), time.monotonic()
+        p = subprocess.Popen([self.t.ROOT / "bin" / "semblance", "scan", str(path), "--case", "C", "--exhibit", exhibit, "--json"],
+                             env=self.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        peak, stop = [0], threading.Event()
+        watch = threading.Thread(target=resident, args=(p.pid, peak, stop))
+        watch.start()
+        last = ""
+        for last in p.stdout:
+            pass
+        p.wait()
+        took = time.monotonic() - start
+        stop.set()
+        watch.join()
+        if p.returncode not in (0, 3):
+            raise self.t.Missing("the scan failed")
+        return took, usage() - before, peak[0], json.loads(last)
+
+    def close(self):
+        shutil.rmtree(self.dir)
+
+
+def usage():
+    r = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return r.ru_utime + r.ru_stime
+
+
+def resident(pid, peak, stop):
+    """The most that a program and its children held at once, shared pages counted once."""
+    while not stop.wait(0.2):
+        total = 0
+        for p in [pid, *children(pid)]:
+            try:
+                text = pathlib.Path(f"/proc/{p}/smaps_rollup").read_text()
+            except OSError:
+                continue
+            total += int(text.split("\nPss:")[1].split()[0]) * 1024
+        peak[0] = max(peak[0], total)
+
+
+def children(pid):
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            found += [int(c) for c in (task / "children").read_text().split()]
+        except OSError:
+            pass
+    return found
+
+
+def photographs(t, folder):
+    """Photographs, each with bytes of its own behind a comment, so that none is a copy."""
+    originals = [p for p in map(pathlib.Path, t.pictures("faces", "groups", "johns", "pdq")) if p.read_bytes()[:3] == b"\xff\xd8\xff"]
+    originals = [p for p in originals if p.stat().st_size > 300_000] or originals
+    place = folder / f"photographs-{PICTURES}"
+    if not place.is_dir():
+        place.mkdir()
+        for i in range(PICTURES):
+            b = originals[i % len(originals)].read_bytes()
+            note = f"copy {i}".encode()
+            (place / f"{i:06}.jpg").write_bytes(b[:2] + b"\xff\xfe" + (len(note) + 2).to_bytes(2, "big") + note + b[2:])
+    files = sorted(place.iterdir())
+    size = sum(f.stat().st_size for f in files)
+    ours, theirs, faces = [], [], []
+    for turn in range(TURNS):
+        theirs.append(decode(t, files))
+        at = Installation(t, "hashes")
+        ours.append(at.scan(place, f"E{turn}")[:2])
+        at.close()
+    took, peer = statistics.median(o[0] for o in ours), statistics.median(theirs)
+    spread = f"{min(p / o[0] for p, o in zip(theirs, ours)):.2f} to {max(p / o[0] for p, o in zip(theirs, ours)):.2f}"
+    t.row(f"scan of {PICTURES:,} photographs ({size / 1e9:.1f} GB), digests and hashes, of the speed of reading and decoding alone", "0.8",
+          f"{peer / took:.2f} ({spread}): {PICTURES / took:.0f} files/s", f"{PICTURES / peer:.0f} files/s, libjpeg-turbo in {CORES} processes of Pillow")
+    at = Installation(t, "hashes", "faces")
+    took, cpu, peak, said = at.scan(place, "E")
+    at.close()
+    t.row("the same with faces: of what its own processor time adds up to over the cores", "0.8",
+          f"{cpu / CORES / took:.2f}: {PICTURES / took:.1f} files/s, {said['faces']:,} faces, {peak / 2**20:.0f} MiB", f"{cpu / PICTURES * 1000:.0f} ms of processor time a file")
+
+
+DECODE = """
+import sys
+from PIL import Image
+for name in sys.stdin.read().split("\\n"):
+    if name:
+        with open(name, "rb") as f:
+            f.read(); f.seek(0)
+            Image.open(f).load()
+"""
+
+
+def decode(t, files):
+    start = time.monotonic()
+    running = []
+    for core in range(CORES):
+        p = subprocess.Popen([sys.executable, "-c", DECODE], stdin=subprocess.PIPE, text=True)
+        running.append((p, threading.Thread(target=p.communicate, args=("\n".join(map(str, files[core::CORES])),))))
+        running[-1][1].start()
+    for _, thread in running:
+        thread.join()
+    return time.monotonic() - start
+
+
+def digests(t, folder):
+    place = folder / "data"
+    if not place.is_dir():
+        place.mkdir()
+        block = os.urandom(1 << 20)
+        for i in range(1500):
+            (place / f"{i:05}.bin").write_bytes(i.to_bytes(8, "big") + block + block[: i * 613 % len(block)])
+    files = sorted(place.iterdir())
+    size = sum(f.stat().st_size for f in files)
+    ours, theirs = [], []
+    for turn in range(TURNS):
+        start = time.monotonic()
+        subprocess.run(["xargs", "-0", "-P", str(CORES), "-n", "50", "sha256sum"], input="\0".join(map(str, files)), text=True, stdout=subprocess.DEVNULL, check=True)
+        theirs.append(time.monotonic() - start)
+        at = Installation(t, "known-good")
+        ours.append(at.scan(place, f"E{turn}")[0])
+        at.close()
+    took, peer = statistics.median(ours), statistics.median(theirs)
+    t.row(f"digests of {len(files):,} files ({size / 1e9:.1f} GB, in memory): MD5, SHA-1, SHA-256, looked at and stored", "1.5x",
+          f"{peer / took:.2f}x ({min(a / b for a, b in zip(theirs, ours)):.2f} to {max(a / b for a, b in zip(theirs, ours)):.2f}): {size / took / 1e6:.0f} MB/s",
+          f"{size / peer / 1e6:.0f} MB/s, sha256sum alone in {CORES} processes")
+
+
+def many(t, folder):
+    """Small files: what a file costs however many there are, and how much memory."""
+    seconds, memory = {}, {}
+    for n in (1000, 10_000, FILES):
+        place = folder / f"small-{n}"
+        if not place.is_dir():
+            for i in range(n):
+                d = place / f"{i // 1000:04}"
+                if i % 1000 == 0:
+                    d.mkdir(parents=True)
+                (d / f"note {i}.dat").write_bytes(b"\0note %d\0" % i * 20)
+        at = Installation(t, "known-good")
+        took, cpu, peak, said = at.scan(place, "E")
+        seconds[n], memory[n] = took / n, peak
+        if n == FILES:
+            again, _, _, second = at.scan(place, "E")
+            if second["unchanged"] != n:
+                raise t.Missing(f"{second['unchanged']:,} of {n:,} files were unchanged")
+            t.row(f"restart of a finished scan of {n:,} unchanged files", "below 60 s", f"{again:.1f} s", "-")
+        at.close()
+    t.row(f"peak memory, {FILES:,} files against 1,000, {CORES} workers", "1.2x, below 2 GiB", f"{memory[FILES] / memory[1000]:.2f}x: {memory[FILES] / 2**20:.0f} MiB", f"{memory[1000] / 2**20:.0f} MiB")
+    t.row(f"cost of a file, {FILES:,} against 10,000", "1.1x", f"{seconds[FILES] / seconds[10_000]:.2f}x: {seconds[FILES] * 1e6:.0f} µs", f"{seconds[10_000] * 1e6:.0f} µs")
