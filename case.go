@@ -32,7 +32,20 @@ type Case struct {
 	Purpose string    `json:"purpose"`
 	Basis   string    `json:"basis"` // legal basis
 	Created time.Time `json:"created"`
+	// ThreatToLife puts the work of the case before that of others: its files are examined
+	// first wherever they compete.
+	ThreatToLife bool `json:"threat_to_life,omitempty"`
 }
+
+type urgentKey struct{}
+
+// WithThreatToLife marks work as that of a case in which life is at risk.
+func WithThreatToLife(ctx context.Context) context.Context {
+	return context.WithValue(ctx, urgentKey{}, true)
+}
+
+// IsThreatToLife reports whether work is marked so.
+func IsThreatToLife(ctx context.Context) bool { return ctx.Value(urgentKey{}) != nil }
 
 // An Exhibit is one seized device, disk image, archive or upload batch of a
 // case. Label is unique within the case.
@@ -170,6 +183,8 @@ type CaseStore interface {
 	CreateCase(ctx context.Context, c Case, ev AuditEvent) (Case, error)
 	Case(ctx context.Context, number string) (Case, error)
 	Cases(ctx context.Context) ([]Case, error)
+	// SetThreatToLife says whether life is at risk in a case.
+	SetThreatToLife(ctx context.Context, number string, yes bool, ev AuditEvent) (Case, error)
 }
 
 // MediaStore remembers media and their signals.

@@ -19,6 +19,18 @@ func (e *Engine) CreateCase(ctx context.Context, who Actor, c Case) (Case, error
 	return e.Cases.CreateCase(ctx, c, e.event(who, "case.create", &c))
 }
 
+// SetThreatToLife says whether life is at risk in a case: its work then goes before that of
+// others, from now on.
+func (e *Engine) SetThreatToLife(ctx context.Context, who Actor, number string, yes bool) (Case, error) {
+	c, err := e.Cases.Case(ctx, number)
+	if err != nil {
+		return Case{}, err
+	}
+	ev := e.event(who, "case.set", &c)
+	ev.Detail["threat_to_life"] = yes
+	return e.Cases.SetThreatToLife(ctx, number, yes, ev)
+}
+
 // required checks pairs of a field's name and its value.
 func required(noun string, pairs ...string) error {
 	var missing []string

@@ -103,6 +103,9 @@ const pending = 512
 // error; the error is about the run itself. What was committed before an error
 // or an interruption stays, and running again goes on from there.
 func (s *Scanner) Run(ctx context.Context, o Options) (Summary, error) {
+	if o.Plan.Case.ThreatToLife {
+		ctx = semblance.WithThreatToLife(ctx)
+	}
 	r, err := s.begin(ctx, o)
 	if err != nil {
 		return Summary{}, err

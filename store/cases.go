@@ -8,10 +8,10 @@ import (
 	"semblance"
 )
 
-const caseColumns = `id, number, agency, country, purpose, basis, created`
+const caseColumns = `id, number, agency, country, purpose, basis, created, threat_to_life`
 
 func scanCase(scan scanner) (c semblance.Case, err error) {
-	err = scan(&c.ID, &c.Number, &c.Agency, &c.Country, &c.Purpose, &c.Basis, textTime{&c.Created})
+	err = scan(&c.ID, &c.Number, &c.Agency, &c.Country, &c.Purpose, &c.Basis, textTime{&c.Created}, &c.ThreatToLife)
 	return c, err
 }
 
@@ -26,8 +26,8 @@ func (s *Store) CreateCase(ctx context.Context, c semblance.Case, ev semblance.A
 	}
 	c.Created = s.created(c.Created)
 	err := s.write(ctx, "create the case", &ev, func(tx *sql.Tx) error {
-		fresh, err := added(tx.ExecContext(ctx, `INSERT INTO cases (`+caseColumns+`) VALUES (`+marks(7)+`) ON CONFLICT DO NOTHING`,
-			c.ID, c.Number, c.Agency, c.Country, c.Purpose, c.Basis, timeText(c.Created)))
+		fresh, err := added(tx.ExecContext(ctx, `INSERT INTO cases (`+caseColumns+`) VALUES (`+marks(8)+`) ON CONFLICT DO NOTHING`,
+			c.ID, c.Number, c.Agency, c.Country, c.Purpose, c.Basis, timeText(c.Created), c.ThreatToLife))
 		if err == nil && !fresh {
 			return semblance.Errorf(semblance.Conflict, "there is a case %q already", c.Number).WithHint("Use it, or give another number.")
 		}
@@ -58,6 +58,19 @@ func (s *Store) Cases(ctx context.Context) ([]semblance.Case, error) {
 	}
 	list, err := collect(rows, scanCase)
 	return list, s.fail(ctx, op, err)
+}
+
+// SetThreatToLife says whether life is at risk in a case. The error has code NotFound when
+// there is none.
+func (s *Store) SetThreatToLife(ctx context.Context, number string, yes bool, ev semblance.AuditEvent) (c semblance.Case, err error) {
+	err = s.write(ctx, "set the case", &ev, func(tx *sql.Tx) error {
+		c, err = scanCase(tx.QueryRowContext(ctx, `UPDATE cases SET threat_to_life = ? WHERE number = ? RETURNING `+caseColumns, yes, number).Scan)
+		if errors.Is(err, sql.ErrNoRows) {
+			return semblance.Errorf(semblance.NotFound, "there is no case %q", number)
+		}
+		return err
+	})
+	return c, err
 }
 
 // caseKey returns the internal key of a case.

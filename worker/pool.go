@@ -17,7 +17,7 @@ import (
 // wait in the order they come; children start when they are needed and stay warm.
 type Pool struct {
 	opts    Options
-	turns   chan struct{} // one for each child that may run; waiters are served in order
+	turns   queue // one for each child that may run
 	closed  chan struct{}
 	spawned chan spawnJob
 
@@ -50,11 +50,8 @@ func Open(_ context.Context, o Options) (*Pool, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	p := &Pool{opts: o, turns: make(chan struct{}, o.Workers), closed: make(chan struct{}),
+	p := &Pool{opts: o, turns: queue{free: o.Workers}, closed: make(chan struct{}),
 		spawned: make(chan spawnJob), busy: map[*child]bool{}}
-	for range o.Workers {
-		p.turns <- struct{}{}
-	}
 	go p.starter()
 	return p, nil
 }
@@ -97,7 +94,7 @@ func (p *Pool) Close() error {
 			c.close()
 		}
 		for range p.opts.Workers {
-			<-p.turns // wait for what is in work
+			_ = p.turns.take(context.Background(), false, nil) // wait for what is in work
 		}
 		p.sessions.Wait()
 	})
@@ -134,7 +131,7 @@ func (p *Pool) Analyze(ctx context.Context, f *os.File, req semblance.AnalyzeReq
 	if err := p.turn(ctx); err != nil {
 		return semblance.Analysis{}, err
 	}
-	defer func() { p.turns <- struct{}{} }()
+	defer p.turns.give()
 	a, err := p.attempt(ctx, own, &req)
 	p.count(func(s *Stats) { s.Files++ })
 	return a, err
@@ -149,14 +146,7 @@ func (p *Pool) turn(ctx context.Context) error {
 		return ctx.Err()
 	default:
 	}
-	select {
-	case <-p.turns:
-		return nil
-	case <-p.closed:
-		return (&fault{kind: faultClosed}).public()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return p.turns.take(ctx, semblance.IsThreatToLife(ctx), p.closed)
 }
 
 // attempt runs the file in a child, and once more in a fresh one where the first

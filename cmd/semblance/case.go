@@ -7,7 +7,7 @@ import (
 )
 
 func newCase(e *env) *cobra.Command {
-	return group("case", "Create and list cases", newCaseCreate(e), newCaseList(e))
+	return group("case", "Create and list cases", newCaseCreate(e), newCaseList(e), newCaseSet(e))
 }
 
 func newCaseCreate(e *env) *cobra.Command {
@@ -32,6 +32,33 @@ func newCaseCreate(e *env) *cobra.Command {
 	f.StringVar(&c.Country, "country", "", "its country, two letters")
 	f.StringVar(&c.Purpose, "purpose", "", "what the case is for")
 	f.StringVar(&c.Basis, "basis", "", "legal basis of searching in it")
+	f.BoolVar(&c.ThreatToLife, "threat-to-life", false, "life is at risk: the work of this case goes before that of others")
+	return cmd
+}
+
+func newCaseSet(e *env) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{Use: "set NUMBER --threat-to-life[=false]", Short: "Say whether life is at risk in a case: its work then goes before that of others",
+		Args: exactly(1, "the case number"), RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("threat-to-life") {
+				return semblance.Errorf(semblance.Invalid, "nothing is to be set").WithHint("Give --threat-to-life or --threat-to-life=false.")
+			}
+			return e.stored(cmd.Context(), func(p *program) error {
+				c, err := p.engine.SetThreatToLife(cmd.Context(), e.who(), args[0], yes)
+				switch {
+				case err != nil:
+					return err
+				case e.json:
+					return e.emit(c)
+				case c.ThreatToLife:
+					e.say("case %s: life is at risk; its work goes before that of others", c.Number)
+				default:
+					e.say("case %s: its work takes its turn", c.Number)
+				}
+				return nil
+			})
+		}}
+	cmd.Flags().BoolVar(&yes, "threat-to-life", false, "life is at risk")
 	return cmd
 }
 
@@ -42,7 +69,7 @@ func newCaseList(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			t := newTable("NUMBER", "AGENCY", "COUNTRY", "PURPOSE", "BASIS", "CREATED")
+			t := newTable("NUMBER", "AGENCY", "COUNTRY", "PURPOSE", "BASIS", "CREATED", "THREAT TO LIFE")
 			for _, c := range cases {
 				if e.json {
 					if err := e.emit(c); err != nil {
@@ -50,7 +77,7 @@ func newCaseList(e *env) *cobra.Command {
 					}
 					continue
 				}
-				t.row(c.Number, c.Agency, c.Country, c.Purpose, c.Basis, day(c.Created))
+				t.row(c.Number, c.Agency, c.Country, c.Purpose, c.Basis, day(c.Created), map[bool]string{true: "yes"}[c.ThreatToLife])
 			}
 			if !e.json {
 				t.print(e.out)
