@@ -69,6 +69,10 @@ func (b *bomb) error() *semblance.Error {
 		WithHint("When it is what it seems, allow more with --expansion.")
 }
 
+// pictureFormat is the format of pictures that carry something: they are pictures first,
+// and what became of them as such stands.
+const pictureFormat = "picture"
+
 // An expansion is one container being gone through.
 type expansion struct {
 	*run
@@ -182,8 +186,13 @@ func (x *expansion) run1(ctx context.Context) {
 		return
 	}
 	s.end = &semblance.Opened{}
-	if it := &s.res.record.Item; it.Code == semblance.MediaUnsupported || it.Code == semblance.MediaTooLarge {
-		s.res.set(semblance.ItemNew, "", "") // as a picture or a video only
+	if it := &s.res.record.Item; err != nil || c.Facts().Format != pictureFormat {
+		switch { // what it is no picture for is no failure of it
+		case s.again && it.Status == semblance.ItemFailed:
+			it.Status, it.Code, it.Reason = semblance.ItemNew, "", ""
+		case it.Code == semblance.MediaUnsupported || it.Code == semblance.MediaTooLarge:
+			s.res.set(semblance.ItemNew, "", "")
+		}
 	}
 	s.res.record.Item.Opened = &semblance.Opened{}
 	open = true
@@ -369,8 +378,11 @@ func (r *run) reopen(ctx context.Context, s *slot, prior semblance.ItemState, re
 	}
 	s.again = true
 	it.SHA256, it.Status = &prior.SHA256, prior.Status
-	if it.Status == semblance.ItemFailed {
-		it.Status = semblance.ItemNew // whether it is, its end tells
+	if it.Status == semblance.ItemFailed { // as a picture, or at its end: what it is tells when it is opened
+		var own []semblance.Item
+		if own, res.err = r.Record.FailedBelow(ctx, r.exhibit.ID, s.path); len(own) > 0 && own[0].Path == s.path {
+			it.Code, it.Reason = own[0].Code, own[0].Reason
+		}
 	}
 	return f
 }
@@ -381,9 +393,11 @@ func (res *result) close() {
 	s := res.closes
 	res.record.Item, res.status, res.media, res.prior, res.write = s.res.record.Item, s.res.status, s.res.media, s.res.prior, true
 	res.record.Item.Opened = s.end
-	decoded := res.media != nil && res.media.Analysis != nil
-	if s.end.Code != "" && !decoded {
+	if s.end.Code != "" && s.end.Format != pictureFormat {
 		res.set(semblance.ItemFailed, s.end.Code, s.end.Reason)
+	}
+	if res.record.Item.Status == semblance.ItemFailed {
+		res.status = semblance.ItemFailed
 	}
 }
 

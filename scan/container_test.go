@@ -25,6 +25,7 @@ type box struct {
 	Holds    []held `json:"holds"`
 	End      string `json:"end,omitempty"`  // code the container ends with, instead of its end
 	Open     string `json:"open,omitempty"` // code that opening it ends with
+	Picture  string `json:"fail,omitempty"` // it is a picture that carries something, and fails with this code
 }
 
 type held struct {
@@ -118,8 +119,14 @@ func (b *openBox) Copy(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-func (b *openBox) Facts() semblance.ContainerFacts { return semblance.ContainerFacts{Format: "box"} }
-func (b *openBox) Close() error                    { return nil }
+func (b *openBox) Facts() semblance.ContainerFacts {
+	if b.Picture != "" {
+		return semblance.ContainerFacts{Format: "picture"}
+	}
+	return semblance.ContainerFacts{Format: "box"}
+}
+
+func (b *openBox) Close() error { return nil }
 
 // layContainers is layDevice with containers among it.
 func layContainers(t *testing.T) string {
@@ -347,6 +354,20 @@ func TestAFullDisk(t *testing.T) {
 	r.opener.before = nil
 	if out = r.done(t, root); out.Errors["unavailable"] != 0 || out.Failed != 2 || out.Missing != 0 {
 		t.Errorf("%+v", out.Summary)
+	}
+}
+
+// TestAPictureThatFailsAndCarries: that something was found in a picture does not hide that
+// the picture itself could not be looked at, in no run.
+func TestAPictureThatFailsAndCarries(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	root := t.TempDir()
+	put(t, root, "a.jpg", box{Picture: "media-too-large", Holds: []held{file("motion.mp4", knownPicture.bytes())}}.bytes())
+	for range 3 {
+		if out := r.done(t, root); out.Errors["media-too-large"] != 1 || out.Failed != 1 || out.Hits != 1 || !strings.Contains(r.report(t), `"path":"a.jpg"`) || !strings.Contains(r.report(t), `"status":"failed","code":"media-too-large","reason":"it does not decode"`) {
+			t.Fatalf("%+v\n%s", out.Summary, r.report(t))
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ func (a *analyzer) Analyze(_ context.Context, f *os.File, req semblance.AnalyzeR
 		return semblance.Analysis{}, err
 	}
 	var p picture
-	if bytes.HasPrefix(b, []byte(boxMagic)) || json.Unmarshal(b, &p) != nil {
+	if bytes.HasPrefix(b, []byte(boxMagic)) && !bytes.Contains(b, []byte(`"fail":`)) || json.Unmarshal(b, &p) != nil {
 		return semblance.Analysis{}, semblance.NotText(semblance.Errorf(semblance.MediaUnsupported, "not a picture"))
 	}
 	if p.Fail != "" {

@@ -194,7 +194,7 @@ func (p *program) Close() error {
 // scanner is a Scanner over the program.
 func (p *program) scanner() *scan.Scanner {
 	return &scan.Scanner{Examiner: p.engine, Store: p.store, Record: p.store, Plans: p.store, Media: p.store, Audit: p.store,
-		Opener: p.decoder, Spool: filepath.Join(p.cfg.Data, "spool", "containers")}
+		Opener: p.decoder, Spool: filepath.Join(p.cfg.Data, "unpacked")}
 }
 
 // A decoder is the pool of workers, started when the first file comes. It tells

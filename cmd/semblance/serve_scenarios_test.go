@@ -80,7 +80,7 @@ func TestServeScenarios(t *testing.T) {
 		{"calibration of hashes", "POST", "/v1/collections/known/calibration", "", "", 400, `"code":"invalid"`},
 		{"no calibration", "GET", "/v1/collections/known/calibration", "", "", 404, `"code":"not-found"`},
 		{"calibration of no collection", "POST", "/v1/collections/none/calibration", "", "", 404, `"code":"not-found"`},
-		{"collection of selectors", "POST", "/v1/collections", j, `{"name":"x","kind":"selectors","owner":"o","country":"NL","basis":"b"}`, 422, `"code":"invalid"`},
+		{"collection of selectors", "POST", "/v1/collections", j, `{"name":"x","kind":"selectors","owner":"o","country":"NL","basis":"b"}`, 201, `"kind":"selectors"`},
 		{"enroll two faces", "POST", "/v1/collections/wanted/references?subject=x", "image/jpeg", "faces a b", 422, `"code":"face-count"`},
 		{"enroll no picture", "POST", "/v1/collections/wanted/references?subject=x", "image/jpeg", "text", 415, `"code":"media-unsupported"`},
 		{"enroll nothing", "POST", "/v1/collections/wanted/references?subject=x", "image/jpeg", "", 400, `"code":"invalid"`},
