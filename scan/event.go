@@ -172,7 +172,7 @@ func (r *result) events() []Event {
 	it := r.record.Item
 	if r.closes != nil {
 		ev := Event{Event: EventContainer, Path: it.Path, Status: r.status, Opened: it.Opened}
-		if r.status == semblance.ItemFailed {
+		if r.status == semblance.ItemFailed && r.closes.res.status != semblance.ItemFailed { // else it was told when it was opened
 			return []Event{ev, {Event: EventError, Path: it.Path, Code: it.Code, Reason: it.Reason}}
 		}
 		return []Event{ev}

@@ -219,7 +219,7 @@ func judge(plants []plant, events []scan.Event) verdict {
 	var v verdict
 	got := map[string]map[string]int{}
 	for _, ev := range events {
-		if ev.Event == scan.EventSummary {
+		if ev.Event == scan.EventSummary || ev.Event == scan.EventContainer {
 			continue
 		}
 		if got[ev.Path] == nil {
