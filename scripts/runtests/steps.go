@@ -112,7 +112,8 @@ func testPure(r *results) error { return r.goTest(pure(), "./...") }
 // time, for a minute and a half. So is worker: its tests' children are the test
 // itself under a limit on memory, and the race detector's own memory breaks that.
 // TestScripts, commands one after the other, is left to the other passes: it is half of
-// the time, and what it runs side by side the servers' tests and those of scan run too.
+// the time, and what it runs side by side the servers' tests and those of scan run too. So
+// are the scans of whole devices, which are processes of their own.
 func testRace(r *results) error {
 	free, _, err := packages()
 	if err != nil {
@@ -121,7 +122,7 @@ func testRace(r *results) error {
 	free = slices.DeleteFunc(free, func(p string) bool {
 		return strings.HasPrefix(p, "semblance/bench/") || strings.HasPrefix(p, "semblance/scripts/") || p == "semblance/worker"
 	})
-	return r.goTest(native(), append([]string{"-race", "-skip", "^TestScripts$"}, free...)...)
+	return r.goTest(native(), append([]string{"-race", "-skip", "^(TestScripts|TestSeizedDevices|TestKilledAtRandom)$"}, free...)...)
 }
 
 func testNative(r *results) error {
