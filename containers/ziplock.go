@@ -78,6 +78,9 @@ func (z *zipReader) unlock(l zipLock, method uint16) (zipKey, bool) {
 			}
 			continue
 		}
+		if l.aes == 0 && z.entry.size == 0 && !known {
+			return key, true // one wrong password in 256 opens nothing: it proves nothing
+		}
 		z.passwords.prove(i)
 		if z.facts.Password == 0 {
 			z.facts.Password = i + 1
