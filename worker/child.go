@@ -124,7 +124,9 @@ func (c *child) ask(ctx context.Context, req request, f *os.File, t terms) (*rep
 	if err != nil {
 		return nil, c.condemn(err)
 	}
-	c.mark = c.output.Total()
+	if req.Hello == nil { // what it says before it is greeted is about that
+		c.mark = c.output.Total()
+	}
 	late := &fault{kind: faultDeadline, limit: t.deadline}
 	unwatch := context.AfterFunc(ctx, func() { c.kill(&fault{kind: faultCanceled, err: ctx.Err()}) })
 	alarm := time.AfterFunc(t.deadline, func() { c.kill(late) })
