@@ -156,7 +156,7 @@ def digests(t, folder):
         place.mkdir()
         block = os.urandom(1 << 20)
         for i in range(1500):
-            (place / f"{i:05}.bin").write_bytes(i.to_bytes(8, "big") + block + block[: i * 613 % len(block)])
+            (place / f"{i:05}.obj").write_bytes(i.to_bytes(8, "big") + block + block[: i * 613 % len(block)])
     files = sorted(place.iterdir())
     size = sum(f.stat().st_size for f in files)
     ours, theirs = [], []
