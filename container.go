@@ -118,20 +118,14 @@ type Below struct {
 	Transient  int64          // failed for a reason that may have passed
 }
 
-// HoldHead and HoldTail are how many bytes MayHold wants to see, where there are as many.
-const (
-	HoldHead = 128 << 10
-	HoldTail = 4 << 10
-)
-
-// MayHold reports whether a file may be a container, from its first bytes and its last.
-// Only the worker knows; this spares it the question about pictures, videos and programs
+// MayHold reports whether a file may be a container, from its first CarriesHead bytes and
+// its last CarriesTail. Only the worker knows; this spares it the question about pictures, videos and programs
 // that plainly hold nothing.
 func MayHold(head, tail []byte) bool {
 	if len(head) < 16 {
 		return false
 	}
-	if Carries(head, tail[max(0, len(tail)-64):]) {
+	if Carries(head, tail) {
 		return true
 	}
 	for _, magic := range []string{"\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "GIF8", "BM", "II*\x00", "MM\x00*", "\x1aE\xdf\xa3", "ID3", "OggS", "fLaC", "RIFF"} {

@@ -73,7 +73,6 @@ func (x *LinkedExhibit) key() string { return x.Case + "\x00" + x.Exhibit }
 
 // A LinkPair says what two exhibits have in common.
 type LinkPair struct {
-	A, B   LinkedExhibit    `json:"-"`
 	CaseA  string           `json:"case_a"`
 	LabelA string           `json:"exhibit_a"`
 	CaseB  string           `json:"case_b"`

@@ -69,20 +69,15 @@ func (d *catalogFolder) retire(old, next *catalog) {
 
 // load opens every catalog, without reading its rows.
 func (d *catalogFolder) load(note func(string, ...any)) (map[semblance.CollectionID]*catalog, error) {
-	out := map[semblance.CollectionID]*catalog{}
-	err := d.Folder.Load(note, func(dir string, body []byte) ([]string, error) {
-		c, err := d.loadCatalog(dir, body)
-		if err != nil {
-			return nil, err
-		}
-		out[c.collection] = c
-		var files []string
-		for _, s := range c.segments {
-			files = append(files, s.file)
-		}
-		return files, nil
-	})
-	return out, err
+	return disk.LoadAll(&d.Folder, note, d.loadCatalog, (*catalog).holds)
+}
+
+// holds tells whose it is, and its files.
+func (k *catalog) holds() (c semblance.CollectionID, files []string) {
+	for _, f := range k.segments {
+		files = append(files, f.file)
+	}
+	return k.collection, files
 }
 
 func (d *catalogFolder) loadCatalog(dir string, body []byte) (*catalog, error) {

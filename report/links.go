@@ -21,16 +21,15 @@ type LinkGraph struct {
 
 // A LinkNode is an exhibit or a shared thing.
 type LinkNode struct {
-	ID        string             `json:"id"`
-	Kind      string             `json:"kind"` // "exhibit", or that of the link
-	Label     string             `json:"label"`
-	Case      string             `json:"case,omitempty"`
-	Country   string             `json:"country,omitempty"`
-	Value     string             `json:"value,omitempty"`
-	Exhibits  int                `json:"exhibits,omitempty"`
-	Distance  *int               `json:"distance,omitempty"`
-	FirstSeen string             `json:"first_seen_on,omitempty"` // id of the exhibit
-	link      semblance.LinkKind // empty: an exhibit
+	ID        string `json:"id"`
+	Kind      string `json:"kind"` // "exhibit", or that of the link
+	Label     string `json:"label"`
+	Case      string `json:"case,omitempty"`
+	Country   string `json:"country,omitempty"`
+	Value     string `json:"value,omitempty"`
+	Exhibits  int    `json:"exhibits,omitempty"`
+	Distance  *int   `json:"distance,omitempty"`
+	FirstSeen string `json:"first_seen_on,omitempty"` // id of the exhibit
 }
 
 // A LinkEdge says that an exhibit has a thing.
@@ -56,7 +55,7 @@ func NewLinkGraph(l semblance.Links) LinkGraph {
 		}
 	}
 	for i, x := range l.Links {
-		n := LinkNode{ID: "s" + strconv.Itoa(i+1), Kind: string(x.Kind), link: x.Kind, Label: x.Label, Value: x.Value, Exhibits: len(x.Exhibits), Distance: x.Distance}
+		n := LinkNode{ID: "s" + strconv.Itoa(i+1), Kind: string(x.Kind), Label: x.Label, Value: x.Value, Exhibits: len(x.Exhibits), Distance: x.Distance}
 		for j, e := range x.Exhibits {
 			id := exhibits[e.Case+"\x00"+e.Exhibit]
 			edge := LinkEdge{Source: n.ID, Target: id, Items: e.Items, Path: e.Path}

@@ -128,7 +128,7 @@ func expansionLimit(size, times, free int64) int64 {
 
 // mayHold asks what a file's first and last bytes tell.
 func mayHold(f *os.File, size int64) bool {
-	head, tail := make([]byte, min(size, semblance.HoldHead)), make([]byte, min(size, semblance.HoldTail))
+	head, tail := make([]byte, min(size, semblance.CarriesHead)), make([]byte, min(size, semblance.CarriesTail))
 	n, err := f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false
@@ -153,8 +153,7 @@ func (x *expansion) run1(ctx context.Context) {
 		if !open {
 			close(s.opened)
 		}
-		x.file.Close()
-		s.content.release()
+		s.close(x.file)
 	}()
 	<-s.done
 	select {
@@ -291,7 +290,7 @@ func (x *expansion) entry(ctx context.Context, c Container, e semblance.Entry) e
 	select {
 	case x.of.inside <- s:
 	case <-ctx.Done():
-		j.content.release()
+		j.close(nil)
 		return ctx.Err()
 	}
 	x.of.end.Entries++

@@ -62,12 +62,8 @@ func (r *run) work(ctx context.Context, s *slot) {
 	if res.write && res.err == nil {
 		res.err = r.name(ctx, res)
 	}
-	switch {
-	case f == nil:
-		s.content.release()
-	case res.err != nil || !r.expand(ctx, s, f, res):
-		f.Close()
-		s.content.release()
+	if f == nil || res.err != nil || !r.expand(ctx, s, f, res) {
+		s.close(f)
 	}
 }
 
@@ -231,7 +227,17 @@ func (j *job) open() (*os.File, error) {
 	if j.content == nil {
 		return nil, errors.New("the entry was not read")
 	}
-	return j.content.take(), nil
+	return j.content.file, nil
+}
+
+// close ends what open gave, which may be nothing, and lets go of the content of an entry.
+func (j *job) close(f *os.File) {
+	switch {
+	case j.content != nil:
+		j.content.close()
+	case f != nil:
+		f.Close()
+	}
 }
 
 func (r *run) examine(ctx context.Context, f *os.File, prior semblance.ItemState, res *result) error {

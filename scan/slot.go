@@ -46,6 +46,7 @@ func (l *line) give(ctx context.Context, s *slot) {
 	select {
 	case l.jobs <- s:
 	case <-ctx.Done():
+		s.close(nil)
 		s.fill(&result{err: ctx.Err()})
 		l.makers.Done()
 	}

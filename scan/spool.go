@@ -20,15 +20,10 @@ type content struct {
 	free func()
 }
 
-// take hands the file over.
-func (c *content) take() *os.File { return c.file }
-
-// release says that the content is not needed any more.
-func (c *content) release() {
-	if c != nil && c.free != nil {
-		c.free()
-		c.free = nil
-	}
+// close ends the file; the content is not needed any more.
+func (c *content) close() {
+	c.file.Close()
+	c.free()
 }
 
 // A budget bounds the bytes of content that wait for a lane.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -51,7 +50,7 @@ with --json each link, and then each pair of exhibits, is a line.`,
 	f.IntVar(&r.Most, "most", 0, "leave out what more exhibits than this share; 0 leaves out nothing")
 	f.IntVar(&r.Limit, "limit", semblance.DefaultLinkLimit, "links told, the strongest first")
 	f.StringVar(&format, "format", "table", "table, json or graphml")
-	f.StringVarP(&out, "output", "o", "", "file to write a graph to; standard output when there is none")
+	f.StringVarP(&out, "output", "o", "-", "the new file to write a graph to; - is standard output")
 	return cmd
 }
 
@@ -72,23 +71,10 @@ func (e *env) links(l semblance.Links, format, out string) error {
 	if format == "graphml" {
 		write = g.WriteGraphML
 	}
-	if out == "" {
-		return write(e.out)
+	if _, err := os.Lstat(e.path(out)); out != "-" && err == nil {
+		return semblance.Errorf(semblance.Invalid, "%q is there already", out).WithHint("Name a file that is not there yet.")
 	}
-	return toFile(e.path(out), write)
-}
-
-// toFile writes a new file that only its owner can read.
-func toFile(path string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return semblance.Errorf(semblance.Invalid, "%q cannot be made", path).WithHint("Name a file that is not there yet, in a folder that can be written to.").WithCause(err)
-	}
-	if err := write(f); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	return e.writeFile(out, write)
 }
 
 func (e *env) printLinks(l semblance.Links) error {

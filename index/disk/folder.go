@@ -235,6 +235,22 @@ func (d *Folder) Load(note func(string, ...any), open func(dir string, body []by
 	return nil
 }
 
+// LoadAll is Load where each folder holds one thing, which open opens: it returns them by
+// name. of tells the name of one, and its files that are in use.
+func LoadAll[K comparable, S any](d *Folder, note func(string, ...any), open func(dir string, body []byte) (S, error), of func(S) (name K, files []string)) (map[K]S, error) {
+	all := map[K]S{}
+	err := d.Load(note, func(dir string, body []byte) ([]string, error) {
+		s, err := open(dir, body)
+		if err != nil {
+			return nil, err
+		}
+		name, files := of(s)
+		all[name] = s
+		return files, nil
+	})
+	return all, err
+}
+
 // Look lets open look at the state of every folder and changes nothing. No folder is none.
 func (d *Folder) Look(open func(dir string, body []byte) (files []string, err error)) error {
 	entries, err := os.ReadDir(d.Path)

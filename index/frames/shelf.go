@@ -152,20 +152,15 @@ func (d *shelfFolder) commit(s *shelf) error {
 
 // load opens every shelf. It reads the entries of its reels, 16 bytes each, and no means.
 func (d *shelfFolder) load(note func(string, ...any)) (map[semblance.CollectionID]*shelf, error) {
-	out := map[semblance.CollectionID]*shelf{}
-	err := d.Load(note, func(dir string, body []byte) ([]string, error) {
-		s, err := d.loadShelf(dir, body)
-		if err != nil {
-			return nil, err
-		}
-		out[s.collection] = s
-		var files []string
-		for _, r := range s.reels {
-			files = append(files, r.file)
-		}
-		return files, nil
-	})
-	return out, err
+	return disk.LoadAll(&d.Folder, note, d.loadShelf, (*shelf).holds)
+}
+
+// holds tells whose it is, and its files.
+func (s *shelf) holds() (c semblance.CollectionID, files []string) {
+	for _, f := range s.reels {
+		files = append(files, f.file)
+	}
+	return s.collection, files
 }
 
 func (d *shelfFolder) loadShelf(dir string, body []byte) (*shelf, error) {

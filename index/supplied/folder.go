@@ -91,20 +91,15 @@ func (d *shelfFolder) retire(old, next *shelf) {
 
 // load opens every shelf, without reading its rows.
 func (d *shelfFolder) load(note func(string, ...any)) (map[semblance.CollectionID]*shelf, error) {
-	out := map[semblance.CollectionID]*shelf{}
-	err := d.Load(note, func(dir string, body []byte) ([]string, error) {
-		s, err := d.loadShelf(dir, body)
-		if err != nil {
-			return nil, err
-		}
-		out[s.collection] = s
-		var files []string
-		for _, t := range s.trays {
-			files = append(files, t.file)
-		}
-		return files, nil
-	})
-	return out, err
+	return disk.LoadAll(&d.Folder, note, d.loadShelf, (*shelf).holds)
+}
+
+// holds tells whose it is, and its files.
+func (s *shelf) holds() (c semblance.CollectionID, files []string) {
+	for _, f := range s.trays {
+		files = append(files, f.file)
+	}
+	return s.collection, files
 }
 
 func (d *shelfFolder) loadShelf(dir string, body []byte) (*shelf, error) {
