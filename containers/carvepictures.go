@@ -147,11 +147,10 @@ func (j *jpegWalk) entropy() (marker byte, ok bool) {
 	begin, expected, zeros := j.at, byte(0xd0), int64(0)
 	defer func() { j.coded += j.good - begin }()
 	for j.at < maxPicture {
-		b, err := j.Peek(1)
-		if err != nil {
+		if _, err := j.Peek(1); err != nil {
 			break
 		}
-		b, _ = j.Peek(j.Buffered())
+		b, _ := j.Peek(j.Buffered())
 		n := bytes.IndexByte(b, 0xff)
 		if n < 0 {
 			n = len(b)

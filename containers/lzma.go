@@ -205,10 +205,9 @@ func (c *rangeCoder) reverse(p []uint16, base int, bits uint) (v uint32) {
 
 // A lzmaLength decodes lengths.
 type lzmaLength struct {
-	choice    [2]uint16
-	low, mid  [lzmaPosStates][8]uint16
-	high      [256]uint16
-	posStates int
+	choice   [2]uint16
+	low, mid [lzmaPosStates][8]uint16
+	high     [256]uint16
 }
 
 func (l *lzmaLength) reset() {

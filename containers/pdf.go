@@ -48,7 +48,6 @@ type pdfObject struct {
 	off       int64 // of what stands behind "obj"
 	data, end int64 // of its stream; 0: it has none
 	inside    int   // number of the object stream; 0: it is in the file
-	index     int   // in it
 	old       bool  // a later revision has another object of the number
 }
 

@@ -445,7 +445,6 @@ func (m pdfImage) wrap(open func() (io.Reader, error)) (io.Reader, error) {
 type rowReader struct {
 	m    pdfImage
 	r    *bufio.Reader
-	in   []byte
 	rest []byte
 	rows int64
 }

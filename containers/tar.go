@@ -194,7 +194,7 @@ func (t *tarReader) behind() error {
 }
 
 var tarKinds = map[byte]semblance.EntryKind{
-	tar.TypeReg: semblance.EntryFile, tar.TypeRegA: semblance.EntryFile, tar.TypeCont: semblance.EntryFile, tar.TypeGNUSparse: semblance.EntryFile,
+	tar.TypeReg: semblance.EntryFile, tar.TypeCont: semblance.EntryFile, tar.TypeGNUSparse: semblance.EntryFile,
 	tar.TypeDir: semblance.EntryFolder, tar.TypeSymlink: semblance.EntryLink, tar.TypeLink: semblance.EntryLink,
 }
 

@@ -333,7 +333,7 @@ func trimURL(b []byte) []byte {
 func (w *window) isNamespace(start int) bool {
 	before := w.text[max(0, start-40):start]
 	i := bytes.LastIndex(before, []byte("xmlns"))
-	return i >= 0 && bytes.IndexAny(before[i:], " \n>") < 0
+	return i >= 0 && !bytes.ContainsAny(before[i:], " \n>")
 }
 
 // words that follow an @ and are no names, in style sheets and programs.
