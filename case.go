@@ -96,12 +96,13 @@ type ItemDetails struct {
 	Carved  bool       `json:"carved,omitempty"`      // found by its signature alone
 	Device  string     `json:"device_path,omitempty"` // on the device, as an extraction of a phone states it
 	Offset  *int64     `json:"offset,omitempty"`      // of its first byte in the container, of an image in the imaged device
+	Remark  string     `json:"remark,omitempty"`      // of its container on the content: "1 of 2 blocks are in use by other files"
 	Opened  *Opened    `json:"opened,omitempty"`      // of a container
 }
 
 // Empty reports whether there is nothing in it.
 func (d *ItemDetails) Empty() bool {
-	return len(d.Times) == 0 && !d.Deleted && !d.Carved && d.Device == "" && d.Offset == nil && d.Opened == nil
+	return len(d.Times) == 0 && !d.Deleted && !d.Carved && d.Device == "" && d.Remark == "" && d.Offset == nil && d.Opened == nil
 }
 
 // OpenState says how far opening has come.

@@ -143,7 +143,7 @@ func layContainers(t *testing.T) string {
 		{Entry: semblance.Entry{Name: []byte("link"), Kind: semblance.EntryLink, Target: "/etc/passwd"}},
 		{Entry: semblance.Entry{Name: []byte("odd\xff"), Kind: semblance.EntryFile, Code: semblance.MediaUnsupported, Reason: "a method that is not read"}},
 		file("inner.zip", inner.bytes()), {Entry: file("cut.jpg", nil).Entry, Data: picture{Salt: "cut"}.bytes(), Cut: "media-damaged"},
-		{Entry: semblance.Entry{Name: []byte("gone.jpg"), Kind: semblance.EntryFile, Deleted: true, Carved: true, Offset: 4096, Inode: 7, Size: -1,
+		{Entry: semblance.Entry{Name: []byte("gone.jpg"), Kind: semblance.EntryFile, Deleted: true, Carved: true, Reason: "one block is another's", Offset: 4096, Inode: 7, Size: -1,
 			Times: []semblance.FileTime{{What: "modified", Time: "2019-05-04T10:11:12", Source: "FAT directory entry"}}}, Data: picture{Salt: "gone"}.bytes()},
 	}}.bytes())
 	put(t, root, "dump.tar", many.bytes())
@@ -179,7 +179,7 @@ func TestContainers(t *testing.T) {
 		t.Error("a folder is an item")
 	}
 	report := r.report(t)
-	for _, want := range []string{`"carved":true`, `"offset":4096`, `"2019-05-04T10:11:12"`, `"format":"box"`, `"code":"media-encrypted"`} {
+	for _, want := range []string{`"carved":true`, `"offset":4096`, `"remark":"one block is another's"`, `"2019-05-04T10:11:12"`, `"format":"box"`, `"code":"media-encrypted"`} {
 		if !strings.Contains(report, want) {
 			t.Errorf("the report has no %s", want)
 		}

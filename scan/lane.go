@@ -141,6 +141,9 @@ func (j *job) describe(it *semblance.Item) {
 	if e.Offset >= 0 {
 		it.Offset = &e.Offset
 	}
+	if e.Code == "" { // else it says why it cannot be read
+		it.Remark = e.Reason
+	}
 }
 
 // unchanged reports whether the item is as it was recorded. An entry is when its container
