@@ -185,7 +185,8 @@ func (x *expansion) run1(ctx context.Context) {
 		return
 	}
 	s.end = &semblance.Opened{}
-	if it := &s.res.record.Item; err != nil || c.Facts().Format != pictureFormat {
+	whole := s.content == nil || s.content.err == nil // else that is the failure, whatever it holds
+	if it := &s.res.record.Item; whole && (err != nil || c.Facts().Format != pictureFormat) {
 		switch { // what it is no picture for is no failure of it
 		case s.again && it.Status == semblance.ItemFailed:
 			it.Status, it.Code, it.Reason = semblance.ItemNew, "", ""

@@ -294,6 +294,25 @@ func TestContainersThatAreMadeToHurt(t *testing.T) {
 	}
 }
 
+// TestContentThatIsCutAndHolds: that something was found in what could be read does not hide
+// that the rest is missing, in no run.
+func TestContentThatIsCutAndHolds(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"media-too-large", "media-damaged", "media-unsupported"} {
+		r := newRig(t)
+		root := t.TempDir()
+		inner := file("inner.zip", box{Holds: []held{file("a.jpg", knownPicture.bytes())}}.bytes())
+		inner.Cut = code
+		put(t, root, "outer.zip", box{Holds: []held{inner}}.bytes())
+		for range 2 {
+			out := r.done(t, root)
+			if out.Failed != 1 || out.Errors[code] != 1 || out.Hits != 1 || !strings.Contains(r.report(t), `"status":"failed","code":"`+code+`","reason":"the content is cut short"`) {
+				t.Errorf("%s: %+v\n%s", code, out.Summary, r.report(t))
+			}
+		}
+	}
+}
+
 // TestPasswordsAreTriedAgain: what was encrypted is read when passwords are given, and
 // nothing else is.
 func TestPasswordsAreTriedAgain(t *testing.T) {

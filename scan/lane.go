@@ -110,7 +110,7 @@ func (r *run) item(ctx context.Context, s *slot, res *result) *os.File {
 	res.err = r.examine(ctx, f, prior, res)
 	if s.content != nil && s.content.err != nil && res.err == nil {
 		why := s.content.err
-		res.set(semblance.ItemFailed, why.Code, why.Msg+"; what could be read of it was examined")
+		res.set(semblance.ItemFailed, why.Code, why.Msg)
 	}
 	return f
 }

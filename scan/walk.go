@@ -54,7 +54,7 @@ func rootError(root string, err error) error {
 		msg = "may not be read by this user"
 	}
 	return semblance.Errorf(semblance.Invalid, "%q %s", root, msg).
-		WithHint("Name a folder or a file that can be read; mount an image read-only first.").WithCause(err)
+		WithHint("Name a folder, an image, an archive or another file that can be read.").WithCause(err)
 }
 
 // walkDir visits one directory. above are the directories on the way to it: a

@@ -254,9 +254,7 @@ func (r *run) tell(res *result) {
 	}
 	if res.closes != nil {
 		s.Containers++
-		if res.status != semblance.ItemUnchanged {
-			s.Opened++
-		}
+		s.Opened++
 	}
 	if res.prior != nil {
 		s.known++
