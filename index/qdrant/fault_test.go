@@ -198,6 +198,37 @@ func TestLostPoints(t *testing.T) {
 	replace(t, x, euclid, "a", 1, e)
 }
 
+// References are removed between each two steps of a search: nothing was lost.
+func TestRemovedWhileCounted(t *testing.T) {
+	t.Parallel()
+	s := qdranttest.New(t)
+	x := open(t, s)
+	e := entries(euclid, "a", 9)
+	replace(t, x, euclid, "a", 1, e)
+	left, version, inside := e, int64(1), false
+	s.Fail(func(method string, _ int) error {
+		if inside || len(left) < 4 || method == "QueryBatch" {
+			return nil
+		}
+		inside = true // by the removal's own calls
+		defer func() { inside = false }()
+		version++
+		gone := left[0]
+		left = left[1:]
+		return x.Update(t.Context(), euclid, "a", version, semblance.VectorChange{Remove: []semblance.ReferenceID{gone.ID}})
+	})
+	query := semblance.VectorQuery{Space: euclid, Collections: []semblance.CollectionID{"a"}, Vectors: [][]float32{e[0].Vector}, Subjects: 9}
+	got, err := x.Search(t.Context(), query)
+	if err != nil || len(got) != 1 || len(got[0]) != len(left) {
+		t.Fatalf("found %v, %v; %d are left", got, err, len(left))
+	}
+	if s.Calls("Count") == int(version-1) {
+		t.Fatal("no points were counted but by removals")
+	}
+	s.Fail(nil)
+	holds(t, x, euclid, "a", version, left)
+}
+
 func TestDropProves(t *testing.T) {
 	t.Parallel()
 	s := qdranttest.New(t)

@@ -73,7 +73,7 @@ func (x *Index) Search(ctx context.Context, q semblance.VectorQuery) ([][]sembla
 			return out, nil
 		}
 		if same && !whole { // or removed meanwhile
-			if err := x.complete(ctx, q.Space, now); err != nil {
+			if err := x.complete(ctx, q, now); err != nil {
 				return nil, err
 			}
 		}
@@ -89,14 +89,22 @@ func lost(server string) error {
 		WithHint("The index is made again from the store when the collection is next opened.")
 }
 
-// complete returns an error when there are fewer points than the states say.
-func (x *Index) complete(ctx context.Context, space semblance.EngineSpec, held map[semblance.CollectionID]state) error {
+// complete returns an error when there are fewer points than the states say. A state
+// that changed while the points were counted says nothing about them.
+func (x *Index) complete(ctx context.Context, q semblance.VectorQuery, held map[semblance.CollectionID]state) error {
 	for c, s := range held {
-		n, err := x.count(ctx, x.vectors(space.Signal()), &api.Filter{Must: []*api.Condition{ofCollection(c), ofGeneration(s.generation)}})
+		n, err := x.count(ctx, x.vectors(q.Space.Signal()), &api.Filter{Must: []*api.Condition{ofCollection(c), ofGeneration(s.generation)}})
 		if err != nil {
 			return err
 		}
-		if n < s.count {
+		if n >= s.count {
+			continue
+		}
+		now, err := x.held(ctx, q)
+		if err != nil {
+			return err
+		}
+		if now[c] == s { // whoever removes points says so first
 			return lost(x.server)
 		}
 	}
