@@ -156,11 +156,9 @@ func (x *expansion) run1(ctx context.Context) {
 		s.close(x.file)
 	}()
 	<-s.done
-	select {
-	case x.line.tokens <- struct{}{}:
-		defer func() { <-x.line.tokens }()
-	case <-s.front:
-	case <-ctx.Done():
+	if x.share.containers.take(ctx, x.share.first, s.front) {
+		defer x.share.containers.give()
+	} else if ctx.Err() != nil {
 		s.err = ctx.Err()
 		return
 	}

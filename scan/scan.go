@@ -69,6 +69,7 @@ type Scanner struct {
 	Audit    semblance.AuditLog   // usually the same store
 	Opener   Opener               // of containers; nil: none is opened
 	Spool    string               // folder for what containers hold, while it is examined; empty is the system's for temporary files
+	Pipeline *Pipeline            // shared by the scans of all Scanners that have it; nil: each run has its own
 	// Now tells the time. nil is time.Now.
 	Now func() time.Time
 
@@ -94,14 +95,10 @@ type Options struct {
 	Progress  func(Progress)
 }
 
-// pending is how many results may wait for an earlier one: enough that one slow
-// picture does not stop the lanes, few enough to bound memory (a result with
-// faces and crops is some 100 kB).
-const pending = 512
-
 // Run scans one exhibit. Items that fail are reported and counted, and are not an
 // error; the error is about the run itself. What was committed before an error
-// or an interruption stays, and running again goes on from there.
+// or an interruption stays, and running again goes on from there. Several may run at once,
+// each over its own exhibit: what one records does not depend on the others.
 func (s *Scanner) Run(ctx context.Context, o Options) (Summary, error) {
 	if o.Plan.Case.ThreatToLife {
 		ctx = semblance.WithThreatToLife(ctx)
@@ -138,6 +135,7 @@ type run struct {
 	stored  map[semblance.SHA256]bool   // media written by this run, as far as they are remembered
 	flight  flight
 	line    *line
+	share   *share
 	stopped atomic.Bool // by First
 	started time.Time
 	sum     Summary

@@ -37,7 +37,6 @@ func (s *slot) fill(res *result) {
 type line struct {
 	jobs   chan *slot
 	makers sync.WaitGroup // the walk, and each job: a lane may make a maker of it
-	tokens chan struct{}  // for containers that are open at once
 }
 
 // give hands a slot to a lane. When the run ends first, the slot is filled with that.
@@ -46,10 +45,15 @@ func (l *line) give(ctx context.Context, s *slot) {
 	select {
 	case l.jobs <- s:
 	case <-ctx.Done():
-		s.close(nil)
-		s.fill(&result{err: ctx.Err()})
+		s.abandon(ctx.Err())
 		l.makers.Done()
 	}
+}
+
+// abandon fills a slot that no lane takes any more.
+func (s *slot) abandon(err error) {
+	s.close(nil)
+	s.fill(&result{err: err})
 }
 
 // A sink stores results in the order of slots, in batches.
@@ -68,6 +72,9 @@ func (k *sink) drain(order <-chan *slot) error {
 		case s, ok := <-order:
 			if !ok {
 				return nil
+			}
+			if s.entry == nil {
+				k.r.share.caughtUp()
 			}
 			if err := k.take(s); err != nil {
 				return err

@@ -20,7 +20,8 @@ func (r *run) run(ctx context.Context) error {
 	defer counting.Wait() // nothing of the exhibit is open when Run returns
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r.line = &line{jobs: make(chan *slot), tokens: make(chan struct{}, r.Lanes)}
+	r.line, r.share = &line{jobs: make(chan *slot)}, r.pipeline().join(r.Lanes, r.Plan.Case.ThreatToLife)
+	defer r.share.leave()
 	order := make(chan *slot, pending)
 	counting.Go(func() { r.count(ctx) })
 	var walked error
@@ -30,10 +31,16 @@ func (r *run) run(ctx context.Context) error {
 		defer close(order)
 		walked = r.feed(ctx, order)
 	}()
-	for range r.Lanes {
+	waiting := 0
+	if r.share.first {
+		waiting = 1 // one that has its file, so that no turn passes to others meanwhile
+	}
+	for range r.Lanes + waiting {
 		lanes.Go(func() {
 			for s := range r.line.jobs {
-				r.work(ctx, s)
+				if err := r.share.work(ctx, func() { r.work(ctx, s) }); err != nil {
+					s.abandon(err)
+				}
 				r.line.makers.Done()
 			}
 		})
@@ -81,12 +88,11 @@ func (r *run) feed(ctx context.Context, order chan<- *slot) error {
 			if r.late() {
 				return errFirst
 			}
-			s := newSlot(job{found: f})
-			select {
-			case order <- s:
-			case <-ctx.Done():
-				return ctx.Err()
+			if err := r.share.goAhead(ctx); err != nil {
+				return err
 			}
+			s := newSlot(job{found: f})
+			order <- s // has room for all that may go ahead
 			r.line.give(ctx, s)
 			return ctx.Err()
 		})

@@ -37,6 +37,7 @@ type program struct {
 	decoder *decoder
 	sets    *digestset.Library
 	clients sync.WaitGroup // commands that a server runs for others
+	shared  scan.Pipeline  // of all scans
 	// background makes a job of a re-enrollment; nil in a program that does not serve.
 	background func(context.Context, api.ReenrollOrder) (api.Job, error)
 	// lookback queues a look-back; nil in a program that does not serve.
@@ -194,7 +195,7 @@ func (p *program) Close() error {
 // scanner is a Scanner over the program.
 func (p *program) scanner() *scan.Scanner {
 	return &scan.Scanner{Examiner: p.engine, Store: p.store, Record: p.store, Plans: p.store, Media: p.store, Audit: p.store,
-		Opener: p.decoder, Spool: filepath.Join(p.cfg.Data, "unpacked")}
+		Opener: p.decoder, Spool: filepath.Join(p.cfg.Data, "unpacked"), Pipeline: &p.shared}
 }
 
 // A decoder is the pool of workers, started when the first file comes. It tells
