@@ -1,11 +1,19 @@
 package hashing
 
+import (
+	"cmp"
+	"slices"
+)
+
 // pdqSide is the side of the picture that PDQ reduces every picture to.
 const pdqSide = 64
 
-// quad holds one column of four neighboring rows. Filtering along rows has a
-// sum that depends on the one before; four rows side by side hide that delay.
-type quad [4]float32
+// rowsAtOnce is how many rows are filtered side by side: filtering along rows has a
+// sum that depends on the one before, and rows side by side hide that delay.
+const rowsAtOnce = 8
+
+// An oct holds one column of neighboring rows.
+type oct [rowsAtOnce]float32
 
 // A jarosz reduces float luma to 64 by 64: two passes of a box filter along
 // rows then along columns, and the centers of 64 by 64 cells. The reference
@@ -24,9 +32,10 @@ type jarosz struct {
 	down          boxSteps      // of a column: over the rows
 	sides         int           // 1, or 2 to sample for mirrored pictures too
 	cols, rows    [2]sampleLine // as they are, and mirrored
+	stops         []stop        // those of cols that are sampled, ascending
 
-	in   []quad // four rows of luma, filled by the caller
-	mid  []quad
+	in   []oct // rows of luma, filled by the caller
+	mid  []oct
 	midN int // rows in mid
 
 	ring1 [][]float32 // box-filtered rows, row r at r % len
@@ -68,6 +77,21 @@ func (b boxSteps) size(t int) float32 {
 // is the first of the reduced picture.
 type sampleLine [pdqSide]int
 
+// A stop is a place of a line that is sampled, and where its value goes.
+type stop struct{ at, to int }
+
+// stops merges the lines of some sides.
+func stops(to []stop, lines []sampleLine) []stop {
+	to = to[:0]
+	for side := range lines {
+		for i, at := range lines[side] {
+			to = append(to, stop{at, side*pdqSide + i})
+		}
+	}
+	slices.SortFunc(to, func(a, b stop) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.to, b.to)) })
+	return to
+}
+
 // centers returns the middles of 64 equal cells of n values.
 func centers(n int) (at sampleLine) {
 	for i := range at {
@@ -95,14 +119,15 @@ func (j *jarosz) reset(width, height, sides int) {
 	j.sides = sides
 	j.cols = [2]sampleLine{centers(width), mirrored(j.along)}
 	j.rows = [2]sampleLine{centers(height), mirrored(j.down)}
+	j.stops = stops(j.stops, j.cols[:sides])
 	j.midN, j.step1, j.step2, j.have2, j.next = 0, 0, 0, 0, [2]int{}
 
-	depth := j.down.window + 8 // four rows come at once, and up to three wait
+	depth := j.down.window + 2*rowsAtOnce // some come at once, and up to as many less one wait
 	if need := (depth + 1) * width; cap(j.arena) < need {
 		j.arena = make([]float32, need)
 	}
 	if cap(j.in) < width {
-		j.in, j.mid = make([]quad, width), make([]quad, width)
+		j.in, j.mid = make([]oct, width), make([]oct, width)
 	}
 	j.in, j.mid = j.in[:width], j.mid[:width]
 	if cap(j.ring1) < depth {
@@ -117,34 +142,39 @@ func (j *jarosz) reset(width, height, sides int) {
 	j.sum2 = [2 * pdqSide]float32{}
 }
 
-// push takes rows y to y+n-1 (n is 1 to 4, y a multiple of 4) from j.in.
+// push takes rows y to y+n-1 (n is 1 to rowsAtOnce, y a multiple of it) from j.in.
 // After the last row, j.out is complete.
 func (j *jarosz) push(y, n int) {
-	d := len(j.ring1)
-	boxRows(j.in, j.along, j.ring1[y%d], j.ring1[(y+1)%d], j.ring1[(y+2)%d], j.ring1[(y+3)%d])
+	boxRows(j.in, j.along, j.ring1Rows(y))
 	j.columns(y + n)
+}
+
+// ring1Rows returns the places of rows y and following.
+func (j *jarosz) ring1Rows(y int) (rows [rowsAtOnce][]float32) {
+	for k := range rows {
+		rows[k] = j.ring1[(y+k)%len(j.ring1)]
+	}
+	return rows
 }
 
 // columns runs the first box along columns as far as have rows allow.
 func (j *jarosz) columns(have int) {
-	b, d := j.down, len(j.ring1)
+	b := j.down
 	for t := j.step1; t < b.n+b.lag; t = j.step1 {
 		if have < b.n && t >= have {
 			return
 		}
-		if j.midN == 0 && t >= b.window && t+3 < b.n {
-			if t+3 >= have {
+		if j.midN == 0 && t >= b.window && t+rowsAtOnce <= b.n {
+			if t+rowsAtOnce > have {
 				return
 			}
-			boxDown4(j.mid, j.sum1, float32(b.window),
-				[4][]float32{j.ring1[t%d], j.ring1[(t+1)%d], j.ring1[(t+2)%d], j.ring1[(t+3)%d]},
-				[4][]float32{j.ring1[(t-b.window)%d], j.ring1[(t+1-b.window)%d], j.ring1[(t+2-b.window)%d], j.ring1[(t+3-b.window)%d]})
-			j.step1 += 4
-			j.midN = 4
+			boxDown(j.mid, j.sum1, float32(b.window), j.ring1Rows(t), j.ring1Rows(t-b.window))
+			j.step1 += rowsAtOnce
+			j.midN = rowsAtOnce
 		} else {
 			j.column(t)
 		}
-		if j.midN == 4 || (j.step1 == b.n+b.lag && j.midN > 0) {
+		if j.midN == rowsAtOnce || (j.step1 == b.n+b.lag && j.midN > 0) {
 			j.second()
 		}
 	}
@@ -176,13 +206,11 @@ func (j *jarosz) column(t int) {
 // second runs the second box along rows over the rows in mid, then the second
 // box along columns as far as it gets.
 func (j *jarosz) second() {
-	for side := range j.sides {
-		sampled := boxRowsAt(j.mid, j.along, &j.cols[side])
-		for k := range j.midN {
-			row := j.ring2[(j.have2+k)%len(j.ring2)][side*pdqSide:][:pdqSide]
-			for i := range row {
-				row[i] = sampled[i][k]
-			}
+	var sampled [2 * pdqSide]oct
+	boxRowsAt(j.mid, j.along, j.stops, &sampled)
+	for k := range j.midN {
+		for i, row := 0, &j.ring2[(j.have2+k)%len(j.ring2)]; i < len(j.stops); i++ {
+			row[i] = sampled[i][k]
 		}
 	}
 	j.have2 += j.midN
@@ -230,125 +258,4 @@ func (j *jarosz) keep(side int, size float32) {
 			j.out[side][1][y][pdqSide-1-i] = j.sum2[pdqSide+i] / size
 		}
 	}
-}
-
-// boxRows filters four rows along the row.
-func boxRows(in []quad, b boxSteps, out0, out1, out2, out3 []float32) {
-	n, w := b.n, b.window
-	var s quad
-	for t := range w {
-		addQuad(&s, &in[t])
-		if o := t - b.lag; o >= 0 {
-			size := float32(t + 1)
-			out0[o], out1[o], out2[o], out3[o] = s[0]/size, s[1]/size, s[2]/size, s[3]/size
-		}
-	}
-	full := n - w
-	boxRowsFull(in[w:n], in[:full], float32(w), &s, out0[w-b.lag:], out1[w-b.lag:], out2[w-b.lag:], out3[w-b.lag:])
-	for t := n; t < n+b.lag; t++ {
-		subQuad(&s, &in[t-w])
-		o, size := t-b.lag, b.size(t)
-		out0[o], out1[o], out2[o], out3[o] = s[0]/size, s[1]/size, s[2]/size, s[3]/size
-	}
-}
-
-// boxRowsFull is the part of boxRows with a full window.
-func boxRowsFull(enter, leave []quad, size float32, sum *quad, out0, out1, out2, out3 []float32) {
-	n := len(enter)
-	leave, out0, out1, out2, out3 = leave[:n], out0[:n], out1[:n], out2[:n], out3[:n]
-	s0, s1, s2, s3 := sum[0], sum[1], sum[2], sum[3]
-	for i := range enter {
-		a, l := &enter[i], &leave[i]
-		s0 += a[0]
-		s1 += a[1]
-		s2 += a[2]
-		s3 += a[3]
-		s0 -= l[0]
-		s1 -= l[1]
-		s2 -= l[2]
-		s3 -= l[3]
-		out0[i] = s0 / size
-		out1[i] = s1 / size
-		out2[i] = s2 / size
-		out3[i] = s3 / size
-	}
-	*sum = quad{s0, s1, s2, s3}
-}
-
-// boxRowsAt filters four rows along the row and returns the outputs at cols.
-func boxRowsAt(in []quad, b boxSteps, cols *sampleLine) (out [pdqSide]quad) {
-	n, w, t := b.n, b.window, 0 // t steps are done
-	var s quad
-	for i, c := range cols {
-		end := c + b.lag + 1
-		for ; t < min(end, w); t++ {
-			addQuad(&s, &in[t])
-		}
-		if stop := min(end, n); t < stop {
-			slide(&s, in[t:stop], in[t-w:stop-w])
-			t = stop
-		}
-		for ; t < end; t++ {
-			subQuad(&s, &in[t-w])
-		}
-		size := b.size(end - 1)
-		out[i] = quad{s[0] / size, s[1] / size, s[2] / size, s[3] / size}
-	}
-	return out
-}
-
-// slide moves full windows without writing.
-func slide(sum *quad, enter, leave []quad) {
-	leave = leave[:len(enter)]
-	s0, s1, s2, s3 := sum[0], sum[1], sum[2], sum[3]
-	for i := range enter {
-		a, l := &enter[i], &leave[i]
-		s0 += a[0]
-		s1 += a[1]
-		s2 += a[2]
-		s3 += a[3]
-		s0 -= l[0]
-		s1 -= l[1]
-		s2 -= l[2]
-		s3 -= l[3]
-	}
-	*sum = quad{s0, s1, s2, s3}
-}
-
-// boxDown4 runs four steps with a full window of the box along columns.
-func boxDown4(out []quad, sum []float32, size float32, enter, leave [4][]float32) {
-	n := len(sum)
-	out = out[:n]
-	a0, a1, a2, a3 := enter[0][:n], enter[1][:n], enter[2][:n], enter[3][:n]
-	l0, l1, l2, l3 := leave[0][:n], leave[1][:n], leave[2][:n], leave[3][:n]
-	for x, s := range sum {
-		q := &out[x]
-		s += a0[x]
-		s -= l0[x]
-		q[0] = s / size
-		s += a1[x]
-		s -= l1[x]
-		q[1] = s / size
-		s += a2[x]
-		s -= l2[x]
-		q[2] = s / size
-		s += a3[x]
-		s -= l3[x]
-		q[3] = s / size
-		sum[x] = s
-	}
-}
-
-func addQuad(s, v *quad) {
-	s[0] += v[0]
-	s[1] += v[1]
-	s[2] += v[2]
-	s[3] += v[3]
-}
-
-func subQuad(s, v *quad) {
-	s[0] -= v[0]
-	s[1] -= v[1]
-	s[2] -= v[2]
-	s[3] -= v[3]
 }

@@ -23,9 +23,9 @@ func (l *lumaTable) at(px []byte, channels int) float32 {
 	return l[0][px[0]] + l[1][px[1]] + l[2][px[2]]
 }
 
-// fill writes the luma of a row as row k of the quads.
-func (l *lumaTable) fill(dst []quad, k int, row []byte, channels int) {
-	k &= 3
+// fill writes the luma of a row as row k of the octs.
+func (l *lumaTable) fill(dst []oct, k int, row []byte, channels int) {
+	k %= rowsAtOnce
 	switch channels {
 	case 1:
 		for x, g := range row[:len(dst)] {
@@ -44,15 +44,10 @@ func (l *lumaTable) fill(dst []quad, k int, row []byte, channels int) {
 	}
 }
 
-// fillAndPack is fill and packRow in one pass, for RGB.
-func (l *lumaTable) fillAndPack(dst []quad, k int, packs []packed, row []byte) {
-	k &= 3
-	packs = packs[:len(dst)]
-	for x := range dst {
-		px := (*[3]byte)(row[3*x : 3*x+3])
-		r, g, b := px[0], px[1], px[2]
-		dst[x][k] = l[0][r] + l[1][g] + l[2][b]
-		packs[x] = pack3(r, g, b)
+// lumaRowsGeneric writes the luma of rows of RGB, from a column on.
+func lumaRowsGeneric(l *lumaTable, dst []oct, rows *[rowsAtOnce][]byte, from int) {
+	for k, row := range rows {
+		l.fill(dst[from:], k, row[3*from:], 3)
 	}
 }
 

@@ -64,8 +64,8 @@ func Compute(p Pixels, o Options) (Perceptual, error) {
 	w := workPool.Get().(*work)
 	defer workPool.Put(w)
 	w.begin(p, o)
-	for y := 0; y < p.Height; y += 4 {
-		w.rows(p, y, min(4, p.Height-y))
+	for y := 0; y < p.Height; y += rowsAtOnce {
+		w.rows(p, y, min(rowsAtOnce, p.Height-y))
 	}
 	return w.finish(p), nil
 }
@@ -109,33 +109,31 @@ func (w *work) begin(p Pixels, o Options) {
 
 // rows feeds rows y to y+n-1 to every part.
 func (w *work) rows(p Pixels, y, n int) {
-	for k := range n {
-		w.convert(p, y, k)
-		for _, z := range [...]*resizer{w.phash, w.dhash, w.ahash} {
-			if z != nil {
-				z.push(y+k, w.row)
+	if w.phash != nil || w.dhash != nil || w.ahash != nil {
+		for k := range n {
+			packRow(w.row, p.row(y+k), p.Channels)
+			for _, z := range [...]*resizer{w.phash, w.dhash, w.ahash} {
+				if z != nil {
+					z.push(y+k, w.row)
+				}
 			}
 		}
 	}
-	if w.jarosz != nil {
-		w.jarosz.push(y, n)
-	}
-}
-
-// convert prepares row y+k in the forms that the parts need.
-func (w *work) convert(p Pixels, y, k int) {
-	row := p.row(y + k)
-	reduces := w.phash != nil || w.dhash != nil || w.ahash != nil
-	if w.jarosz != nil && reduces && p.Channels == 3 {
-		w.luma.fillAndPack(w.jarosz.in, k, w.row, row)
+	if w.jarosz == nil {
 		return
 	}
-	if w.jarosz != nil {
-		w.luma.fill(w.jarosz.in, k, row, p.Channels)
+	if n == rowsAtOnce && p.Channels == 3 {
+		var rows [rowsAtOnce][]byte
+		for k := range rows {
+			rows[k] = p.row(y + k)
+		}
+		lumaRows(w.luma, w.jarosz.in, rows)
+	} else {
+		for k := range n {
+			w.luma.fill(w.jarosz.in, k, p.row(y+k), p.Channels)
+		}
 	}
-	if reduces {
-		packRow(w.row, row, p.Channels)
-	}
+	w.jarosz.push(y, n)
 }
 
 func (w *work) finish(p Pixels) Perceptual {
