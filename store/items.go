@@ -97,8 +97,8 @@ func (s *Store) ItemCount(ctx context.Context, exhibit semblance.ExhibitID) (n i
 // ItemState returns what is recorded of one item, and false when nothing is. Times outside
 // the years 1678 to 2262 wrap, as time.Time.UnixNano does.
 func (s *Store) ItemState(ctx context.Context, exhibit semblance.ExhibitID, path string) (m semblance.ItemState, known bool, err error) {
-	err = s.reader.QueryRowContext(ctx, `SELECT size, inode, modified_s, modified_ns, changed_s, changed_ns, sha256, status, code, plan, opened
-		FROM items WHERE exhibit_key = (SELECT key FROM exhibits WHERE id = ?) AND path = ?`, exhibit, path).Scan(stateDest(&m)...)
+	err = s.ask(ctx, `SELECT size, inode, modified_s, modified_ns, changed_s, changed_ns, sha256, status, code, plan, opened
+		FROM items WHERE exhibit_key = (SELECT key FROM exhibits WHERE id = ?) AND path = ?`, []any{exhibit, path}, stateDest(&m)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return m, false, nil
 	}
@@ -108,8 +108,8 @@ func (s *Store) ItemState(ctx context.Context, exhibit semblance.ExhibitID, path
 // FirstItem returns the path of the item of an exhibit that counts as the first of its
 // media, "" when none does.
 func (s *Store) FirstItem(ctx context.Context, exhibit semblance.ExhibitID, sum semblance.SHA256) (path string, err error) {
-	err = s.reader.QueryRowContext(ctx, `SELECT path FROM items WHERE sha256 = ? AND exhibit_key = (SELECT key FROM exhibits WHERE id = ?) AND status = ?
-		ORDER BY path LIMIT 1`, sum[:], exhibit, semblance.ItemNew).Scan(&path)
+	err = s.ask(ctx, `SELECT path FROM items WHERE sha256 = ? AND exhibit_key = (SELECT key FROM exhibits WHERE id = ?) AND status = ?
+		ORDER BY path LIMIT 1`, []any{sum[:], exhibit, semblance.ItemNew}, &path)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}

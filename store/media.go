@@ -20,6 +20,13 @@ const chunk = 400
 // of a PDQ, Dihedral is not kept and Turned is.
 func (s *Store) Media(ctx context.Context, digests ...semblance.SHA256) ([]*semblance.Media, error) {
 	list := make([]*semblance.Media, len(digests))
+	if len(digests) == 1 { // a scan asks for each of its files, and most are new
+		if known, err := s.isMedia(ctx, digests[0]); err != nil {
+			return nil, err
+		} else if !known {
+			return list, nil
+		}
+	}
 	err := s.read(ctx, "read media", func(tx *sql.Tx) error {
 		known, err := loadMedia(ctx, tx, digests, true)
 		for i, d := range digests {
@@ -31,6 +38,12 @@ func (s *Store) Media(ctx context.Context, digests ...semblance.SHA256) ([]*semb
 		return nil, err
 	}
 	return list, nil
+}
+
+// isMedia reports whether anything is known of a media.
+func (s *Store) isMedia(ctx context.Context, sum semblance.SHA256) (known bool, err error) {
+	err = s.ask(ctx, `SELECT EXISTS (SELECT 1 FROM media WHERE sha256 = ?)`, []any{sum[:]}, &known)
+	return known, s.fail(ctx, "read media", err)
 }
 
 // FaceCrop returns the JPEG of a face: that of index face in media's face set of an
@@ -91,6 +104,7 @@ type mediaLoader struct {
 	keys       []any
 	embeddings bool
 	selectors  bool // also without embeddings
+	found      bool // one of the chunk at least
 }
 
 func (l *mediaLoader) load(ctx context.Context) error {
@@ -112,6 +126,9 @@ func (l *mediaLoader) load(ctx context.Context) error {
 		}
 		if err := each(rows, step.row); err != nil {
 			return err
+		}
+		if !l.found {
+			return nil // the other tables have nothing of what is no media
 		}
 	}
 	return nil
@@ -147,7 +164,7 @@ func (l *mediaLoader) mediaRow(scan scanner) error {
 			return err
 		}
 	}
-	l.known[d.SHA256] = m
+	l.known[d.SHA256], l.found = m, true
 	return nil
 }
 

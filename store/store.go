@@ -63,8 +63,9 @@ type Store struct {
 
 	anchor *anchor
 
-	mu     sync.Mutex // guards leases
+	mu     sync.Mutex // guards leases and asked
 	leases map[semblance.ExhibitID]bool
+	asked  map[string]*sql.Stmt // prepared questions of the reader
 }
 
 // Guards: the contracts this package implements.
@@ -108,7 +109,7 @@ func Open(ctx context.Context, dir string, opts Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, now: opts.Now, lock: lock, leases: map[semblance.ExhibitID]bool{}}
+	s := &Store{dir: dir, now: opts.Now, lock: lock, leases: map[semblance.ExhibitID]bool{}, asked: map[string]*sql.Stmt{}}
 	defer func() {
 		if err != nil {
 			_ = s.Close() // the error that stopped us says more
@@ -171,6 +172,11 @@ func (s *Store) Close() error {
 			first = s.fail(context.Background(), "close the data file", err)
 		}
 	}
+	s.mu.Lock()
+	for _, st := range s.asked {
+		keep(st.Close())
+	}
+	s.mu.Unlock()
 	if s.reader != nil {
 		keep(s.reader.Close())
 	}
@@ -218,6 +224,39 @@ func (s *Store) read(ctx context.Context, op string, f func(tx *sql.Tx) error) e
 	}
 	defer func() { _ = tx.Rollback() }()
 	return s.fail(ctx, op, f(tx))
+}
+
+// ask runs a question of one row that a scan asks for each of its files. It is prepared
+// once: to parse it costs more than to answer it. It runs without the caller's
+// cancellation, which costs a goroutine each.
+func (s *Store) ask(ctx context.Context, question string, args []any, dest ...any) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	s.mu.Lock()
+	st := s.asked[question]
+	s.mu.Unlock()
+	if st == nil {
+		var err error
+		if st, err = s.reader.PrepareContext(ctx, question); err != nil {
+			return err
+		}
+		st = s.keepStatement(question, st)
+	}
+	return st.QueryRowContext(ctx, args...).Scan(dest...)
+}
+
+// keepStatement keeps a statement, or the one that another goroutine has kept meanwhile.
+func (s *Store) keepStatement(question string, st *sql.Stmt) *sql.Stmt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if kept := s.asked[question]; kept != nil {
+		_ = st.Close()
+		return kept
+	}
+	s.asked[question] = st
+	return st
 }
 
 // with adds a detail to an event without changing the caller's map.
