@@ -10,8 +10,14 @@ func Fit(f *semblance.Frame, side int) *semblance.Frame {
 	if side < 1 || longer <= side {
 		return f
 	}
-	w, h := scaled(f.Width, side, longer), scaled(f.Height, side, longer)
-	to := newFrame(f.Index, w, h)
+	to := newFrame(f.Index, scaled(f.Width, side, longer), scaled(f.Height, side, longer))
+	average(to, f)
+	return to
+}
+
+// averagePlain fills to, which is not larger than f in either direction.
+func averagePlain(to, f *semblance.Frame) {
+	w, h := to.Width, to.Height
 	sums := make([]uint64, 3*f.Width)
 	for y := range h {
 		clear(sums)
@@ -25,7 +31,6 @@ func Fit(f *semblance.Frame, side int) *semblance.Frame {
 		}
 		fitRow(to.RGB[3*y*w:3*(y+1)*w], sums, f.Width, w, uint64(f.Width)*uint64(f.Height))
 	}
-	return to
 }
 
 // scaled rounds, and keeps a pixel of the thinnest strip.

@@ -110,6 +110,36 @@ func TestFitAveragesAreas(t *testing.T) {
 	}
 }
 
+// The quick averages are the plain ones, byte for byte.
+func TestFitIsPlainFit(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ w, h, side int }{
+		{1, 1, 1}, {2, 3, 2}, {255, 257, 256}, {257, 255, 256}, {512, 384, 256}, {1500, 1000, 256}, {1400, 3, 1399}, {3, 1400, 700}, {2800, 11, 160}, {999, 1001, 333},
+	} {
+		f := noise(c.w, c.h)
+		got := media.Fit(f, c.side)
+		want := &semblance.Frame{Width: got.Width, Height: got.Height, RGB: make([]byte, len(got.RGB))}
+		media.AveragePlain(want, f)
+		if !bytes.Equal(got.RGB, want.RGB) {
+			t.Errorf("%+v: the averages differ from the plain ones", c)
+		}
+	}
+}
+
+// Whether a frame is turned before or after it is made smaller, the pixels are the same.
+func TestFitAndUprightCommute(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][3]int{{60, 41, 17}, {33, 100, 64}, {300, 7, 90}} {
+		f := noise(c[0], c[1])
+		for o := 1; o <= 8; o++ {
+			a, b := media.Fit(media.Upright(f, o), c[2]), media.Upright(media.Fit(f, c[2]), o)
+			if a.Width != b.Width || a.Height != b.Height || !bytes.Equal(a.RGB, b.RGB) {
+				t.Errorf("%v, orientation %d: the pixels differ", c, o)
+			}
+		}
+	}
+}
+
 func TestFitNeverEnlarges(t *testing.T) {
 	t.Parallel()
 	f := noise(20, 10)
@@ -184,5 +214,14 @@ func BenchmarkFit(b *testing.B) {
 	b.SetBytes(int64(len(f.RGB)))
 	for b.Loop() {
 		media.Fit(f, 256)
+	}
+}
+
+func BenchmarkFitPlain(b *testing.B) {
+	f := noise(4000, 3000)
+	to := media.Fit(f, 256)
+	b.SetBytes(int64(len(f.RGB)))
+	for b.Loop() {
+		media.AveragePlain(to, f)
 	}
 }

@@ -103,11 +103,11 @@ func (a *analysis) add(stored *semblance.Frame, orientation int) error {
 		return err
 	}
 	a.picture(stored)
-	if len(a.engines) > 0 || a.req.Thumbnail > 0 && a.frames == 0 {
+	if err := a.thumbnail(stored, orientation); err != nil {
+		return err
+	}
+	if len(a.engines) > 0 {
 		upright := media.Upright(stored, orientation)
-		if err := a.thumbnail(upright); err != nil {
-			return err
-		}
 		for i, e := range a.engines {
 			if err := a.find(&a.out.FaceSets[i], e, upright); err != nil {
 				return err
@@ -178,12 +178,13 @@ func (a *analysis) addHashes(list *[]semblance.FrameHashes, f *semblance.Frame) 
 	return nil
 }
 
-// thumbnail is that of the first frame.
-func (a *analysis) thumbnail(f *semblance.Frame) error {
+// thumbnail is that of the first frame, made smaller before it is turned, which gives
+// the same pixels.
+func (a *analysis) thumbnail(f *semblance.Frame, orientation int) error {
 	if a.req.Thumbnail <= 0 || a.frames > 0 {
 		return nil
 	}
-	b, err := encode(media.Fit(f, a.req.Thumbnail), maxThumbnail)
+	b, err := encode(media.Upright(media.Fit(f, a.req.Thumbnail), orientation), maxThumbnail)
 	a.out.Thumbnail = b
 	return err
 }

@@ -1,0 +1,4 @@
+package media
+
+// AveragePlain is the slow twin of what Fit averages with.
+var AveragePlain = averagePlain
