@@ -110,3 +110,39 @@ func TestIsTrivial(t *testing.T) {
 		}
 	}
 }
+
+// Every length around the ends of blocks, in pieces of every length.
+func TestDigestOfEveryLength(t *testing.T) {
+	t.Parallel()
+	data := noisy(9, 401, 1, 1).Pix
+	for n := range len(data) {
+		want := hashing.Digests{MD5: md5.Sum(data[:n]), SHA1: sha1.Sum(data[:n]), SHA256: sha256.Sum256(data[:n]), Size: int64(n)}
+		for _, piece := range []int{1, 3, 63, 64, 65, 128, 200, 401} {
+			d := hashing.NewDigester()
+			for at := 0; at < n; at += piece {
+				d.Write(data[at:min(at+piece, n)])
+			}
+			if got := d.Sum(); got != want {
+				t.Fatalf("%d bytes in pieces of %d: %+v, want %+v", n, piece, got, want)
+			}
+		}
+	}
+}
+
+// FuzzDigester splits what it is given and compares with the standard library.
+func FuzzDigester(f *testing.F) {
+	f.Add([]byte("abc"), uint16(1), uint16(200))
+	f.Add(bytes.Repeat([]byte{0xff}, 1000), uint16(64), uint16(65))
+	f.Fuzz(func(t *testing.T, data []byte, a, b uint16) {
+		d := hashing.NewDigester()
+		i := min(int(a), len(data))
+		j := min(i+int(b), len(data))
+		d.Write(data[:i])
+		d.Write(data[i:j])
+		d.Write(data[j:])
+		want := hashing.Digests{MD5: md5.Sum(data), SHA1: sha1.Sum(data), SHA256: sha256.Sum256(data), Size: int64(len(data))}
+		if got := d.Sum(); got != want {
+			t.Fatalf("%+v, want %+v", got, want)
+		}
+	})
+}

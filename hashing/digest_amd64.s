@@ -1,0 +1,402 @@
+//go:build !noasm
+
+#include "textflag.h"
+
+// MD5, SHA-1 and SHA-256 of the same bytes side by side. Each alone waits for its own
+// last result most of the time, MD5 above all; together they wait no longer than MD5
+// does, because the processor carries on with one while it waits for another. MD5 is
+// RFC 1321; the other two are by the processor's SHA instructions.
+//
+// AX, BX, CX, DX   MD5's state, before the block in R10 to R13
+// X1, X2           SHA-256's state as ABEF and CDGH, before the block at 0(SP) and 16(SP)
+// X3 to X6         SHA-256's messages
+// X8, X9 or X10    SHA-1's ABCD and E, before the block at 32(SP) and 48(SP)
+// X11 to X14       SHA-1's messages
+
+#define MD5F(a, b, c, d, at, k, s) \
+	MOVL c, R8; \
+	ADDL $k, a; \
+	XORL d, R8; \
+	ADDL at(SI), a; \
+	ANDL b, R8; \
+	XORL d, R8; \
+	ADDL R8, a; \
+	ROLL $s, a; \
+	ADDL b, a
+
+#define MD5G(a, b, c, d, at, k, s) \
+	MOVL d, R8; \
+	MOVL d, R9; \
+	NOTL R8; \
+	ADDL $k, a; \
+	ANDL c, R8; \
+	ADDL at(SI), a; \
+	ANDL b, R9; \
+	ADDL R8, a; \
+	ADDL R9, a; \
+	ROLL $s, a; \
+	ADDL b, a
+
+#define MD5H(a, b, c, d, at, k, s) \
+	MOVL c, R8; \
+	ADDL $k, a; \
+	XORL d, R8; \
+	ADDL at(SI), a; \
+	XORL b, R8; \
+	ADDL R8, a; \
+	ROLL $s, a; \
+	ADDL b, a
+
+#define MD5I(a, b, c, d, at, k, s) \
+	MOVL d, R8; \
+	ADDL $k, a; \
+	NOTL R8; \
+	ADDL at(SI), a; \
+	ORL b, R8; \
+	XORL c, R8; \
+	ADDL R8, a; \
+	ROLL $s, a; \
+	ADDL b, a
+
+// LOAD reads four words as both SHAs want them.
+#define LOAD(at, m256, m1) \
+	MOVOU at(SI), m256; \
+	PSHUFB X15, m256; \
+	PSHUFD $0x1B, m256, m1
+
+// ROUNDS256 is four rounds of SHA-256 with the message in m.
+#define ROUNDS256(at, m) \
+	MOVOU at(DI), X0; \
+	PADDD m, X0; \
+	SHA256RNDS2 X0, X1, X2; \
+	PSHUFD $0x0E, X0, X0; \
+	SHA256RNDS2 X0, X2, X1
+
+// NEXT256 makes the message after m.
+#define NEXT256(m, before, next) \
+	MOVO m, X7; \
+	PALIGNR $4, before, X7; \
+	PADDD X7, next; \
+	SHA256MSG2 m, next
+
+// ROUNDS1 is four rounds of SHA-1 with the message in m.
+#define ROUNDS1(f, m, e, other) \
+	SHA1NEXTE m, e; \
+	MOVO X8, other; \
+	SHA1RNDS4 $f, e, X8
+
+DATA k256<>+0(SB)/8, $0x71374491428a2f98
+DATA k256<>+8(SB)/8, $0xe9b5dba5b5c0fbcf
+DATA k256<>+16(SB)/8, $0x59f111f13956c25b
+DATA k256<>+24(SB)/8, $0xab1c5ed5923f82a4
+DATA k256<>+32(SB)/8, $0x12835b01d807aa98
+DATA k256<>+40(SB)/8, $0x550c7dc3243185be
+DATA k256<>+48(SB)/8, $0x80deb1fe72be5d74
+DATA k256<>+56(SB)/8, $0xc19bf1749bdc06a7
+DATA k256<>+64(SB)/8, $0xefbe4786e49b69c1
+DATA k256<>+72(SB)/8, $0x240ca1cc0fc19dc6
+DATA k256<>+80(SB)/8, $0x4a7484aa2de92c6f
+DATA k256<>+88(SB)/8, $0x76f988da5cb0a9dc
+DATA k256<>+96(SB)/8, $0xa831c66d983e5152
+DATA k256<>+104(SB)/8, $0xbf597fc7b00327c8
+DATA k256<>+112(SB)/8, $0xd5a79147c6e00bf3
+DATA k256<>+120(SB)/8, $0x1429296706ca6351
+DATA k256<>+128(SB)/8, $0x2e1b213827b70a85
+DATA k256<>+136(SB)/8, $0x53380d134d2c6dfc
+DATA k256<>+144(SB)/8, $0x766a0abb650a7354
+DATA k256<>+152(SB)/8, $0x92722c8581c2c92e
+DATA k256<>+160(SB)/8, $0xa81a664ba2bfe8a1
+DATA k256<>+168(SB)/8, $0xc76c51a3c24b8b70
+DATA k256<>+176(SB)/8, $0xd6990624d192e819
+DATA k256<>+184(SB)/8, $0x106aa070f40e3585
+DATA k256<>+192(SB)/8, $0x1e376c0819a4c116
+DATA k256<>+200(SB)/8, $0x34b0bcb52748774c
+DATA k256<>+208(SB)/8, $0x4ed8aa4a391c0cb3
+DATA k256<>+216(SB)/8, $0x682e6ff35b9cca4f
+DATA k256<>+224(SB)/8, $0x78a5636f748f82ee
+DATA k256<>+232(SB)/8, $0x8cc7020884c87814
+DATA k256<>+240(SB)/8, $0xa4506ceb90befffa
+DATA k256<>+248(SB)/8, $0xc67178f2bef9a3f7
+GLOBL k256<>(SB), RODATA|NOPTR, $256
+
+DATA swap<>+0(SB)/8, $0x0405060700010203
+DATA swap<>+8(SB)/8, $0x0c0d0e0f08090a0b
+GLOBL swap<>(SB), RODATA|NOPTR, $16
+
+// func hasSHA() bool
+TEXT ·hasSHA(SB), NOSPLIT, $0-1
+	MOVL $7, AX
+	XORL CX, CX
+	CPUID
+	SHRL $29, BX
+	ANDL $1, BX
+	MOVB BX, ret+0(FP)
+	RET
+
+// func digestBlocks(md5 *[4]uint32, sha1 *[5]uint32, sha256 *[8]uint32, p *byte, blocks int)
+TEXT ·digestBlocks(SB), NOSPLIT, $64-40
+	MOVQ p+24(FP), SI
+	LEAQ k256<>(SB), DI
+	MOVOU swap<>(SB), X15
+
+	MOVQ sha256+16(FP), R8
+	MOVOU (R8), X7
+	MOVOU 16(R8), X2
+	PSHUFD $0xB1, X7, X7
+	PSHUFD $0x1B, X2, X2
+	MOVO X7, X1
+	PALIGNR $8, X2, X1
+	PBLENDW $0xF0, X7, X2
+
+	MOVQ sha1+8(FP), R8
+	MOVOU (R8), X8
+	PSHUFD $0x1B, X8, X8
+	MOVL 16(R8), R9
+	PXOR X9, X9
+	PINSRD $3, R9, X9
+
+	MOVQ md5+0(FP), R8
+	MOVL 0(R8), AX
+	MOVL 4(R8), BX
+	MOVL 8(R8), CX
+	MOVL 12(R8), DX
+
+block:
+	MOVL AX, R10
+	MOVL BX, R11
+	MOVL CX, R12
+	MOVL DX, R13
+	MOVOU X1, 0(SP)
+	MOVOU X2, 16(SP)
+	MOVOU X8, 32(SP)
+	MOVOU X9, 48(SP)
+
+	LOAD(0, X3, X11)
+	MD5F(AX, BX, CX, DX, 0, 0xd76aa478, 7)
+	ROUNDS256(0, X3)
+	MD5F(DX, AX, BX, CX, 4, 0xe8c7b756, 12)
+	MD5F(CX, DX, AX, BX, 8, 0x242070db, 17)
+	PADDD X11, X9
+	MOVO X8, X10
+	SHA1RNDS4 $0, X9, X8
+	MD5F(BX, CX, DX, AX, 12, 0xc1bdceee, 22)
+
+	LOAD(16, X4, X12)
+	MD5F(AX, BX, CX, DX, 16, 0xf57c0faf, 7)
+	ROUNDS256(16, X4)
+	MD5F(DX, AX, BX, CX, 20, 0x4787c62a, 12)
+	MD5F(CX, DX, AX, BX, 24, 0xa8304613, 17)
+	SHA256MSG1 X4, X3
+	ROUNDS1(0, X12, X10, X9)
+	SHA1MSG1 X12, X11
+	MD5F(BX, CX, DX, AX, 28, 0xfd469501, 22)
+
+	LOAD(32, X5, X13)
+	MD5F(AX, BX, CX, DX, 32, 0x698098d8, 7)
+	ROUNDS256(32, X5)
+	MD5F(DX, AX, BX, CX, 36, 0x8b44f7af, 12)
+	MD5F(CX, DX, AX, BX, 40, 0xffff5bb1, 17)
+	SHA256MSG1 X5, X4
+	ROUNDS1(0, X13, X9, X10)
+	SHA1MSG1 X13, X12
+	PXOR X13, X11
+	MD5F(BX, CX, DX, AX, 44, 0x895cd7be, 22)
+
+	LOAD(48, X6, X14)
+	MD5F(AX, BX, CX, DX, 48, 0x6b901122, 7)
+	ROUNDS256(48, X6)
+	MD5F(DX, AX, BX, CX, 52, 0xfd987193, 12)
+	NEXT256(X6, X5, X3)
+	MD5F(CX, DX, AX, BX, 56, 0xa679438e, 17)
+	SHA256MSG1 X6, X5
+	ROUNDS1(0, X14, X10, X9)
+	SHA1MSG2 X14, X11
+	SHA1MSG1 X14, X13
+	PXOR X14, X12
+	MD5F(BX, CX, DX, AX, 60, 0x49b40821, 22)
+	ROUNDS1(0, X11, X9, X10)
+	SHA1MSG2 X11, X12
+	SHA1MSG1 X11, X14
+	PXOR X11, X13
+
+	MD5G(AX, BX, CX, DX, 4, 0xf61e2562, 5)
+	ROUNDS256(64, X3)
+	MD5G(DX, AX, BX, CX, 24, 0xc040b340, 9)
+	NEXT256(X3, X6, X4)
+	MD5G(CX, DX, AX, BX, 44, 0x265e5a51, 14)
+	SHA256MSG1 X3, X6
+	ROUNDS1(1, X12, X10, X9)
+	SHA1MSG2 X12, X13
+	SHA1MSG1 X12, X11
+	PXOR X12, X14
+	MD5G(BX, CX, DX, AX, 0, 0xe9b6c7aa, 20)
+
+	MD5G(AX, BX, CX, DX, 20, 0xd62f105d, 5)
+	ROUNDS256(80, X4)
+	MD5G(DX, AX, BX, CX, 40, 0x02441453, 9)
+	NEXT256(X4, X3, X5)
+	MD5G(CX, DX, AX, BX, 60, 0xd8a1e681, 14)
+	SHA256MSG1 X4, X3
+	ROUNDS1(1, X13, X9, X10)
+	SHA1MSG2 X13, X14
+	SHA1MSG1 X13, X12
+	PXOR X13, X11
+	MD5G(BX, CX, DX, AX, 16, 0xe7d3fbc8, 20)
+
+	MD5G(AX, BX, CX, DX, 36, 0x21e1cde6, 5)
+	ROUNDS256(96, X5)
+	MD5G(DX, AX, BX, CX, 56, 0xc33707d6, 9)
+	NEXT256(X5, X4, X6)
+	MD5G(CX, DX, AX, BX, 12, 0xf4d50d87, 14)
+	SHA256MSG1 X5, X4
+	ROUNDS1(1, X14, X10, X9)
+	SHA1MSG2 X14, X11
+	SHA1MSG1 X14, X13
+	PXOR X14, X12
+	MD5G(BX, CX, DX, AX, 32, 0x455a14ed, 20)
+
+	MD5G(AX, BX, CX, DX, 52, 0xa9e3e905, 5)
+	ROUNDS256(112, X6)
+	MD5G(DX, AX, BX, CX, 8, 0xfcefa3f8, 9)
+	NEXT256(X6, X5, X3)
+	MD5G(CX, DX, AX, BX, 28, 0x676f02d9, 14)
+	SHA256MSG1 X6, X5
+	ROUNDS1(1, X11, X9, X10)
+	SHA1MSG2 X11, X12
+	SHA1MSG1 X11, X14
+	PXOR X11, X13
+	MD5G(BX, CX, DX, AX, 48, 0x8d2a4c8a, 20)
+	ROUNDS1(1, X12, X10, X9)
+	SHA1MSG2 X12, X13
+	SHA1MSG1 X12, X11
+	PXOR X12, X14
+
+	MD5H(AX, BX, CX, DX, 20, 0xfffa3942, 4)
+	ROUNDS256(128, X3)
+	MD5H(DX, AX, BX, CX, 32, 0x8771f681, 11)
+	NEXT256(X3, X6, X4)
+	MD5H(CX, DX, AX, BX, 44, 0x6d9d6122, 16)
+	SHA256MSG1 X3, X6
+	ROUNDS1(2, X13, X9, X10)
+	SHA1MSG2 X13, X14
+	SHA1MSG1 X13, X12
+	PXOR X13, X11
+	MD5H(BX, CX, DX, AX, 56, 0xfde5380c, 23)
+
+	MD5H(AX, BX, CX, DX, 4, 0xa4beea44, 4)
+	ROUNDS256(144, X4)
+	MD5H(DX, AX, BX, CX, 16, 0x4bdecfa9, 11)
+	NEXT256(X4, X3, X5)
+	MD5H(CX, DX, AX, BX, 28, 0xf6bb4b60, 16)
+	SHA256MSG1 X4, X3
+	ROUNDS1(2, X14, X10, X9)
+	SHA1MSG2 X14, X11
+	SHA1MSG1 X14, X13
+	PXOR X14, X12
+	MD5H(BX, CX, DX, AX, 40, 0xbebfbc70, 23)
+
+	MD5H(AX, BX, CX, DX, 52, 0x289b7ec6, 4)
+	ROUNDS256(160, X5)
+	MD5H(DX, AX, BX, CX, 0, 0xeaa127fa, 11)
+	NEXT256(X5, X4, X6)
+	MD5H(CX, DX, AX, BX, 12, 0xd4ef3085, 16)
+	SHA256MSG1 X5, X4
+	ROUNDS1(2, X11, X9, X10)
+	SHA1MSG2 X11, X12
+	SHA1MSG1 X11, X14
+	PXOR X11, X13
+	MD5H(BX, CX, DX, AX, 24, 0x04881d05, 23)
+
+	MD5H(AX, BX, CX, DX, 36, 0xd9d4d039, 4)
+	ROUNDS256(176, X6)
+	MD5H(DX, AX, BX, CX, 48, 0xe6db99e5, 11)
+	NEXT256(X6, X5, X3)
+	MD5H(CX, DX, AX, BX, 60, 0x1fa27cf8, 16)
+	SHA256MSG1 X6, X5
+	ROUNDS1(2, X12, X10, X9)
+	SHA1MSG2 X12, X13
+	SHA1MSG1 X12, X11
+	PXOR X12, X14
+	MD5H(BX, CX, DX, AX, 8, 0xc4ac5665, 23)
+	ROUNDS1(2, X13, X9, X10)
+	SHA1MSG2 X13, X14
+	SHA1MSG1 X13, X12
+	PXOR X13, X11
+
+	MD5I(AX, BX, CX, DX, 0, 0xf4292244, 6)
+	ROUNDS256(192, X3)
+	MD5I(DX, AX, BX, CX, 28, 0x432aff97, 10)
+	NEXT256(X3, X6, X4)
+	MD5I(CX, DX, AX, BX, 56, 0xab9423a7, 15)
+	SHA256MSG1 X3, X6
+	ROUNDS1(3, X14, X10, X9)
+	SHA1MSG2 X14, X11
+	SHA1MSG1 X14, X13
+	PXOR X14, X12
+	MD5I(BX, CX, DX, AX, 20, 0xfc93a039, 21)
+
+	MD5I(AX, BX, CX, DX, 48, 0x655b59c3, 6)
+	ROUNDS256(208, X4)
+	MD5I(DX, AX, BX, CX, 12, 0x8f0ccc92, 10)
+	NEXT256(X4, X3, X5)
+	MD5I(CX, DX, AX, BX, 40, 0xffeff47d, 15)
+	ROUNDS1(3, X11, X9, X10)
+	SHA1MSG2 X11, X12
+	SHA1MSG1 X11, X14
+	PXOR X11, X13
+	MD5I(BX, CX, DX, AX, 4, 0x85845dd1, 21)
+
+	MD5I(AX, BX, CX, DX, 32, 0x6fa87e4f, 6)
+	ROUNDS256(224, X5)
+	MD5I(DX, AX, BX, CX, 60, 0xfe2ce6e0, 10)
+	NEXT256(X5, X4, X6)
+	MD5I(CX, DX, AX, BX, 24, 0xa3014314, 15)
+	ROUNDS1(3, X12, X10, X9)
+	SHA1MSG2 X12, X13
+	PXOR X12, X14
+	MD5I(BX, CX, DX, AX, 52, 0x4e0811a1, 21)
+
+	MD5I(AX, BX, CX, DX, 16, 0xf7537e82, 6)
+	ROUNDS256(240, X6)
+	MD5I(DX, AX, BX, CX, 44, 0xbd3af235, 10)
+	MD5I(CX, DX, AX, BX, 8, 0x2ad7d2bb, 15)
+	ROUNDS1(3, X13, X9, X10)
+	SHA1MSG2 X13, X14
+	MD5I(BX, CX, DX, AX, 36, 0xeb86d391, 21)
+	ROUNDS1(3, X14, X10, X9)
+
+	ADDL R10, AX
+	ADDL R11, BX
+	ADDL R12, CX
+	ADDL R13, DX
+	MOVOU 0(SP), X0
+	PADDD X0, X1
+	MOVOU 16(SP), X0
+	PADDD X0, X2
+	MOVOU 48(SP), X0
+	SHA1NEXTE X0, X9
+	MOVOU 32(SP), X0
+	PADDD X0, X8
+	ADDQ $64, SI
+	DECQ blocks+32(FP)
+	JNZ block
+
+	MOVQ md5+0(FP), R8
+	MOVL AX, 0(R8)
+	MOVL BX, 4(R8)
+	MOVL CX, 8(R8)
+	MOVL DX, 12(R8)
+	MOVQ sha1+8(FP), R8
+	PSHUFD $0x1B, X8, X8
+	MOVOU X8, (R8)
+	PEXTRD $3, X9, R9
+	MOVL R9, 16(R8)
+	MOVQ sha256+16(FP), R8
+	PSHUFD $0x1B, X1, X1
+	PSHUFD $0xB1, X2, X2
+	MOVO X1, X7
+	PBLENDW $0xF0, X2, X1
+	PALIGNR $8, X7, X2
+	MOVOU X1, (R8)
+	MOVOU X2, 16(R8)
+	RET
