@@ -50,8 +50,12 @@ func (s *Server) jobRoutes() {
 	do(s, huma.Operation{OperationID: "list-jobs", Method: http.MethodGet, Path: "/v1/jobs", Summary: "List jobs, oldest first", Tags: tags}, s.listJobs)
 	do(s, huma.Operation{OperationID: "show-job", Method: http.MethodGet, Path: "/v1/jobs/{id}", Summary: "Show a job", Tags: tags}, s.showJob)
 	do(s, huma.Operation{OperationID: "cancel-job", Method: http.MethodPost, Path: "/v1/jobs/{id}/cancel", Summary: "Stop a job; what it recorded is kept", Tags: tags}, s.cancelJob)
+	do(s, huma.Operation{OperationID: "pause-job", Method: http.MethodPost, Path: "/v1/jobs/{id}/pause", Summary: "Stop a job until it is resumed; what it recorded is kept", Tags: tags,
+		Description: "Answers when it has stopped: nothing more is recorded, and its workers are free. A job that has ended, is paused or was interrupted is a conflict. It stays paused when the service stops."}, s.pauseJob)
+	do(s, huma.Operation{OperationID: "resume-job", Method: http.MethodPost, Path: "/v1/jobs/{id}/resume", Summary: "Go on with a job that is paused or was interrupted", Tags: tags,
+		Description: "It goes on from what was recorded. A scan that was given passwords can be resumed as long as its command waits; then it is a conflict: scan again on the machine itself."}, s.resumeJob)
 	s.raw(huma.Operation{OperationID: "job-events", Method: http.MethodGet, Path: "/v1/jobs/{id}/events", Summary: "Follow a job: server-sent events", Tags: tags,
-		Description: "Each event holds the job as it is: event progress while it is queued or runs, event end when it has ended, which is the last. Last-Event-ID leaves out a state that was seen.",
+		Description: "Each event holds the job as it is: event progress while it has not ended, event end when it has ended, which is the last. Last-Event-ID leaves out a state that was seen.",
 		Parameters:  []*huma.Param{inPath("id", "Of the job")}, Responses: answers("200", "Events, each with a Job", "text/event-stream", stringSchema())}, s.jobEvents)
 }
 
@@ -123,6 +127,16 @@ func (s *Server) showJob(ctx context.Context, in *jobInput) (*jobOutput, error) 
 
 func (s *Server) cancelJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
 	j, err := s.parts.Jobs.Cancel(ctx, who(ctx), in.ID)
+	return &jobOutput{shown(j)}, err
+}
+
+func (s *Server) pauseJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
+	j, err := s.parts.Pauser.Pause(ctx, who(ctx), in.ID)
+	return &jobOutput{shown(j)}, err
+}
+
+func (s *Server) resumeJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
+	j, err := s.parts.Pauser.Resume(ctx, who(ctx), in.ID)
 	return &jobOutput{shown(j)}, err
 }
 

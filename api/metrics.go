@@ -73,7 +73,7 @@ func (s *Server) countJobs() map[string]int {
 		s.parts.Log.Error("count the jobs", "cause", causes(err))
 		return nil
 	}
-	n := map[string]int{"queued": 0, "running": 0, "done": 0, "failed": 0, "canceled": 0}
+	n := map[string]int{"queued": 0, "running": 0, "paused": 0, "interrupted": 0, "done": 0, "failed": 0, "canceled": 0}
 	for _, j := range jobs {
 		n[j.State]++
 	}

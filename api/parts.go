@@ -143,7 +143,7 @@ type Job struct {
 	Exhibit    string               `json:"exhibit"`
 	Collection string               `json:"collection,omitempty"` // that is being enrolled again
 	Engine     semblance.EngineName `json:"engine,omitempty"`     // with which
-	State      string               `json:"state" enum:"queued,running,done,failed,canceled"`
+	State      string               `json:"state" enum:"queued,running,paused,interrupted,done,failed,canceled"`
 	Attempts   int                  `json:"attempts"`
 	Progress   *JobProgress         `json:"progress,omitempty"` // while it runs
 	Summary    json.RawMessage      `json:"summary,omitempty"`  // counts, when it has ended
@@ -158,14 +158,15 @@ func (j *Job) Ended() bool { return j.State == "done" || j.State == "failed" || 
 
 // JobProgress is how far a running job is.
 type JobProgress struct {
-	Items      int64 `json:"items"`
-	TotalItems int64 `json:"total_items"`
-	Bytes      int64 `json:"bytes"`
-	TotalBytes int64 `json:"total_bytes"`
-	Findings   int64 `json:"findings"`
+	Items       int64 `json:"items"`
+	TotalItems  int64 `json:"total_items"`
+	Bytes       int64 `json:"bytes"`
+	TotalBytes  int64 `json:"total_bytes"`
+	Findings    int64 `json:"findings"`
+	LeftSeconds int64 `json:"left_seconds,omitempty" doc:"Time left, estimated from how it went lately; absent when it is not known"`
 }
 
-// Jobs runs uploads, one after the other.
+// Jobs runs uploads, one after the other, and knows all jobs.
 type Jobs interface {
 	// Check says why an upload cannot become a job, before its bytes are taken.
 	Check(ctx context.Context, u Upload) error
@@ -178,6 +179,16 @@ type Jobs interface {
 	// Wait returns the job and the mark of its present state as soon as that mark is
 	// not seen; at once when seen is empty or the job has ended.
 	Wait(ctx context.Context, id, seen string) (Job, string, error)
+}
+
+// A Pauser stops jobs for a while.
+type Pauser interface {
+	// Pause stops a job that is queued or runs, until it is resumed; what it recorded is
+	// kept. Conflict in any other state.
+	Pause(ctx context.Context, who semblance.Actor, id string) (Job, error)
+	// Resume queues a job that is paused, or was interrupted, again. Conflict in any other
+	// state, and for a scan that only a command can go on with.
+	Resume(ctx context.Context, who semblance.Actor, id string) (Job, error)
 }
 
 // A ReenrollOrder asks for a collection to be enrolled again with another engine.
@@ -216,6 +227,7 @@ type Parts struct {
 	Pictures     Pictures
 	Records      Records
 	Jobs         Jobs
+	Pauser       Pauser
 	Audit        semblance.AuditLog
 	Engines      semblance.EngineSet // the zero value is the engines built in
 	Spool        *Spool

@@ -28,6 +28,7 @@ const (
 // JSON, a finding and the summary lie flat in their event.
 type Event struct {
 	Event         EventKind                `json:"event"`
+	Exhibit       string                   `json:"exhibit,omitempty"` // label, where a caller tells of several; a scan leaves it empty
 	Path          string                   `json:"path,omitempty"`
 	Status        semblance.ItemStatus     `json:"status,omitempty"`
 	Size          int64                    `json:"size,omitempty"`

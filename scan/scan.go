@@ -157,8 +157,8 @@ func (s *Scanner) begin(ctx context.Context, o Options) (*run, error) {
 	if r.Label == "" {
 		return nil, semblance.Errorf(semblance.Invalid, "an exhibit needs a label").WithHint("Give --exhibit LABEL, such as the number on the evidence bag.")
 	}
-	if _, err := os.Stat(r.Root); err != nil {
-		return nil, rootError(r.Root, err)
+	if err := Readable(r.Root); err != nil {
+		return nil, err
 	}
 	if r.Source == "" {
 		abs, err := filepath.Abs(r.Root)

@@ -45,6 +45,15 @@ func walk(ctx context.Context, root string, f func(found) error) error {
 	return walkDir(ctx, root, "", []fs.FileInfo{info}, f)
 }
 
+// Readable says why a folder or file cannot be scanned: it is not there, or may not be
+// read. The error has code Invalid.
+func Readable(root string) error {
+	if _, err := os.Stat(root); err != nil {
+		return rootError(root, err)
+	}
+	return nil
+}
+
 func rootError(root string, err error) error {
 	msg := "cannot be read"
 	switch {

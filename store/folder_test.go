@@ -403,7 +403,7 @@ func TestJobs(t *testing.T) {
 	s := must(store.Open(t.Context(), dir, store.Options{Now: clock}))(t)
 	create := func(c semblance.CaseID) store.Job {
 		t.Helper()
-		return must(s.CreateJob(t.Context(), store.Job{Kind: "scan", Case: c, Spec: json.RawMessage(`{"path":"/e"}`)}, event("job.create")))(t)
+		return must(s.CreateJob(t.Context(), store.Job{Kind: "upload", Case: c, Spec: json.RawMessage(`{"path":"/e"}`)}, event("job.create")))(t)
 	}
 	a, b, other := create("c1"), create("c1"), create("c2")
 	if a.State != store.JobQueued || a.Attempts != 0 || !a.Created.Equal(stamped()) {
@@ -446,5 +446,43 @@ func TestJobs(t *testing.T) {
 		must(s.UpdateJob(t.Context(), got))(t)
 	}
 	equal(t, "what was not running", must(s.Jobs(t.Context(), "c2"))(t), []store.Job{other})
+
+	// What a person paused stays so, until one resumes it.
+	other.State, other.Spec = store.JobPaused, json.RawMessage(`{"path":"/f"}`)
+	other = must(s.UpdateJob(t.Context(), other))(t)
+	check(t, s.Close())
+	s = must(store.Open(t.Context(), dir, store.Options{Now: clock}))(t)
+	equal(t, "a paused job", must(s.Job(t.Context(), other.ID))(t), other)
+	_, err = s.UpdateJob(t.Context(), store.Job{ID: other.ID, State: store.JobRunning})
+	refused(t, err, semblance.Conflict)
+	for _, state := range []store.JobState{store.JobQueued, store.JobRunning, store.JobPaused, store.JobQueued} {
+		other.State = state
+		other = must(s.UpdateJob(t.Context(), other))(t)
+	}
+	if other.Attempts != 0 {
+		t.Errorf("a job that was resumed has %d attempts behind it", other.Attempts)
+	}
+	check(t, s.Close())
+}
+
+// TestScansWaitForAPerson: a scan whose owner ends is not begun again by itself.
+func TestScansWaitForAPerson(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := must(store.Open(t.Context(), dir, store.Options{Now: clock}))(t)
+	var jobs []store.Job
+	for _, state := range []store.JobState{store.JobQueued, store.JobRunning, store.JobPaused, store.JobInterrupted, store.JobDone} {
+		j := must(s.CreateJob(t.Context(), store.Job{Kind: store.KindScan, Case: "c1", Spec: json.RawMessage(`{}`)}, event("job.create")))(t)
+		j.State = state
+		jobs = append(jobs, must(s.UpdateJob(t.Context(), j))(t))
+	}
+	check(t, s.Close())
+	s = must(store.Open(t.Context(), dir, store.Options{Now: clock}))(t)
+	for i, want := range []store.JobState{store.JobInterrupted, store.JobInterrupted, store.JobPaused, store.JobInterrupted, store.JobDone} {
+		got := must(s.Job(t.Context(), jobs[i].ID))(t)
+		if got.State != want || i < 2 && !strings.HasPrefix(got.Error, "interrupted: the program ended") {
+			t.Errorf("%s became %+v", jobs[i].State, got)
+		}
+	}
 	check(t, s.Close())
 }

@@ -18,17 +18,23 @@ type JobState string
 
 // The states. Done, Failed and Canceled are the last of a job.
 const (
-	JobQueued   JobState = "queued"
-	JobRunning  JobState = "running"
-	JobDone     JobState = "done"
-	JobFailed   JobState = "failed"
-	JobCanceled JobState = "canceled"
+	JobQueued      JobState = "queued"
+	JobRunning     JobState = "running"
+	JobPaused      JobState = "paused"      // by a person, until one resumes it
+	JobInterrupted JobState = "interrupted" // its owner is gone; a person begins it again
+	JobDone        JobState = "done"
+	JobFailed      JobState = "failed"
+	JobCanceled    JobState = "canceled"
 )
+
+// KindScan is the kind of a scan of evidence that is attached to the machine. It is not
+// begun again by itself when its owner dies: the evidence may have been taken away.
+const KindScan = "scan"
 
 // A Job is work that outlives the request that asked for it.
 type Job struct {
 	ID       JobID               `json:"id"`
-	Kind     string              `json:"kind"` // "scan", ...
+	Kind     string              `json:"kind"` // KindScan, ...
 	Case     semblance.CaseID    `json:"case,omitempty"`
 	Exhibit  semblance.ExhibitID `json:"exhibit,omitempty"`
 	Spec     json.RawMessage     `json:"spec,omitempty"` // what the kind needs to do it, again if need be
@@ -76,10 +82,11 @@ func (s *Store) CreateJob(ctx context.Context, j Job, ev semblance.AuditEvent) (
 	return j, nil
 }
 
-// UpdateJob stores State, Exhibit, Counts, Code and Error of a job and returns it as
-// it then is. Going to JobRunning counts an attempt. A job that is done, failed or
-// canceled stays so: the error has code Conflict. It has code NotFound when there
-// is no such job. Progress is not audited; what the job does is.
+// UpdateJob stores State, Spec, Exhibit, Counts, Code and Error of a job and returns it as
+// it then is. Going to JobRunning counts an attempt, and is possible from JobQueued only;
+// what a person resumes, from JobPaused to JobQueued, has its attempts anew. A job that is
+// done, failed or canceled stays so. Else the error has code Conflict; it has code NotFound
+// when there is no such job. Progress is not audited; what the job does is.
 func (s *Store) UpdateJob(ctx context.Context, j Job) (Job, error) {
 	var got Job
 	err := s.write(ctx, "update the job", nil, func(tx *sql.Tx) error {
@@ -91,12 +98,17 @@ func (s *Store) UpdateJob(ctx context.Context, j Job) (Job, error) {
 		case JobDone, JobFailed, JobCanceled:
 			return semblance.Errorf(semblance.Conflict, "the job is %s already", got.State)
 		}
-		if j.State == JobRunning && got.State == JobQueued {
+		switch {
+		case j.State == JobRunning && got.State == JobQueued:
 			got.Attempts++
+		case j.State == JobRunning && got.State != JobRunning:
+			return semblance.Errorf(semblance.Conflict, "the job is %s", got.State)
+		case j.State == JobQueued && got.State == JobPaused:
+			got.Attempts = 0
 		}
-		got.State, got.Exhibit, got.Counts, got.Code, got.Error, got.Updated = j.State, j.Exhibit, j.Counts, j.Code, j.Error, s.stamp()
-		_, err = tx.ExecContext(ctx, `UPDATE jobs SET state = ?, attempts = ?, exhibit = ?, counts = ?, code = ?, error = ?, updated = ? WHERE id = ?`,
-			got.State, got.Attempts, got.Exhibit, string(got.Counts), got.Code, got.Error, timeText(got.Updated), got.ID)
+		got.State, got.Spec, got.Exhibit, got.Counts, got.Code, got.Error, got.Updated = j.State, j.Spec, j.Exhibit, j.Counts, j.Code, j.Error, s.stamp()
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET state = ?, spec = ?, attempts = ?, exhibit = ?, counts = ?, code = ?, error = ?, updated = ? WHERE id = ?`,
+			got.State, string(got.Spec), got.Attempts, got.Exhibit, string(got.Counts), got.Code, got.Error, timeText(got.Updated), got.ID)
 		return err
 	})
 	if err != nil {
@@ -138,11 +150,16 @@ func (s *Store) Jobs(ctx context.Context, id semblance.CaseID, states ...JobStat
 	return list, s.fail(ctx, op, err)
 }
 
-// requeueJobs queues what a dead owner was doing: a scan that runs again resumes. A
-// job that was begun too often has failed.
+// requeueJobs queues what a dead owner was doing. A job that was begun too often has
+// failed, and a scan waits for a person.
 func (s *Store) requeueJobs(ctx context.Context, tx *sql.Tx) error {
 	now := timeText(s.stamp())
-	_, err := tx.ExecContext(ctx, `UPDATE jobs SET state = ?, code = ?, error = ?, updated = ? WHERE state = ? AND attempts >= ?`,
+	_, err := tx.ExecContext(ctx, `UPDATE jobs SET state = ?, code = ?, error = ?, updated = ? WHERE kind = ? AND state IN (?, ?)`,
+		JobInterrupted, semblance.Canceled, "interrupted: the program ended; what was recorded is kept", now, KindScan, JobQueued, JobRunning)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE jobs SET state = ?, code = ?, error = ?, updated = ? WHERE state = ? AND attempts >= ?`,
 		JobFailed, semblance.Internal, "interrupted: the program ended each time the job was begun", now, JobRunning, maxAttempts)
 	if err != nil {
 		return err

@@ -218,7 +218,9 @@ function progress(j) {
   const p = j.progress;
   if (p && p.total_items) $('bar').value = p.items / p.total_items;
   if (j.state === 'done') $('bar').value = 1;
-  $('cancel').hidden = j.state !== 'queued' && j.state !== 'running';
+  const goesOn = ['queued', 'running', 'paused'].includes(j.state);
+  $('cancel').hidden = $('pause').hidden = !goesOn;
+  $('pause').textContent = j.state === 'paused' ? 'Resume' : 'Pause';
   const s = j.summary;
   $('state').textContent = j.state === 'done' && s
     ? `Done: ${plural(s.new + s.duplicate + s.known_good + s.unsupported + s.failed + s.unchanged, 'file', 'files')}, ${plural(s.hits, 'hit', 'hits')}, ${plural(s.near_matches, 'near match', 'near matches')}, ${plural(s.candidates, 'candidate', 'candidates')}, ${plural(s.contradictions, 'contradiction', 'contradictions')}, ${s.failed} failed`
@@ -406,6 +408,9 @@ $('create').addEventListener('submit', doing(async () => {
 }));
 $('files').addEventListener('change', ready);
 $('upload').addEventListener('submit', doing(upload));
+$('pause').addEventListener('click', doing(async () => {
+  if (job && job.id) progress(await post(`/v1/jobs/${job.id}/${$('pause').textContent === 'Resume' ? 'resume' : 'pause'}`, {}));
+}));
 $('cancel').addEventListener('click', doing(async () => { if (job && job.id) progress(await post(`/v1/jobs/${job.id}/cancel`, {})); }));
 $('show').addEventListener('click', doing(() => show($('exhibits').value)));
 $('more').addEventListener('click', doing(more));

@@ -166,9 +166,10 @@ func (e *env) demoScan(ctx context.Context, p *program, dir string, plants []pla
 	if err != nil {
 		return err
 	}
-	view := newScanView(e)
+	view := newScanView(e, e.bars())
+	var speed pace
 	var events []scan.Event
-	o := scan.Options{Plan: plan, Actor: e.who(), Label: demoExhibit, Root: filepath.Join(dir, "device"), Lanes: p.cfg.Workers, Progress: view.progress,
+	o := scan.Options{Plan: plan, Actor: e.who(), Label: demoExhibit, Root: filepath.Join(dir, "device"), Lanes: p.cfg.Workers, Progress: func(p scan.Progress) { view.progress(p, speed.left(p)) },
 		Event: func(ev scan.Event) { events = append(events, ev); view.event(ev) }}
 	sum, err := p.scanner().Run(ctx, o)
 	view.done(sum, err)

@@ -23,6 +23,11 @@ var errSomeFailed = errors.New("some items failed")
 // errReported ends a command whose failure has been told already.
 var errReported = errors.New("already reported")
 
+// errTold ends a command whose failure has been told already, with an exit code.
+type errTold int
+
+func (e errTold) Error() string { return fmt.Sprintf("exit code %d, already told", int(e)) }
+
 // errRemote carries the exit code of a command that a server ran.
 type errRemote int
 
@@ -32,9 +37,12 @@ func (e errRemote) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // code. This is the only place that knows exit codes of errors.
 func exitCode(err error, stderr io.Writer) int {
 	var remote errRemote
+	var told errTold
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &told):
+		return int(told)
 	case errors.As(err, &remote):
 		return int(remote)
 	case errors.Is(err, errSomeFailed):
@@ -59,7 +67,7 @@ func message(err error) string {
 	if errors.As(err, &e) && e.Code == semblance.Internal && e.Err != nil {
 		return fmt.Sprintf("%v (%v)", err, e.Err)
 	}
-	if semblance.CodeOf(err) == semblance.Canceled {
+	if semblance.CodeOf(err) == semblance.Canceled && !errors.Is(err, errCanceled) {
 		return "interrupted; what was done is kept, and running the command again goes on"
 	}
 	return err.Error()

@@ -38,6 +38,7 @@ type program struct {
 	sets    *digestset.Library
 	clients sync.WaitGroup // commands that a server runs for others
 	shared  scan.Pipeline  // of all scans
+	jobs    *runner
 	// background makes a job of a re-enrollment; nil in a program that does not serve.
 	background func(context.Context, api.ReenrollOrder) (api.Job, error)
 	// lookback queues a look-back; nil in a program that does not serve.
@@ -49,6 +50,7 @@ type program struct {
 // looked for when they are first needed, so that what works without them works.
 func openProgram(ctx context.Context, cfg *config, note func(string, ...any)) (*program, error) {
 	p := &program{cfg: cfg, decoder: newDecoder(cfg)}
+	p.jobs = newRunner(p)
 	var err error
 	if p.store, err = store.Open(ctx, cfg.Data, store.DefaultOptions()); err != nil {
 		return nil, err

@@ -18,17 +18,21 @@ import (
 // A runner does the jobs of a service: uploads one after the other in the order in
 // which they came, because each uses every worker, and beside them re-enrollments,
 // which take hours and must not hold up an upload, and look-backs. Their rows are the store's; what
-// the runner knows besides is how far the running ones are.
+// the runner knows besides is how far the running ones are. Scans are jobs as well, also
+// without a service, but are run by the command that asks for them: see scanRun.
 //
 // A job that is interrupted is queued again and goes on at the next start from what
 // was recorded, since its files wait in the spool.
 type runner struct {
 	p     *program
-	spool *api.Spool
+	spool *api.Spool // nil: nothing is served
 	log   *slog.Logger
 	lanes [3]*lane
 	done  sync.WaitGroup
+	ctx   context.Context // of the service
 	stop  context.CancelFunc
+
+	hand sync.Mutex // held while a job is begun, and while a person changes one
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at every change of any job
@@ -41,35 +45,44 @@ type lane struct {
 	wake  chan struct{}
 }
 
-// A runningJob is what is known of a job while it runs.
+// A runningJob is what is known of a job while something runs it. The runner's mu guards it.
 type runningJob struct {
-	cancel context.CancelCauseFunc
-	now    api.JobProgress
-	ticks  int // changes of progress
+	cancel   context.CancelCauseFunc
+	canceled bool                 // by a person, whatever else ended it
+	resume   chan semblance.Actor // of a scan that is paused, and waits for this
+	now      api.JobProgress
+	ticks    int // changes of progress
 }
 
-// newRunner cleans the spool of what no job needs and begins with what is queued.
-func newRunner(ctx context.Context, p *program, spool *api.Spool, log *slog.Logger) (*runner, error) {
+func newRunner(p *program) *runner {
+	return &runner{p: p, log: slog.New(slog.DiscardHandler), changed: make(chan struct{}), running: map[store.JobID]*runningJob{}}
+}
+
+// serve cleans the spool of what no job needs and begins with what is queued.
+func (r *runner) serve(ctx context.Context, spool *api.Spool, log *slog.Logger) error {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	r := &runner{p: p, spool: spool, log: log, stop: stop, changed: make(chan struct{}), running: map[store.JobID]*runningJob{}}
+	r.spool, r.log, r.ctx, r.stop = spool, log, ctx, stop
 	if err := r.sweep(ctx); err != nil {
 		stop()
-		return nil, err
+		return err
 	}
 	for i, takes := range []func(string) bool{
-		func(kind string) bool { return kind != jobReenroll && kind != jobLookback }, // an unknown kind fails there
+		func(kind string) bool { return kind != jobReenroll && kind != jobLookback && kind != jobScan }, // an unknown kind fails there
 		func(kind string) bool { return kind == jobReenroll },
 		func(kind string) bool { return kind == jobLookback },
 	} {
 		r.lanes[i] = &lane{takes: takes, wake: make(chan struct{}, 1)}
 		r.done.Go(func() { r.run(ctx, r.lanes[i]) })
 	}
-	return r, nil
+	return nil
 }
+
+// unfinished are the states of a job that has not ended.
+var unfinished = []store.JobState{store.JobQueued, store.JobRunning, store.JobPaused, store.JobInterrupted}
 
 // sweep keeps the spool's folders of jobs that have not ended.
 func (r *runner) sweep(ctx context.Context) error {
-	jobs, err := r.p.store.Jobs(ctx, "", store.JobQueued, store.JobRunning)
+	jobs, err := r.p.store.Jobs(ctx, "", unfinished...)
 	if err != nil {
 		return err
 	}
@@ -84,7 +97,9 @@ func (r *runner) sweep(ctx context.Context) error {
 
 // Close interrupts the running jobs, queues them again and waits.
 func (r *runner) Close() error {
+	r.hand.Lock() // nobody begins a scan now
 	r.stop()
+	r.hand.Unlock()
 	r.done.Wait()
 	return nil
 }
@@ -108,29 +123,41 @@ func (r *runner) run(ctx context.Context, l *lane) {
 	}
 }
 
-// errCanceled is why a job's context ends when a person cancels it.
-var errCanceled = errors.New("canceled by a person")
+// errCanceled and errPaused are why a job's context ends when a person wants it to.
+var (
+	errCanceled = errors.New("canceled by a person")
+	errPaused   = errors.New("paused by a person")
+)
 
 // one does a job and stores how it ended.
 func (r *runner) one(ctx context.Context, j store.Job) {
 	jctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	id := j.ID
-	r.mu.Lock()
-	r.running[id] = &runningJob{cancel: cancel}
-	r.mu.Unlock()
-	j.State = store.JobRunning
-	j, err := r.p.store.UpdateJob(jctx, j)
-	if semblance.CodeOf(err) == semblance.Conflict { // canceled meanwhile
-		r.idle(id)
+	begun, err := r.begin(jctx, j, &runningJob{cancel: cancel})
+	if semblance.CodeOf(err) == semblance.Conflict { // canceled or paused meanwhile
 		return
 	}
 	var sum any
 	if err == nil {
+		j = begun
 		r.tell()
 		sum, err = r.work(jctx, j)
 	}
 	r.finish(ctx, jctx, j, sum, err)
+}
+
+// begin says that a job is running.
+func (r *runner) begin(ctx context.Context, j store.Job, run *runningJob) (store.Job, error) {
+	r.hand.Lock()
+	defer r.hand.Unlock()
+	j.State = store.JobRunning
+	j, err := r.p.store.UpdateJob(ctx, j)
+	if err == nil {
+		r.mu.Lock()
+		r.running[j.ID] = run
+		r.mu.Unlock()
+	}
+	return j, err
 }
 
 // idle says that a job is not running.
@@ -147,7 +174,9 @@ func (r *runner) finish(ctx, jctx context.Context, j store.Job, sum any, err err
 	switch {
 	case err == nil:
 	case errors.Is(context.Cause(jctx), errCanceled):
-		j.State, j.Code, j.Error = store.JobCanceled, semblance.Canceled, "canceled; what was recorded before is kept"
+		j.State, j.Code, j.Error = store.JobCanceled, semblance.Canceled, wasCanceled
+	case errors.Is(context.Cause(jctx), errPaused):
+		j.State = store.JobPaused
 	case ctx.Err() != nil:
 		j.State = store.JobQueued
 	default:
@@ -159,7 +188,7 @@ func (r *runner) finish(ctx, jctx context.Context, j store.Job, sum any, err err
 		r.log.Error("store the end of a job", "job", string(j.ID), "cause", uerr)
 		r.stopOn(uerr)
 	}
-	if uerr == nil && done.State != store.JobQueued {
+	if uerr == nil && done.State != store.JobQueued && done.State != store.JobPaused {
 		if err := r.clean(j); err != nil {
 			r.log.Error("clean up after a job", "job", string(j.ID), "cause", err)
 		}
@@ -186,8 +215,11 @@ func publicMessage(err error) string {
 }
 
 func (r *runner) clean(j store.Job) error {
-	if j.Kind == jobReenroll || j.Kind == jobLookback {
-		return nil // what is staged stays: the next run goes on from there
+	if j.Kind == jobReenroll || j.Kind == jobLookback || j.Kind == jobScan {
+		return nil // what is staged or recorded stays: the next run goes on from there
+	}
+	if r.spool == nil {
+		return nil // the next service sweeps it
 	}
 	u, err := uploadOf(j)
 	if err != nil {
@@ -258,72 +290,19 @@ func (r *runner) view(j store.Job) api.Job {
 		v.Collection, v.Engine = o.Collection, o.Engine
 	} else if u, err := uploadOf(j); err == nil {
 		v.Case, v.Exhibit = u.Case, u.Exhibit
+	} else if o, err := scanOrderOf(j); err == nil {
+		v.Case, v.Exhibit = o.Case, o.Exhibit
 	}
 	if v.Ended() {
 		v.Summary = j.Counts
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if run := r.running[j.ID]; run != nil && !v.Ended() {
+	if run := r.running[j.ID]; run != nil && !v.Ended() && j.State != store.JobQueued {
 		now := run.now
 		v.Progress = &now
 	}
 	return v
-}
-
-// Cancel implements api.Jobs.
-func (r *runner) Cancel(ctx context.Context, who semblance.Actor, id string) (api.Job, error) {
-	j, err := r.p.store.Job(ctx, store.JobID(id))
-	if err != nil {
-		return api.Job{}, err
-	}
-	v := r.view(j)
-	if v.Ended() {
-		return v, semblance.Errorf(semblance.Conflict, "the job is %s already", v.State)
-	}
-	ev := semblance.AuditEvent{Actor: who, Action: "job.cancel", Case: v.Case, Detail: map[string]any{"job": id, "kind": j.Kind}}
-	if v.Exhibit != "" {
-		ev.Detail["exhibit"] = v.Exhibit
-	}
-	if v.Collection != "" {
-		ev.Collections = []string{v.Collection}
-	}
-	if err := r.p.store.Append(ctx, ev); err != nil {
-		return api.Job{}, err
-	}
-	if r.interrupt(j.ID) {
-		return r.ended(ctx, id)
-	}
-	j.State, j.Code, j.Error = store.JobCanceled, semblance.Canceled, "canceled before it was begun"
-	if j, err = r.p.store.UpdateJob(ctx, j); err != nil {
-		return api.Job{}, err
-	}
-	r.tell()
-	return r.view(j), r.clean(j)
-}
-
-// interrupt cancels the job when it is the running one.
-func (r *runner) interrupt(id store.JobID) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	run := r.running[id]
-	if run == nil {
-		return false
-	}
-	run.cancel(errCanceled)
-	return true
-}
-
-// ended waits for the end of a job that was interrupted.
-func (r *runner) ended(ctx context.Context, id string) (api.Job, error) {
-	seen := ""
-	for {
-		j, mark, err := r.Wait(ctx, id, seen)
-		if err != nil || j.Ended() {
-			return j, err
-		}
-		seen = mark
-	}
 }
 
 // Wait implements api.Jobs.

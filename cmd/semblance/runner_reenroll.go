@@ -32,7 +32,7 @@ func (r *runner) Reenroll(ctx context.Context, o api.ReenrollOrder) (api.Job, er
 		return api.Job{}, err
 	}
 	o.Engine = spec.Name
-	jobs, err := r.p.store.Jobs(ctx, "", store.JobQueued, store.JobRunning)
+	jobs, err := r.p.store.Jobs(ctx, "", unfinished...)
 	if err != nil {
 		return api.Job{}, err
 	}

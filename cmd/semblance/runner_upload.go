@@ -25,10 +25,11 @@ func (r *runner) upload(ctx context.Context, j store.Job) (sum scan.Summary, err
 	if err != nil {
 		return sum, err
 	}
+	var speed pace
 	sum, err = r.p.scanner().Run(ctx, scan.Options{Plan: plan, Actor: u.Actor, Label: u.Exhibit, Serial: u.Serial, Acquirer: u.Acquirer,
 		Root: r.spool.Path(u.Spool), Source: api.UploadSource(u.Spool), Lanes: r.p.cfg.Workers,
 		Progress: func(p scan.Progress) {
-			r.progress(j.ID, api.JobProgress{Items: p.Items, TotalItems: p.TotalItems, Bytes: p.Bytes, TotalBytes: p.TotalBytes, Findings: p.Findings})
+			r.progress(j.ID, jobProgress(p, speed.left(p)))
 		}})
 	if err == nil { // a collection can have changed meanwhile
 		err = r.lookBackIfDue(ctx, u.Actor)
@@ -64,17 +65,22 @@ func (r *runner) Check(ctx context.Context, u api.Upload) error {
 		return err
 	}
 	taken := slices.ContainsFunc(list, func(x semblance.Exhibit) bool { return x.Label == u.Exhibit })
-	jobs, err := r.p.store.Jobs(ctx, "", store.JobQueued, store.JobRunning)
+	jobs, err := r.p.store.Jobs(ctx, "", unfinished...)
 	if err != nil {
 		return err
 	}
-	if len(jobs) >= maxWaiting {
-		return semblance.Errorf(semblance.Busy, "%d uploads wait to be examined", len(jobs)).WithHint("Send it again when some of them are done; /v1/jobs lists them.")
+	waiting := 0
+	for _, j := range jobs {
+		if j.Kind == jobUpload {
+			waiting++
+		}
+		if v := r.view(j); v.Exhibit == u.Exhibit && j.Case == c.ID {
+			taken = true
+		}
 	}
-	taken = taken || slices.ContainsFunc(jobs, func(j store.Job) bool {
-		other, err := uploadOf(j)
-		return err == nil && j.Case == c.ID && other.Exhibit == u.Exhibit
-	})
+	if waiting >= maxWaiting {
+		return semblance.Errorf(semblance.Busy, "%d uploads wait to be examined", waiting).WithHint("Send it again when some of them are done; /v1/jobs lists them.")
+	}
 	if taken {
 		return semblance.Errorf(semblance.Conflict, "the case has an exhibit %q already", u.Exhibit).
 			WithHint("Give this upload a label of its own: what is recorded of the other one stays as it is.")

@@ -1,0 +1,435 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"semblance"
+)
+
+// A started is a command that was handed to a service and runs in it.
+type started struct {
+	t    *testing.T
+	code chan int
+	out  *os.File // both streams
+}
+
+func (s *service) start(ctx context.Context, args ...string) *started {
+	s.t.Helper()
+	out, err := os.Create(filepath.Join(s.t.TempDir(), "out"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c := &started{t: s.t, code: make(chan int, 1), out: out}
+	s.t.Cleanup(func() { out.Close() })
+	prog, cwd := s.prog, s.data
+	go func() {
+		c.code <- runWith(ctx, args, streams{in: os.Stdin, out: out, err: out, cwd: cwd, actor: "tester@test", environ: []string{"SEMBLANCE_DATA=" + cwd}}, prog)
+	}()
+	return c
+}
+
+// text is what the command has printed.
+func (c *started) text() string {
+	b, err := os.ReadFile(c.out.Name())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// ends waits for the command and its exit code.
+func (c *started) ends(want int) string {
+	c.t.Helper()
+	if got := <-c.code; got != want {
+		c.t.Fatalf("exit code %d, want %d: %s", got, want, c.text())
+	}
+	return c.text()
+}
+
+// evidence lays out an exhibit whose second picture is slow.
+func evidence(t *testing.T, name string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range []string{"face bona-1", "slow " + name, "face joy-1", "known file", "face bona-2"} {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.jpg", i)), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// scans lists the jobs of case A/1 that are scans.
+func (s *service) scans() (out []scanJob) {
+	s.t.Helper()
+	var list struct{ Jobs []scanJob }
+	s.ok("GET", "/v1/jobs?case=A%2F1", "", nil, &list)
+	return slices.DeleteFunc(list.Jobs, func(j scanJob) bool { return j.Kind != "scan" })
+}
+
+type scanJob struct{ ID, Kind, Exhibit, State, Error string }
+
+// only is the only scan there is.
+func (s *service) only(state string) scanJob {
+	s.t.Helper()
+	list := s.scans()
+	if len(list) != 1 || list[0].State != state {
+		s.t.Fatalf("the scans are %+v, want one that is %s", list, state)
+	}
+	return list[0]
+}
+
+func (s *service) items(exhibit string) int {
+	s.t.Helper()
+	var page struct{ Items []any }
+	s.ok("GET", "/v1/cases/A%2F1/items?exhibit="+exhibit, "", nil, &page)
+	return len(page.Items)
+}
+
+// reportOf is what the report of case A/1 says of an exhibit.
+func (s *service) reportOf(exhibit string) string {
+	s.t.Helper()
+	var out strings.Builder
+	for line := range strings.Lines(s.do("GET", "/v1/cases/A%2F1/report?format=jsonl", "", nil).body) {
+		if strings.Contains(line, fmt.Sprintf(`"exhibit":%q`, exhibit)) {
+			out.WriteString(line)
+		}
+	}
+	if out.Len() == 0 {
+		s.t.Fatal("the report says nothing of the exhibit")
+	}
+	return out.String()
+}
+
+// undisturbed is the report of a scan that nobody stops.
+func undisturbed(t *testing.T, dir string) string {
+	t.Helper()
+	slow := make(chan struct{})
+	close(slow)
+	s := startService(t, t.TempDir(), &fakeAnalyzer{slow: slow}, nil)
+	s.furnish()
+	s.start(t.Context(), "scan", dir, "--case", "A/1", "--exhibit", "E1").ends(0)
+	return s.reportOf("E1")
+}
+
+// oneWorker has a service scan one file at a time.
+func oneWorker(c *config) { c.Workers = 1 }
+
+// slowService is a service whose scans come to a slow picture, which waits.
+func slowService(t *testing.T, data string) *service {
+	t.Helper()
+	return startService(t, data, &fakeAnalyzer{slow: make(chan struct{}), seen: make(chan struct{}, 10)}, oneWorker)
+}
+
+// TestServePausesAScan: a scan that is paused records nothing more and gives its worker to
+// a case with a threat to life; resumed, its command goes on, and the report is that of a
+// scan nobody paused.
+func TestServePausesAScan(t *testing.T) {
+	t.Parallel()
+	dir := evidence(t, "phone")
+	want := undisturbed(t, dir)
+	s := slowService(t, t.TempDir())
+	s.furnish()
+	c := s.start(t.Context(), "scan", dir, "--case", "A/1", "--exhibit", "E1")
+	<-s.fake.seen
+	j := s.only("running")
+	if j.Exhibit != "E1" {
+		t.Errorf("%+v", j)
+	}
+	followed := make(chan []event)
+	go func() { followed <- s.events(j.ID, "") }()
+	if r := s.do("POST", "/v1/jobs/"+j.ID+"/resume", "", nil); r.status != 409 || !strings.Contains(r.body, "the job is not paused: it is running") {
+		t.Errorf("resume what runs: %d %s", r.status, r.body)
+	}
+	var paused scanJob
+	s.ok("POST", "/v1/jobs/"+j.ID+"/pause", "", nil, &paused)
+	if paused.State != "paused" {
+		t.Errorf("%+v", paused)
+	}
+	recorded := s.items("E1")
+	if recorded == 0 || recorded == 5 {
+		t.Errorf("%d items are recorded before the slow one", recorded)
+	}
+	if r := s.do("POST", "/v1/jobs/"+j.ID+"/pause", "", nil); r.status != 409 || !strings.Contains(r.body, "the job is paused already") {
+		t.Errorf("paused twice: %d %s", r.status, r.body)
+	}
+	if text := s.start(t.Context(), "scan", dir, "--case", "A/1", "--exhibit", "E1").ends(1); !strings.Contains(text, "jobs resume "+j.ID) {
+		t.Errorf("scanned again while the command waits: %s", text)
+	}
+
+	close(s.fake.slow) // nothing holds the paused scan up but the pause
+	s.command(0, "case", "create", "URGENT", "--agency", "A", "--country", "NL", "--purpose", "P", "--basis", "B", "--threat-to-life")
+	s.start(t.Context(), "scan", evidence(t, "tablet"), "--case", "URGENT", "--exhibit", "T").ends(0)
+	if n := s.items("E1"); n != recorded {
+		t.Errorf("%d items are recorded while it is paused, %d were before", n, recorded)
+	}
+	if out := s.command(0, "jobs", "list", "--case", "A/1"); !strings.Contains(out, "paused") || !strings.Contains(out, "E1") || strings.Contains(out, "URGENT") {
+		t.Errorf("jobs: %s", out)
+	}
+	if out := s.command(0, "jobs", "resume", j.ID[:8]); !strings.Contains(out, j.ID+" (scan of exhibit E1) is queued") {
+		t.Errorf("resume: %s", out)
+	}
+	text := c.ends(0)
+	for _, part := range []string{"job " + j.ID, "paused; `semblance jobs resume " + j.ID, "goes on", "5 files seen = 3 new + 1 unchanged + "} {
+		if !strings.Contains(text, part) {
+			t.Errorf("the command does not say %q:\n%s", part, text)
+		}
+	}
+	if got := s.reportOf("E1"); got != want {
+		t.Errorf("the report is\n%s\nwant\n%s", got, want)
+	}
+	var states []string
+	for _, ev := range <-followed {
+		if state := ev.job["state"].(string); len(states) == 0 || states[len(states)-1] != state {
+			states = append(states, state)
+		}
+	}
+	if got := strings.Join(states, " "); !strings.HasPrefix(got, "running paused ") || !strings.HasSuffix(got, " done") {
+		t.Errorf("who follows the job sees %s", got)
+	}
+	for _, verb := range []string{"pause", "resume", "cancel"} {
+		if r := s.do("POST", "/v1/jobs/"+j.ID+"/"+verb, "", nil); r.status != 409 || !strings.Contains(r.body, "the job is done already") {
+			t.Errorf("%s what is done: %d %s", verb, r.status, r.body)
+		}
+	}
+	if audit := s.command(0, "audit", "list", "--json"); strings.Count(audit, `"action":"job.pause"`) != 1 || strings.Count(audit, `"action":"job.resume"`) != 1 {
+		t.Errorf("the audit chain has not one pause and one resume: %s", audit)
+	}
+}
+
+// TestServeKeepsStoppedScans: a scan stays paused, or interrupted, when its command leaves
+// and when the service is restarted. It goes on when it is resumed in the service, or
+// scanned again.
+func TestServeKeepsStoppedScans(t *testing.T) {
+	t.Parallel()
+	dir := evidence(t, "phone")
+	want := undisturbed(t, dir)
+	for _, state := range []string{"paused", "interrupted"} {
+		for _, how := range []string{"resume", "scan", "scan without a service"} {
+			t.Run(state+", "+how, func(t *testing.T) {
+				t.Parallel()
+				s := slowService(t, t.TempDir())
+				s.furnish()
+				ctx, leave := context.WithCancel(t.Context())
+				defer leave()
+				c := s.start(ctx, "scan", dir, "--case", "A/1", "--exhibit", "E1")
+				<-s.fake.seen
+				j := s.only("running")
+				if state == "paused" {
+					s.ok("POST", "/v1/jobs/"+j.ID+"/pause", "", nil, nil)
+				}
+				leave()
+				c.ends(exitInterrupted)
+				s.only(state)
+				s.stop()
+
+				close(s.fake.slow)
+				if how == "scan without a service" {
+					local(t, s, s.fake, "scan", dir, "--case", "A/1", "--exhibit", "E1")
+				}
+				s = startService(t, s.data, s.fake, oneWorker)
+				switch how {
+				case "resume":
+					s.only(state)
+					s.ok("POST", "/v1/jobs/"+j.ID+"/resume", "", nil, nil)
+				case "scan":
+					s.only(state)
+					s.start(t.Context(), "scan", dir, "--case", "A/1", "--exhibit", "E1").ends(0)
+				}
+				if end := s.finished(j.ID); end["state"] != "done" || end["summary"].(map[string]any)["items"] != 5.0 {
+					t.Errorf("%v", end)
+				}
+				s.only("done") // no second one was made
+				if got := s.reportOf("E1"); got != want {
+					t.Errorf("the report is\n%s\nwant\n%s", got, want)
+				}
+			})
+		}
+	}
+}
+
+// local runs a command over a data folder that is not served.
+func local(t *testing.T, s *service, fake *fakeAnalyzer, args ...string) {
+	t.Helper()
+	e := &env{streams: streams{in: os.Stdin, out: s.log, err: s.log, cwd: s.data, actor: "tester@test", environ: []string{"SEMBLANCE_DATA=" + s.data}}}
+	var err error
+	if e.cfg, err = loadConfig(e.streams, nil); err != nil {
+		t.Fatal(err)
+	}
+	p, err := openProgram(t.Context(), e.cfg, e.note)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.engine.Analyzer = fake
+	p.engine.CheckEngine = func(context.Context, semblance.EngineName) error { return nil }
+	if code := runWith(t.Context(), args, e.streams, p); code != 0 {
+		t.Errorf("%v ended with %d", args, code)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestServeResumesNoSecrets: passwords are not kept, so that only who has them goes on.
+func TestServeResumesNoSecrets(t *testing.T) {
+	t.Parallel()
+	dir := evidence(t, "phone")
+	s := slowService(t, t.TempDir())
+	s.furnish()
+	if err := os.WriteFile(filepath.Join(s.data, "words"), []byte("open sesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	c := s.start(ctx, "scan", dir, "--case", "A/1", "--exhibit", "E1", "--passwords", "words")
+	<-s.fake.seen
+	leave()
+	c.ends(exitInterrupted)
+	j := s.only("interrupted")
+	if r := s.do("POST", "/v1/jobs/"+j.ID+"/resume", "", nil); r.status != 409 || !strings.Contains(r.body, "passwords, which are not kept") || !strings.Contains(r.body, "Run the scan again") {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	row, err := s.prog.store.Jobs(t.Context(), "")
+	if err != nil || strings.Contains(string(row[0].Spec), "sesame") {
+		t.Errorf("the job keeps %s (%v)", row[0].Spec, err)
+	}
+}
+
+// TestServeCancelsAScan: what was recorded is kept, and a second scan goes on from there.
+func TestServeCancelsAScan(t *testing.T) {
+	t.Parallel()
+	dir := evidence(t, "phone")
+	want := undisturbed(t, dir)
+	for _, pause := range []bool{false, true} {
+		s := slowService(t, t.TempDir())
+		s.furnish()
+		c := s.start(t.Context(), "scan", dir, "--case", "A/1", "--exhibit", "E1")
+		<-s.fake.seen
+		j := s.only("running")
+		if pause {
+			s.ok("POST", "/v1/jobs/"+j.ID+"/pause", "", nil, nil)
+		}
+		var canceled scanJob
+		s.ok("POST", "/v1/jobs/"+j.ID+"/cancel", "", nil, &canceled)
+		if canceled.State != "canceled" || !strings.Contains(canceled.Error, "what was recorded before is kept") {
+			t.Errorf("%+v", canceled)
+		}
+		if text := c.ends(exitInterrupted); !strings.Contains(text, `the scan of exhibit "E1" was canceled; what was recorded is kept`) || !strings.Contains(text, "hint: Run the scan again") {
+			t.Errorf("the command says %s", text)
+		}
+		if n := s.items("E1"); n == 0 || n == 5 {
+			t.Errorf("%d items are recorded", n)
+		}
+		close(s.fake.slow)
+		s.start(t.Context(), "scan", dir, "--case", "A/1", "--exhibit", "E1").ends(0)
+		if list := s.scans(); len(list) != 2 || list[0].State != "canceled" || list[1].State != "done" {
+			t.Errorf("%+v", list)
+		}
+		if got := s.reportOf("E1"); got != want {
+			t.Errorf("the report is\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
+// TestServePausesAnUpload: jobs of the service pause as scans do, also before they begin.
+func TestServePausesAnUpload(t *testing.T) {
+	t.Parallel()
+	s := slowService(t, t.TempDir())
+	s.furnish()
+	first, second := s.upload("U1", sentFile{"a.jpg", "face bona-1"}, sentFile{"b.jpg", "slow 1"}), ""
+	<-s.fake.seen
+	second = s.upload("U2", sentFile{"c.jpg", "face joy-1"})
+	for _, id := range []string{second, first} {
+		s.ok("POST", "/v1/jobs/"+id+"/pause", "", nil, nil)
+	}
+	if r := s.do("POST", "/v1/cases/A%2F1/uploads?against=wanted&exhibit=U2", "image/jpeg", strings.NewReader("face x")); r.status != http.StatusConflict {
+		t.Errorf("an upload to the label of a paused one: %d", r.status)
+	}
+	third := s.upload("U3", sentFile{"d.jpg", "face joy-2"})
+	if j := s.finished(third); j["state"] != "done" {
+		t.Errorf("while others are paused: %v", j)
+	}
+	s.stop()
+	close(s.fake.slow)
+	s = startService(t, s.data, s.fake, oneWorker)
+	for _, id := range []string{first, second} {
+		var j struct{ State string }
+		if s.ok("GET", "/v1/jobs/"+id, "", nil, &j); j.State != "paused" {
+			t.Errorf("after the restart it is %s", j.State)
+		}
+		s.ok("POST", "/v1/jobs/"+id+"/resume", "", nil, nil)
+		if j := s.finished(id); j["state"] != "done" {
+			t.Errorf("resumed: %v", j)
+		}
+	}
+	if left := s.spooled(); len(left) != 0 {
+		t.Errorf("the spool has %v left", left)
+	}
+}
+
+// TestServeScansSeveral: exhibits of one command are jobs of their own, take turns, and are
+// paused, canceled and told apart; each is recorded as a scan of its own would.
+func TestServeScansSeveral(t *testing.T) {
+	t.Parallel()
+	dirs := map[string]string{"E1": evidence(t, "phone"), "E2": evidence(t, "tablet"), "E3": evidence(t, "laptop")}
+	want := undisturbed(t, dirs["E1"])
+	s := slowService(t, t.TempDir())
+	s.furnish()
+	c := s.start(t.Context(), "scan", "E1="+dirs["E1"], "E2="+dirs["E2"], "E3="+dirs["E3"], "--case", "A/1", "--at-once", "1", "--serial", "E2=S-2", "--json")
+	<-s.fake.seen
+	list := s.scans()
+	if len(list) != 3 || list[0].State != "running" || list[1].State != "queued" || list[2].State != "queued" {
+		t.Fatalf("%+v", list)
+	}
+	s.ok("POST", "/v1/jobs/"+list[1].ID+"/pause", "", nil, nil) // before it has begun
+	s.ok("POST", "/v1/jobs/"+list[2].ID+"/cancel", "", nil, nil)
+	close(s.fake.slow)
+	if j := s.finished(list[0].ID); j["state"] != "done" {
+		t.Errorf("E1: %v", j)
+	}
+	s.ok("POST", "/v1/jobs/"+list[1].ID+"/resume", "", nil, nil)
+	text := c.ends(exitInterrupted)
+	sums := map[string]bool{}
+	for line := range strings.Lines(text) {
+		var ev struct {
+			Event, Exhibit, State string
+			Complete              bool
+		}
+		if json.Unmarshal([]byte(line), &ev) != nil {
+			continue // what standard error says
+		}
+		if ev.Exhibit == "" {
+			t.Errorf("of which exhibit is %s", line)
+		}
+		if ev.Event == "summary" {
+			sums[ev.Exhibit] = ev.Complete
+		}
+	}
+	if len(sums) != 2 || !sums["E1"] || !sums["E2"] {
+		t.Errorf("summaries %v:\n%s", sums, text)
+	}
+	for _, part := range []string{`"event":"job","exhibit":"E2","job":"` + list[1].ID + `","state":"paused"`, `{"event":"error","exhibit":"E3","code":"canceled"`, `error: exhibit "E3": the scan of exhibit`} {
+		if !strings.Contains(text, part) {
+			t.Errorf("does not say %s:\n%s", part, text)
+		}
+	}
+	if got := s.reportOf("E1"); got != want {
+		t.Errorf("the report of E1 is\n%s\nwant\n%s", got, want)
+	}
+	var page struct {
+		Exhibits []struct{ Label, Serial string }
+	}
+	s.ok("GET", "/v1/cases/A%2F1/exhibits", "", nil, &page)
+	if len(page.Exhibits) != 2 || page.Exhibits[1].Label != "E2" || page.Exhibits[1].Serial != "S-2" {
+		t.Errorf("exhibits %+v", page.Exhibits)
+	}
+}
