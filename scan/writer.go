@@ -221,9 +221,9 @@ func (r *run) first(sum semblance.SHA256) (string, error) {
 	return r.Record.FirstItem(context.Background(), r.exhibit.ID, sum)
 }
 
-// mostStored bounds what a run remembers to have written: to write a media again changes
-// nothing.
-const mostStored = 100_000
+// mostStored bounds what a run remembers to have written. It has to cover what was examined
+// before the first of its content was stored; to write a media again changes nothing.
+const mostStored = 4096
 
 func (r *run) placeMedia(res *result) {
 	if res.record.Media == nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"maps"
 
 	"semblance"
@@ -76,6 +77,14 @@ func (c *commit) close() {
 
 // exec runs a statement that is prepared once.
 func (c *commit) exec(query string, args ...any) (sql.Result, error) {
+	st, err := c.statement(query)
+	if err != nil {
+		return nil, err
+	}
+	return st.ExecContext(c.ctx, args...)
+}
+
+func (c *commit) statement(query string) (*sql.Stmt, error) {
 	st := c.statements[query]
 	if st == nil {
 		var err error
@@ -84,7 +93,16 @@ func (c *commit) exec(query string, args ...any) (sql.Result, error) {
 		}
 		c.statements[query] = st
 	}
-	return st.ExecContext(c.ctx, args...)
+	return st, nil
+}
+
+// ask runs a question of one row that is prepared once.
+func (c *commit) ask(query string, args []any, dest ...any) error {
+	st, err := c.statement(query)
+	if err != nil {
+		return err
+	}
+	return st.QueryRowContext(c.ctx, args...).Scan(dest...)
 }
 
 // run is exec for statements whose result says nothing.
@@ -99,8 +117,12 @@ func (c *commit) record(r *semblance.ItemRecord) error {
 			return err
 		}
 	}
-	if r.Item.Status != semblance.ItemUnchanged {
-		if err := c.moved(&r.Item); err != nil {
+	before, known, err := c.recorded(r.Item.Path)
+	if err != nil {
+		return err
+	}
+	if known && r.Item.Status != semblance.ItemUnchanged {
+		if err := c.moved(&r.Item, before); err != nil {
 			return err
 		}
 	}
@@ -118,7 +140,18 @@ func (c *commit) record(r *semblance.ItemRecord) error {
 	if r.Name == nil {
 		return nil
 	}
-	return c.name(&r.Item, r.Name)
+	return c.name(&r.Item, r.Name, known)
+}
+
+// recorded returns the content that an item has in the record, and whether it is there.
+// What only an item that is there can have is not looked for otherwise: most are new, and
+// SQLite makes a table of its own for a deletion even where nothing is to be deleted.
+func (c *commit) recorded(path string) (sum []byte, known bool, err error) {
+	err = c.ask(`SELECT sha256 FROM items WHERE exhibit_key = ? AND path = ?`, []any{c.exhibitKey, path}, &sum)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	return sum, err == nil, err
 }
 
 func (c *commit) item(i *semblance.Item) error {

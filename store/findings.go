@@ -83,6 +83,25 @@ func appendJSON[T any](list *[]T, data []byte) error {
 // contradiction goes when both of its collections are compared again.
 func (c *commit) findings(sum semblance.SHA256, f *semblance.Findings) error {
 	list := findingsOf(f)
+	var has bool
+	if err := c.ask(`SELECT EXISTS (SELECT 1 FROM findings WHERE case_key = ? AND media = ?)`, []any{c.caseKey, sum[:]}, &has); err != nil {
+		return err
+	}
+	if has {
+		if err := c.dropFindings(sum, list); err != nil {
+			return err
+		}
+	}
+	for i, v := range list {
+		if err := c.finding(sum, i, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropFindings deletes what list takes the place of.
+func (c *commit) dropFindings(sum semblance.SHA256, list []finding) error {
 	names := slices.Clone(c.collections)
 	for _, v := range list {
 		names = append(names, v.collection)
@@ -102,15 +121,7 @@ func (c *commit) findings(sum semblance.SHA256, f *semblance.Findings) error {
 			return err
 		}
 	}
-	if err := c.dropContradictions(sum, names); err != nil {
-		return err
-	}
-	for i, v := range list {
-		if err := c.finding(sum, i, v); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.dropContradictions(sum, names)
 }
 
 func (c *commit) finding(sum semblance.SHA256, position int, v finding) error {

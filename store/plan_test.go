@@ -15,7 +15,34 @@ func TestEntriesOfOneAlgorithmAreNotLookedForAmongAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	rows, err := s.reader.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+selectEntry+whereAlgorithm, 1, "x")
+	if plan := planOf(t, s, selectEntry+whereAlgorithm, 1, "x"); !strings.Contains(plan, "collection_key=? AND algorithm=?") {
+		t.Error(plan)
+	}
+}
+
+// TestTallyKeepsNoContentsInMemory: an exhibit can have millions, and a table of them
+// would be what a scan needs most memory for.
+func TestTallyKeepsNoContentsInMemory(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), t.TempDir(), DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, query := range []string{countItems, countPartial, countFaces, countTexts} {
+		args := make([]any, strings.Count(query, "?"))
+		if plan := planOf(t, s, query, args...); !strings.Contains(plan, "SEARCH i USING PRIMARY KEY (exhibit_key=?)") ||
+			!strings.Contains(plan, "SEARCH earlier USING COVERING INDEX items_sha256 (sha256=? AND exhibit_key=? AND path<?)") ||
+			strings.Contains(plan, "TEMP B-TREE") || strings.Contains(plan, "AUTOMATIC") {
+			t.Errorf("%s\n%s", query, plan)
+		}
+	}
+}
+
+// planOf says how SQLite would answer a query.
+func planOf(t *testing.T, s *Store, query string, args ...any) string {
+	t.Helper()
+	rows, err := s.reader.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +52,8 @@ func TestEntriesOfOneAlgorithmAreNotLookedForAmongAll(t *testing.T) {
 		err := scan(&id, &parent, &unused, &detail)
 		return detail, err
 	})
-	if err != nil || !strings.Contains(strings.Join(plan, "\n"), "collection_key=? AND algorithm=?") {
-		t.Errorf("%q, %v", plan, err)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return strings.Join(plan, "\n")
 }

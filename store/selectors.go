@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
@@ -40,9 +41,11 @@ func (c *commit) selectorSets(sum []byte, a *semblance.Analysis) error {
 
 // name replaces what is known of an item's name, and the hits in it in the plan's
 // collections. Those of an item that has other content now are of the other content.
-func (c *commit) name(i *semblance.Item, n *semblance.NameExamination) error {
-	if err := c.run(`DELETE FROM item_selectors WHERE exhibit_key = ? AND path = ?`, c.exhibitKey, i.Path); err != nil {
-		return err
+func (c *commit) name(i *semblance.Item, n *semblance.NameExamination, known bool) error {
+	if known {
+		if err := c.forgetName(i); err != nil {
+			return err
+		}
 	}
 	for _, s := range n.Selectors {
 		if err := c.run(`INSERT INTO item_selectors (exhibit_key, path, kind, value, raw, verified) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -54,11 +57,6 @@ func (c *commit) name(i *semblance.Item, n *semblance.NameExamination) error {
 		return nil
 	}
 	key := itemKey(c.exhibit, i.Path)
-	for _, name := range c.collections {
-		if err := c.run(`DELETE FROM findings WHERE case_key = ? AND media = ? AND kind = ? AND collection = ? AND other = ?`, c.caseKey, i.SHA256[:], KindHit, name, key); err != nil {
-			return err
-		}
-	}
 	for k, h := range n.Hits {
 		h.Exhibit, h.Item = c.exhibit, i.Path
 		if err := c.finding(*i.SHA256, k, finding{kind: KindHit, collection: h.Collection, other: key, value: h}); err != nil {
@@ -68,17 +66,26 @@ func (c *commit) name(i *semblance.Item, n *semblance.NameExamination) error {
 	return nil
 }
 
-// moved forgets the hits in the name of an item that is about to get other content.
-func (c *commit) moved(i *semblance.Item) error {
-	return c.run(`DELETE FROM findings WHERE case_key = ? AND kind = ? AND other = ? AND media = (SELECT sha256 FROM items WHERE exhibit_key = ? AND path = ?) AND media IS NOT ?`,
-		c.caseKey, KindHit, itemKey(c.exhibit, i.Path), c.exhibitKey, i.Path, sumOf(i))
+func (c *commit) forgetName(i *semblance.Item) error {
+	if err := c.run(`DELETE FROM item_selectors WHERE exhibit_key = ? AND path = ?`, c.exhibitKey, i.Path); err != nil || i.SHA256 == nil {
+		return err
+	}
+	for _, name := range c.collections {
+		if err := c.run(`DELETE FROM findings WHERE case_key = ? AND media = ? AND kind = ? AND collection = ? AND other = ?`,
+			c.caseKey, i.SHA256[:], KindHit, name, itemKey(c.exhibit, i.Path)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func sumOf(i *semblance.Item) []byte {
-	if i.SHA256 == nil {
+// moved forgets the hits in the name of an item that is about to get other content than
+// it had before.
+func (c *commit) moved(i *semblance.Item, before []byte) error {
+	if before == nil || i.SHA256 != nil && bytes.Equal(before, i.SHA256[:]) {
 		return nil
 	}
-	return i.SHA256[:]
+	return c.run(`DELETE FROM findings WHERE case_key = ? AND kind = ? AND other = ? AND media = ?`, c.caseKey, KindHit, itemKey(c.exhibit, i.Path), before)
 }
 
 // itemKey names an item in the column `other` of a finding that is about its name. No
@@ -213,8 +220,7 @@ func exhibitLabels(ctx context.Context, tx *sql.Tx, caseKey int64) (map[string]s
 
 // tallySelectors counts the texts of an exhibit and its different selectors.
 func tallySelectors(ctx context.Context, tx *sql.Tx, exhibitKey int64, t *semblance.Tally) error {
-	err := tx.QueryRowContext(ctx, `SELECT count(DISTINCT i.sha256) FROM exhibits e JOIN cases c ON c.key = e.case_key JOIN items i ON i.exhibit_key = e.key
-		JOIN selector_sets t ON t.media = i.sha256 AND t.country = c.country WHERE e.key = ? AND t.encoding <> ''`, exhibitKey).Scan(&t.Texts)
+	err := tx.QueryRowContext(ctx, countTexts, exhibitKey).Scan(&t.Texts)
 	if err != nil {
 		return err
 	}

@@ -41,20 +41,38 @@ func (s *Store) Tally(ctx context.Context, id semblance.CaseID, exhibit semblanc
 	return t, err
 }
 
+// isFirst asks whether item i is the first of its exhibit that has its content. So contents
+// are counted without a table of all of them in memory, as DISTINCT makes one. content is
+// the column of it that is known last, or SQLite asks before it is needed.
+func isFirst(content string) string {
+	return ` NOT EXISTS (SELECT 1 FROM items earlier WHERE earlier.sha256 = ` + content + ` AND earlier.exhibit_key = i.exhibit_key AND earlier.path < i.path)`
+}
+
+// ofExhibit asks whether a finding is about the content of an exhibit.
+const ofExhibit = ` EXISTS (SELECT 1 FROM items i WHERE i.sha256 = f.media AND i.exhibit_key = ?)`
+
+// What is asked about every item of an exhibit.
+var (
+	countItems = `SELECT count(*), count(CASE WHEN i.sha256 IS NOT NULL AND` + isFirst(`i.sha256`) + ` THEN 1 END), count(CASE WHEN i.status = ? THEN 1 END)
+		FROM items i WHERE i.exhibit_key = ?`
+	countPartial = `SELECT count(*) FROM items i CROSS JOIN media m ON m.sha256 = i.sha256 WHERE i.exhibit_key = ? AND m.partial = 1 AND` + isFirst(`m.sha256`)
+	countFaces   = `SELECT f.media, count(*), count(CASE WHEN f.quality < ? THEN 1 END)
+		FROM items i CROSS JOIN faces f ON f.media = i.sha256 WHERE i.exhibit_key = ? AND` + isFirst(`f.media`) + `
+		GROUP BY i.path, f.engine ORDER BY i.path, f.engine`
+	countTexts = `SELECT count(*) FROM exhibits e CROSS JOIN cases c ON c.key = e.case_key CROSS JOIN items i ON i.exhibit_key = e.key
+		CROSS JOIN selector_sets t ON t.media = i.sha256 AND t.country = c.country WHERE e.key = ? AND t.encoding <> '' AND` + isFirst(`t.media`)
+)
+
 func tallyItems(ctx context.Context, tx *sql.Tx, exhibitKey int64, t *semblance.Tally) error {
-	err := tx.QueryRowContext(ctx, `SELECT count(*), count(DISTINCT sha256), count(CASE WHEN status = ? THEN 1 END) FROM items WHERE exhibit_key = ?`,
-		semblance.ItemFailed, exhibitKey).Scan(&t.Items, &t.Media, &t.Failed)
+	err := tx.QueryRowContext(ctx, countItems, semblance.ItemFailed, exhibitKey).Scan(&t.Items, &t.Media, &t.Failed)
 	if err != nil {
 		return err
 	}
-	return tx.QueryRowContext(ctx, `SELECT count(DISTINCT i.sha256) FROM items i JOIN media m ON m.sha256 = i.sha256
-		WHERE i.exhibit_key = ? AND m.partial = 1`, exhibitKey).Scan(&t.Partial)
+	return tx.QueryRowContext(ctx, countPartial, exhibitKey).Scan(&t.Partial)
 }
 
 func tallyFaces(ctx context.Context, tx *sql.Tx, exhibitKey int64, t *semblance.Tally) error {
-	rows, err := tx.QueryContext(ctx, `SELECT f.media, count(*), count(CASE WHEN f.quality < ? THEN 1 END)
-		FROM (SELECT DISTINCT sha256 FROM items WHERE exhibit_key = ?) i JOIN faces f ON f.media = i.sha256
-		GROUP BY f.media, f.engine ORDER BY f.media, f.engine`, semblance.MinSearchableQuality, exhibitKey)
+	rows, err := tx.QueryContext(ctx, countFaces, semblance.MinSearchableQuality, exhibitKey)
 	if err != nil {
 		return err
 	}
@@ -111,8 +129,7 @@ const mostFloods = 100
 // floods lists the collections and then the entries that are near an absurd share of
 // the media of an exhibit, the worst first, and then the selectors that are in as many.
 func floods(ctx context.Context, tx *sql.Tx, exhibitKey, caseKey, media int64) ([]semblance.Flood, error) {
-	const near = ` FROM (SELECT DISTINCT sha256 FROM items WHERE exhibit_key = ?) i
-		JOIN findings f ON f.case_key = ? AND f.media = i.sha256 AND f.kind = ? `
+	const near = ` FROM findings f WHERE f.case_key = ? AND f.kind = ? AND` + ofExhibit + ` `
 	var out []semblance.Flood
 	for i, query := range []string{
 		`SELECT f.collection, 0, count(DISTINCT f.media) AS n` + near + `GROUP BY f.collection ORDER BY n DESC, 1`,
@@ -126,7 +143,7 @@ func floods(ctx context.Context, tx *sql.Tx, exhibitKey, caseKey, media int64) (
 		if selectors {
 			kind = KindHit
 		}
-		rows, err := tx.QueryContext(ctx, query, exhibitKey, caseKey, kind)
+		rows, err := tx.QueryContext(ctx, query, caseKey, kind, exhibitKey)
 		if err != nil {
 			return nil, err
 		}
