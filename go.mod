@@ -36,6 +36,8 @@ require (
 	modernc.org/sqlite v1.52.0
 )
 
+require github.com/hanwen/go-fuse/v2 v2.9.0
+
 require (
 	github.com/VividCortex/ewma v1.2.0 // indirect
 	github.com/acarl005/stripansi v0.0.0-20180116102854-5a71ef0e047d // indirect

@@ -121,11 +121,18 @@ func sniff(p Part) (*format, error) {
 
 // Open opens a container. The reader is nil, without an error, when the first part is no
 // container. The error has code MediaDamaged, MediaEncrypted, MediaUnsupported or
-// MediaTooLarge and says what a person can do.
+// MediaTooLarge and says what a person can do; Unavailable is that of a disk that does
+// not give the bytes, here as with every entry and at the end.
 func Open(parts []Part, o Options) (Reader, error) {
+	s := &source{}
+	parts = s.parts(parts)
 	f, err := sniff(parts[0])
 	if f == nil || err != nil {
-		return nil, err
+		return nil, s.take(err)
 	}
-	return f.open(parts, o)
+	r, err := f.open(parts, o)
+	if r == nil || err != nil {
+		return nil, s.take(err)
+	}
+	return &careful{r, s}, nil
 }

@@ -92,8 +92,11 @@ type expansion struct {
 // whether it took the file.
 func (r *run) expand(ctx context.Context, s *slot, f *os.File, res *result) bool {
 	it := &res.record.Item
-	if r.Opener == nil || it.SHA256 == nil || it.Size == 0 || it.Status == semblance.ItemKnownGood {
+	if r.Opener == nil || it.SHA256 == nil && !res.unread || it.Size == 0 || it.Status == semblance.ItemKnownGood {
 		return false
+	}
+	if it.SHA256 == nil && !res.write {
+		return false // an earlier run read all of it, and what that found is kept
 	}
 	if s.content == nil && laterSegment(s.os, exists) {
 		return false // its first segment opens it
@@ -101,7 +104,11 @@ func (r *run) expand(ctx context.Context, s *slot, f *os.File, res *result) bool
 	if !s.again && !mayHold(f, it.Size) {
 		return false
 	}
-	x := &expansion{run: r, of: s, file: f, sum: *it.SHA256, parent: s.within, depth: 1, same: res.prior != nil && res.prior.SHA256 == *it.SHA256,
+	var sum semblance.SHA256 // none where parts of the file cannot be read: what can be is gone through
+	if it.SHA256 != nil {
+		sum = *it.SHA256
+	}
+	x := &expansion{run: r, of: s, file: f, sum: sum, parent: s.within, depth: 1, same: it.SHA256 != nil && res.prior != nil && res.prior.SHA256 == sum,
 		names: map[uint64]int{}, seed: maphash.MakeSeed(), flight: newBudget(inFlight)}
 	if p := s.within; p != nil {
 		x.depth, x.bomb = p.depth+1, p.bomb
@@ -126,15 +133,13 @@ func expansionLimit(size, times, free int64) int64 {
 	return size*times + free
 }
 
-// mayHold asks what a file's first and last bytes tell.
+// mayHold asks what a file's first and last bytes tell, as far as they can be read.
 func mayHold(f *os.File, size int64) bool {
 	head, tail := make([]byte, min(size, semblance.CarriesHead)), make([]byte, min(size, semblance.CarriesTail))
 	n, err := f.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false
-	}
-	m, err := f.ReadAt(tail, size-int64(len(tail)))
-	if err != nil && !errors.Is(err, io.EOF) {
+	m, err2 := f.ReadAt(tail, size-int64(len(tail)))
+	unread := func(err error) bool { return err != nil && !errors.Is(err, io.EOF) }
+	if unread(err) && unread(err2) {
 		return false
 	}
 	return semblance.MayHold(head[:n], tail[:m])
@@ -233,7 +238,7 @@ func (x *expansion) entries(ctx context.Context, c Container) error {
 		return semblance.Errorf(semblance.MediaTooLarge, "containers lie in each other more than %d deep; this one was not opened", x.Depth).WithHint("Allow more with --depth.")
 	}
 	for p := x.parent; p != nil; p = p.parent {
-		if p.sum == x.sum {
+		if p.sum == x.sum && x.sum != (semblance.SHA256{}) {
 			return semblance.Errorf(semblance.MediaTooLarge, "it holds itself; it was opened once")
 		}
 	}

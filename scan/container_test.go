@@ -313,6 +313,29 @@ func TestContentThatIsCutAndHolds(t *testing.T) {
 	}
 }
 
+// TestContentThatCouldNotBeRead: what the disk did not give is read by the next run, and
+// what was made of the rest is forgotten.
+func TestContentThatCouldNotBeRead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	root := t.TempDir()
+	put(t, root, "a.zip", box{Holds: []held{file("a.jpg", knownPicture.bytes()), file("b.jpg", picture{Salt: "b"}.bytes())}}.bytes())
+	r.opener.before = func(entry string) error {
+		if entry == "a.jpg" {
+			return semblance.Errorf(semblance.Unavailable, "the disk reports an input/output error")
+		}
+		return nil
+	}
+	if out := r.done(t, root); out.Failed != 1 || out.Errors["unavailable"] != 1 || out.Hits != 0 {
+		t.Fatalf("%+v\n%s", out.Summary, r.report(t))
+	}
+	r.opener.before = nil
+	read := r.opener.read.Load()
+	if out := r.done(t, root); out.Failed != 0 || out.Hits != 1 || r.opener.read.Load() != read+1 {
+		t.Errorf("%+v, %d read\n%s", out.Summary, r.opener.read.Load()-read, r.report(t))
+	}
+}
+
 // TestPasswordsAreTriedAgain: what was encrypted is read when passwords are given, and
 // nothing else is.
 func TestPasswordsAreTriedAgain(t *testing.T) {

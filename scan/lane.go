@@ -24,6 +24,7 @@ type result struct {
 	known    semblance.SHA256 // of an unchanged item
 	same     bool             // the file is as an earlier run recorded it
 	held     bool             // the file is ours, and nobody changes it
+	unread   bool             // the disk did not give all of the file: it has no digests
 	read     int64
 	decoded  bool
 	err      error // about the run, not the item
@@ -101,6 +102,9 @@ func (r *run) item(ctx context.Context, s *slot, res *result) *os.File {
 			res.err = r.stillFailed(ctx, prior, res)
 		}
 		return r.reopen(ctx, s, prior, res)
+	}
+	if s.entry != nil && r.retry(prior.Code) {
+		res.same = false // its digests may be those of what could be read then
 	}
 	f, err := s.open()
 	if err != nil {
@@ -253,8 +257,8 @@ func (r *run) examine(ctx context.Context, f *os.File, prior semblance.ItemState
 		if !errors.Is(err, error(errChanged)) {
 			return err
 		}
+		res.record.Item.SHA256 = nil // of bytes that are gone
 		if try == 1 {
-			res.record.Item.SHA256 = nil // of bytes that are gone
 			res.fail(changedWhile("examined"))
 			return nil
 		}
@@ -360,6 +364,7 @@ func (r *run) read(ctx context.Context, f *os.File, res *result) (hashing.Digest
 			return d, nil, ctx.Err()
 		}
 		if err != nil {
+			res.unread = true
 			return d, unreadable("file", err), nil
 		}
 		res.read += d.Size

@@ -109,7 +109,11 @@ func visit(ctx context.Context, dir, rel string, e os.DirEntry, above []fs.FileI
 	x := found{path: rel + escape(e.Name()), os: filepath.Join(dir, e.Name())}
 	info, err := e.Info()
 	if err != nil {
-		x.fail = unreadable("file", err)
+		what := "file"
+		if e.IsDir() { // as the folder it lies in says: it has a folder's path, also when it can be listed again
+			what, x.path = "folder", x.path+"/"
+		}
+		x.fail = unreadable(what, err)
 		return f(x)
 	}
 	x.info = info
@@ -160,6 +164,10 @@ func unreadable(what string, err error) *semblance.Error {
 			WithHint("Run the scan as a user who may read it, or mount the evidence for this user.").WithCause(err)
 	}
 	var no syscall.Errno
+	if errors.Is(err, syscall.EIO) {
+		return semblance.Errorf(semblance.MediaDamaged, "the %s could not be read: the disk reports an input/output error", what).
+			WithHint("Copy the disk with a tool that goes on after errors, like ddrescue, and scan the copy.").WithCause(err)
+	}
 	if errors.As(err, &no) {
 		return semblance.Errorf(semblance.MediaDamaged, "the %s could not be read: %s", what, no.Error()).WithCause(err)
 	}
