@@ -56,7 +56,8 @@ type ewf struct {
 	tables []ewfTable
 	stored []acquired
 	notes  []string
-	errors int64 // sectors that could not be read when the image was made
+	lacks  []string // those of notes that say what of the device is not there
+	errors int64    // sectors that could not be read when the image was made
 
 	table  int // of which places is
 	places []ewfPlace
@@ -81,7 +82,13 @@ func openEWF(parts []Part, o Options) (Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openVerified(e, o, semblance.ContainerFacts{Format: "ewf", Notes: e.notes}, e.stored)
+	return openVerified(e, o, semblance.ContainerFacts{Format: "ewf", Notes: e.notes}, e.stored, e.lacks...)
+}
+
+// lack notes that a part of the device is not there.
+func (e *ewf) lack(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	e.notes, e.lacks = append(e.notes, text), append(e.lacks, text)
 }
 
 // A segment is one file of the image.
@@ -99,7 +106,7 @@ func newEWF(parts []Part, progress func(done, total int64)) (*ewf, error) {
 	for i, p := range parts {
 		s := &ewfSegment{Part: p}
 		if err := e.segment(s); err != nil {
-			e.notes = append(e.notes, fmt.Sprintf("segment %s: %v", p.Name, err))
+			e.lack("segment %s: %v", p.Name, err)
 		}
 		if s.number > 0 {
 			segments = append(segments, s)
@@ -286,7 +293,7 @@ func (e *ewf) assemble(segments []*ewfSegment) {
 		case g == len(groups)-1 && last.ended:
 			at = total - chunks(group)
 		default:
-			e.notes = append(e.notes, fmt.Sprintf("segments %d to %d lie between missing ones; where on the device they belong cannot be told, and they were not examined", group[0].number, group[len(group)-1].number))
+			e.lack("segments %d to %d lie between missing ones; where on the device they belong cannot be told, and they were not examined", group[0].number, group[len(group)-1].number)
 			part += len(group)
 			continue
 		}
@@ -303,13 +310,13 @@ func (e *ewf) assemble(segments []*ewfSegment) {
 	}
 	slices.SortStableFunc(e.tables, func(a, b ewfTable) int { return cmp.Compare(a.first, b.first) })
 	for _, n := range missing {
-		e.notes = append(e.notes, fmt.Sprintf("segment %d (.%s) is missing; what lies in it was not examined", n, segmentName(n)))
+		e.lack("segment %d (.%s) is missing; what lies in it was not examined", n, segmentName(n))
 	}
 	switch {
 	case !last.ended && last.whole:
-		e.notes = append(e.notes, fmt.Sprintf("segment %d (.%s) is missing, and others behind it may be; what lies in them was not examined", expected, segmentName(expected)))
+		e.lack("segment %d (.%s) is missing, and others behind it may be; what lies in them was not examined", expected, segmentName(expected))
 	case at < total && len(missing) == 0:
-		e.notes = append(e.notes, fmt.Sprintf("the image holds %d of the %d bytes of the device", at*e.chunk, e.size))
+		e.lack("the image holds %d of the %d bytes of the device", at*e.chunk, e.size)
 	}
 }
 

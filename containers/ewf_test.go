@@ -81,7 +81,11 @@ func TestEWFHoldsTheDevice(t *testing.T) {
 		if err != nil || !bytes.Equal(got, content) {
 			t.Errorf("%v: the content differs, %v", args, err)
 		}
-		for _, n := range verify(e, e.stored, quiet) {
+		notes, differs := verify(e, e.stored, quiet)
+		if len(notes) != len(differs) || slices.Contains(differs, true) {
+			t.Errorf("%v: %v", args, differs)
+		}
+		for _, n := range notes {
 			if !strings.Contains(n, "agrees") {
 				t.Errorf("%v: %s", args, n)
 			}
@@ -106,6 +110,50 @@ func throughData(d device) ([]byte, error) {
 		at = end
 	}
 	return out, nil
+}
+
+// TestEWFThatIsNotWhole: nobody takes an image that lacks a segment, is cut short or is not
+// what was acquired for the whole device; what is there is examined all the same.
+func TestEWFThatIsNotWhole(t *testing.T) {
+	t.Parallel()
+	picture := noisyJPEG(t, 1, 200)
+	content := slices.Concat(make([]byte, 8<<10), picture, random(4<<20, 0)[:4<<20-8<<10-len(picture)])
+	segments := acquire(t, content, "-c", "none", "-S", "1MiB")
+	whole := readParts(t, segments)
+	altered := slices.Clone(content)
+	altered[8<<10+500] ^= 1
+	last := len(whole) - 1
+	cut := func(p Part, n int64) Part {
+		return Part{Name: p.Name, R: io.NewSectionReader(p.R, 0, n), Size: n}
+	}
+	other := readParts(t, acquire(t, altered, "-c", "none", "-S", "1MiB"))
+	for name, c := range map[string]struct {
+		parts []Part
+		says  string // "" is the end of a whole one
+	}{
+		"whole":                     {whole, ""},
+		"without the second":        {slices.Delete(slices.Clone(whole), 1, 2), "segment 2 (.E02) is missing"},
+		"without the last":          {whole[:last], "is missing"},
+		"the last cut":              {append(slices.Clone(whole[:last]), cut(whole[last], whole[last].Size-100)), "cut short"},
+		"the first cut":             {[]Part{cut(whole[0], 600<<10)}, "cut short"},
+		"a segment of another disk": {append([]Part{other[0]}, whole[1:]...), "THE IMAGE DIFFERS"},
+	} {
+		r, err := Open(c.parts, Options{ContainerOptions: semblance.ContainerOptions{Unalloc: true, Verify: true}})
+		if err != nil || r == nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all, _, end := listReader(r)
+		r.Close()
+		if c.says == "" {
+			if end != nil || !slices.ContainsFunc(all, func(h held) bool { return h.content == string(picture) }) {
+				t.Errorf("%s: %v, %s", name, end, namesOf(all))
+			}
+			continue
+		}
+		if end == nil || code(t, end) != semblance.MediaDamaged || !strings.Contains(end.Error(), c.says) {
+			t.Errorf("%s ends with %v", name, end)
+		}
+	}
 }
 
 func TestEWFWithoutSegments(t *testing.T) {

@@ -20,15 +20,50 @@ type acquired struct {
 }
 
 // openVerified checks the digests of a device, and opens it whatever comes of it: a copy
-// that does not agree is examined, and the notes say so.
-func openVerified(dev device, o Options, facts semblance.ContainerFacts, stored []acquired) (Reader, error) {
+// that does not agree is examined, and the notes say so. lacks are what is known to be
+// missing. An image that lacks something, or that differs from the digest it carries
+// itself, fails at its end: nobody must take it for the whole device.
+func openVerified(dev device, o Options, facts semblance.ContainerFacts, stored []acquired, lacks ...string) (Reader, error) {
+	own := len(stored)
 	for _, a := range o.Acquired {
 		stored = append(stored, acquired{strings.ToLower(strings.TrimSpace(a)), "stated beside the image"})
 	}
 	if len(stored) > 0 && o.Verify {
-		facts.Notes = append(facts.Notes, verify(dev, stored, o.progress)...)
+		notes, differs := verify(dev, stored, o.progress)
+		facts.Notes = append(facts.Notes, notes...)
+		if own > 0 && differs == nil && len(lacks) == 0 {
+			lacks = notes
+		}
+		for i, no := range differs[:min(own, len(differs))] {
+			if no {
+				lacks = append(lacks, notes[i])
+			}
+		}
 	}
-	return openImage(dev, o, facts)
+	r, err := openImage(dev, o, facts)
+	if err != nil || len(lacks) == 0 {
+		return r, err
+	}
+	const most = 3
+	if more := len(lacks) - most; more > 0 {
+		lacks = append(lacks[:most:most], fmt.Sprintf("and %d more, which the notes tell", more))
+	}
+	return &lacking{r, semblance.Errorf(semblance.MediaDamaged, "not all of the device is in the image as it was acquired: %s", strings.Join(lacks, "; ")).
+		WithHint("Copy all segments (.E01, .E02, ...) of the image into one folder and compare them with the originals.")}, nil
+}
+
+// A lacking image fails at its end.
+type lacking struct {
+	Reader
+	why error
+}
+
+func (l *lacking) Next() (semblance.Entry, error) {
+	e, err := l.Reader.Next()
+	if err == io.EOF {
+		err = l.why
+	}
+	return e, err
 }
 
 // digestNames are by the length of a digest in bytes.
@@ -44,8 +79,9 @@ func newDigest(size int) hash.Hash {
 	return sha256.New()
 }
 
-// verify reads the whole device and compares.
-func verify(dev device, stated []acquired, progress func(done, total int64)) (notes []string) {
+// verify reads the whole device and compares. There is one note for each digest, and
+// differs tells which is another, unless the device cannot be read.
+func verify(dev device, stated []acquired, progress func(done, total int64)) (notes []string, differs []bool) {
 	sums := map[int]hash.Hash{}
 	for _, a := range stated {
 		if b, err := hex.DecodeString(a.value); err == nil && digestNames[len(b)] != "" && sums[len(b)] == nil {
@@ -59,24 +95,25 @@ func verify(dev device, stated []acquired, progress func(done, total int64)) (no
 		}
 	}
 	if at, err := readAll(dev, io.MultiWriter(made...), progress); err != nil {
-		return []string{fmt.Sprintf("the digests of the image could not be verified: it cannot be read at byte %d (%v)", at, readable(err, at))}
+		return []string{fmt.Sprintf("the digests of the image could not be verified: it cannot be read at byte %d (%v)", at, readable(err, at))}, nil
 	}
 	for _, a := range stated {
-		notes = append(notes, judgeDigest(a, sums))
+		note, no := judgeDigest(a, sums)
+		notes, differs = append(notes, note), append(differs, no)
 	}
-	return notes
+	return notes, differs
 }
 
-func judgeDigest(a acquired, sums map[int]hash.Hash) string {
+func judgeDigest(a acquired, sums map[int]hash.Hash) (note string, differs bool) {
 	b, err := hex.DecodeString(a.value)
 	if err != nil || digestNames[len(b)] == "" {
-		return fmt.Sprintf("the digest %q %s is neither MD5, SHA-1 nor SHA-256; it was not compared", a.value, a.where)
+		return fmt.Sprintf("the digest %q %s is neither MD5, SHA-1 nor SHA-256; it was not compared", a.value, a.where), false
 	}
 	name, is := digestNames[len(b)], hex.EncodeToString(sums[len(b)].Sum(nil))
 	if is == a.value {
-		return fmt.Sprintf("the image was verified: the %s %s agrees (%s)", name, a.where, is)
+		return fmt.Sprintf("the image was verified: the %s %s agrees (%s)", name, a.where, is), false
 	}
-	return fmt.Sprintf("THE IMAGE DIFFERS FROM WHAT WAS ACQUIRED: the %s %s is %s, and that of the image is %s", name, a.where, a.value, is)
+	return fmt.Sprintf("THE IMAGE DIFFERS FROM WHAT WAS ACQUIRED: the %s %s is %s, and that of the image is %s", name, a.where, a.value, is), true
 }
 
 // readAll reads a device from beginning to end; holes are hashed and not read.
