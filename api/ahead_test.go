@@ -72,6 +72,7 @@ func TestRedact(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		`the worker program "/opt/x/worker" named`:    `the worker program "…" named`,
+		`of another source, "/mnt/my disk/a"`:         `of another source, "…"`,
 		`case "2026/11" is there`:                     `case "2026/11" is there`,
 		`see https://example.org/a/b for more`:        `see https://example.org/a/b for more`,
 		`lies in /var/lib/semblance/spool until then`: `lies in … until then`,

@@ -46,7 +46,7 @@ func TestOpenAPI(t *testing.T) {
 		"GET /v1/cases/{number}/report", "GET /v1/cases/{number}/requests", "GET /v1/collections", "GET /v1/collections/{name}", "GET /v1/collections/{name}/calibration", "GET /v1/engines", "GET /v1/jobs", "GET /v1/jobs/{id}",
 		"GET /v1/jobs/{id}/events", "GET /v1/media/{sha256}/faces/{n}/crop", "GET /v1/media/{sha256}/sheet", "GET /v1/media/{sha256}/thumbnail", "GET /v1/references/{id}/crop",
 		"POST /v1/cases", "POST /v1/cases/{number}/lookups", "POST /v1/cases/{number}/pictures", "POST /v1/cases/{number}/searches", "POST /v1/cases/{number}/uploads",
-		"POST /v1/collections", "POST /v1/collections/{name}/calibration", "POST /v1/collections/{name}/hashes", "POST /v1/collections/{name}/references", "POST /v1/jobs/{id}/cancel", "POST /v1/jobs/{id}/pause", "POST /v1/jobs/{id}/resume",
+		"POST /v1/collections", "POST /v1/collections/{name}/calibration", "POST /v1/collections/{name}/hashes", "POST /v1/collections/{name}/references", "POST /v1/jobs/{id}/cancel", "POST /v1/jobs/{id}/pause", "POST /v1/cases/{number}/scans", "POST /v1/jobs/{id}/resume",
 	}
 	want = append(want, "POST /v1/cases/{number}/fused-searches", "POST /v1/cases/{number}/sheets",
 		"GET /v1/group-edits", "GET /v1/groups", "GET /v1/groups/{id}", "GET /v1/near-groups", "POST /v1/group-edits/{id}/undo", "POST /v1/groups/run",

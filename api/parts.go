@@ -228,6 +228,7 @@ type Parts struct {
 	Records      Records
 	Jobs         Jobs
 	Pauser       Pauser
+	Scans        Scans
 	Audit        semblance.AuditLog
 	Engines      semblance.EngineSet // the zero value is the engines built in
 	Spool        *Spool

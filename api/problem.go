@@ -189,11 +189,16 @@ func causes(err error) string {
 	}
 }
 
-var absolutePath = regexp.MustCompile(`(^|[\s"'(=:])/[^\s"'/]+/[^\s"']*`)
+var (
+	quotedPath   = regexp.MustCompile(`"/[^"]*"`) // as %q writes it, spaces and all
+	absolutePath = regexp.MustCompile(`(^|[\s"'(=:])/[^\s"'/]+/[^\s"']*`)
+)
 
 // redact takes paths of the server out of a sentence that was written for a
 // terminal.
-func redact(text string) string { return absolutePath.ReplaceAllString(text, "$1…") }
+func redact(text string) string {
+	return absolutePath.ReplaceAllString(quotedPath.ReplaceAllString(text, `"…"`), "$1…")
+}
 
 // handleError is echo's error handler.
 func (s *Server) handleError(err error, c echo.Context) {

@@ -129,6 +129,7 @@ func (s *Server) routes() {
 	s.lookbackRoutes()
 	s.stackRoutes()
 	s.jobRoutes()
+	s.scanRoutes()
 	s.pictureRoutes()
 	s.reportRoutes()
 }

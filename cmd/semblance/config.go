@@ -34,6 +34,7 @@ type config struct {
 	IndexKey     string
 	Limits       semblance.Limits
 	UploadBytes  int64
+	ScanFrom     []string // folders of which HTTP may have anything scanned
 	origin       map[string]string
 	values       *koanf.Koanf
 }
@@ -61,6 +62,7 @@ func settings() []setting {
 		{key: "index.api_key", env: "SEMBLANCE_INDEX_API_KEY", def: "", help: "API key of the Qdrant server", secret: true},
 		{key: "serve.addr", env: "SEMBLANCE_ADDR", def: "127.0.0.1:8080", help: "address the service listens on"},
 		{key: "serve.upload_bytes", env: "SEMBLANCE_UPLOAD_BYTES", def: int64(2 << 30), help: "bytes one upload may have in all"},
+		{key: "serve.scan_from", env: "SEMBLANCE_SCAN_FROM", def: "", help: "folders, separated like PATH, of which anything may be scanned over HTTP; none when it is empty"},
 		{key: "limits.bytes", env: "SEMBLANCE_LIMIT_BYTES", def: l.Bytes, help: "bytes of a picture file"},
 		{key: "limits.pixels", env: "SEMBLANCE_LIMIT_PIXELS", def: l.Pixels, help: "pixels of a frame"},
 		{key: "limits.frames", env: "SEMBLANCE_LIMIT_FRAMES", def: l.Frames, help: "frames of an animation that are looked at"},
@@ -190,11 +192,15 @@ func (c *config) fill(cwd string) []error {
 	if c.ModelSource != "" {
 		c.ModelSource = absFrom(cwd, c.ModelSource)
 	}
-	for _, dir := range filepath.SplitList(k.String("engines.folders")) {
-		if dir != "" {
-			c.Engines = append(c.Engines, absFrom(cwd, dir))
+	folders := func(key string) (out []string) {
+		for _, dir := range filepath.SplitList(k.String(key)) {
+			if dir != "" {
+				out = append(out, absFrom(cwd, dir))
+			}
 		}
+		return out
 	}
+	c.Engines, c.ScanFrom = folders("engines.folders"), folders("serve.scan_from")
 	c.Worker = k.String("worker.path")
 	if c.Worker != "" {
 		c.Worker = absFrom(cwd, c.Worker)

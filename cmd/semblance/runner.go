@@ -33,6 +33,7 @@ type runner struct {
 	stop  context.CancelFunc
 
 	hand sync.Mutex // held while a job is begun, and while a person changes one
+	gate *turnstile // of scans that no command waits for; hand guards it
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at every change of any job
@@ -55,7 +56,7 @@ type runningJob struct {
 }
 
 func newRunner(p *program) *runner {
-	return &runner{p: p, log: slog.New(slog.DiscardHandler), changed: make(chan struct{}), running: map[store.JobID]*runningJob{}}
+	return &runner{p: p, gate: newTurnstile(scansAtOnce), log: slog.New(slog.DiscardHandler), changed: make(chan struct{}), running: map[store.JobID]*runningJob{}}
 }
 
 // serve cleans the spool of what no job needs and begins with what is queued.
@@ -300,6 +301,9 @@ func (r *runner) view(j store.Job) api.Job {
 	defer r.mu.Unlock()
 	if run := r.running[j.ID]; run != nil && !v.Ended() && j.State != store.JobQueued {
 		now := run.now
+		if run.resume != nil { // it is paused
+			now.LeftSeconds = 0
+		}
 		v.Progress = &now
 	}
 	return v

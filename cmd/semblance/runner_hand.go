@@ -97,7 +97,7 @@ func (r *runner) Resume(ctx context.Context, who semblance.Actor, id string) (ap
 	}
 	begin := func(store.Job) { r.awake() }
 	if j.Kind == jobScan {
-		if begin, err = r.resumable(j, who); err != nil {
+		if begin, err = r.resumable(ctx, j, who); err != nil {
 			return v, err
 		}
 	}

@@ -66,13 +66,18 @@ type scanRun struct {
 // takeScan makes a job of a scan, or takes up the one that was paused or interrupted. The
 // caller runs it. ctx ends the scan, too.
 func (r *runner) takeScan(ctx context.Context, o scanOrder, plan *semblance.Plan, passwords []string) (*scanRun, error) {
+	r.hand.Lock()
+	defer r.hand.Unlock()
+	return r.take(ctx, ctx, o, plan, passwords)
+}
+
+// take is takeScan for who has the runner's hand; life is what ends the scan.
+func (r *runner) take(ctx, life context.Context, o scanOrder, plan *semblance.Plan, passwords []string) (*scanRun, error) {
 	o.Passwords = len(passwords) > 0
 	text, err := json.Marshal(o)
 	if err != nil {
 		return nil, err
 	}
-	r.hand.Lock()
-	defer r.hand.Unlock()
 	s := &scanRun{r: r, order: o, passwords: passwords, plan: plan}
 	old, err := r.unfinishedScan(ctx, plan.Case.ID, o)
 	switch {
@@ -92,8 +97,19 @@ func (r *runner) takeScan(ctx context.Context, o scanOrder, plan *semblance.Plan
 	if err != nil {
 		return nil, err
 	}
-	s.attach(ctx)
+	s.attach(life)
 	return s, nil
+}
+
+// goOn runs a scan that no command waits for. The runner's hand is held.
+func (r *runner) goOn(s *scanRun, urgent bool) {
+	turn := atOnce
+	if !urgent {
+		turn = r.gate.come()
+	}
+	r.done.Go(func() {
+		_, _ = s.run(r.ctx, turn, scanWatch{}) // the job tells how it ended
+	})
 }
 
 // unfinishedScan finds the job of the same scan that was paused or interrupted.
@@ -308,11 +324,16 @@ func (s *scanRun) resume(ctx context.Context, who semblance.Actor) (err error) {
 
 // resumable returns what begins a scan that is paused or interrupted, or says why it cannot
 // be begun here. The runner's hand is held.
-func (r *runner) resumable(j store.Job, who semblance.Actor) (func(store.Job), error) {
+func (r *runner) resumable(ctx context.Context, j store.Job, who semblance.Actor) (func(store.Job), error) {
 	o, err := scanOrderOf(j)
 	if err != nil {
 		return nil, err
 	}
+	c, err := r.p.store.Case(ctx, o.Case)
+	if err != nil {
+		return nil, err
+	}
+	urgent := c.ThreatToLife
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if run := r.running[j.ID]; run != nil {
@@ -334,9 +355,7 @@ func (r *runner) resumable(j store.Job, who semblance.Actor) (func(store.Job), e
 	return func(j store.Job) {
 		s := &scanRun{r: r, job: j, order: o}
 		s.attach(r.ctx)
-		r.done.Go(func() {
-			_, _ = s.run(r.ctx, atOnce, scanWatch{}) // the job tells how it ended
-		})
+		r.goOn(s, urgent)
 	}, nil
 }
 

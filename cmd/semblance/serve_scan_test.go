@@ -433,3 +433,85 @@ func TestServeScansSeveral(t *testing.T) {
 		t.Errorf("exhibits %+v", page.Exhibits)
 	}
 }
+
+// TestServeScansPermittedFolders: over HTTP only what lies in a folder that the
+// administrator named is scanned, by whatever path it is asked for.
+func TestServeScansPermittedFolders(t *testing.T) {
+	t.Parallel()
+	dir := evidence(t, "phone")
+	want := undisturbed(t, dir)
+	shelf, data := filepath.Dir(dir), t.TempDir()
+	secret := evidence(t, "secret-name")
+	for link, to := range map[string]string{"out": secret, "in": dir, "home": data, "gone": filepath.Join(shelf, "nothing")} {
+		if err := os.Symlink(to, filepath.Join(shelf, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fake := &fakeAnalyzer{slow: make(chan struct{}), seen: make(chan struct{}, 10)}
+	s := startService(t, data, fake, func(c *config) { c.Workers, c.ScanFrom = 1, []string{filepath.Join(shelf, "unplugged"), shelf} })
+	s.furnish()
+	ask := func(label, path string) reply {
+		body, err := json.Marshal(map[string]any{"exhibit": label, "path": path, "against": []string{"wanted", "known"}, "serial": "S-1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.do("POST", "/v1/cases/A%2F1/scans", "application/json", strings.NewReader(string(body)))
+	}
+	for path, says := range map[string]string{
+		secret: "in no folder that may be scanned over HTTP", secret + "-not-there": "in no folder that may be scanned over HTTP", "../" + filepath.Base(filepath.Dir(secret)): "in no folder",
+		"/": "in no folder", shelf + "/../..": "in no folder", "out": "in no folder", "out/0.jpg": "in no folder", shelf + "/out": "in no folder",
+		"home": "in no folder", "nothing": "there is nothing at the path", "gone": "there is nothing at the path", "phone/0.jpg/x": "in no folder",
+	} {
+		r := ask("X", path)
+		if r.status != 403 && r.status != 400 || !strings.Contains(r.body, says) || strings.Contains(r.body, filepath.Dir(shelf)) || strings.Contains(r.body, "secret-name") {
+			t.Errorf("%s: status %d: %s", path, r.status, r.body)
+		}
+	}
+	if list := s.scans(); len(list) != 0 {
+		t.Fatalf("jobs were made: %+v", list)
+	}
+
+	r := ask("E1", "in")
+	var j scanJob
+	if err := json.Unmarshal([]byte(r.body), &j); err != nil || r.status != 202 || j.Kind != "scan" || j.Exhibit != "E1" {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	<-fake.seen
+	if r := ask("E1", dir); r.status != 409 || !strings.Contains(r.body, "is being scanned already") {
+		t.Errorf("scanned twice: %d %s", r.status, r.body)
+	}
+	if r := ask("E1", "phone/2.jpg"); r.status != 409 || !strings.Contains(r.body, "of another source") {
+		t.Errorf("the label of another source: %d %s", r.status, r.body)
+	}
+	s.ok("POST", "/v1/jobs/"+j.ID+"/pause", "", nil, nil)
+	close(fake.slow)
+	if r := ask("E1", "phone"); r.status != 409 || !strings.Contains(r.body, "jobs resume "+j.ID) {
+		t.Errorf("scanned again while it is paused: %d %s", r.status, r.body)
+	}
+	s.ok("POST", "/v1/jobs/"+j.ID+"/resume", "", nil, nil)
+	if end := s.finished(j.ID); end["state"] != "done" {
+		t.Errorf("%v", end)
+	}
+	serial := strings.NewReplacer(`"serial":"S-1",`, "")
+	if got := serial.Replace(s.reportOf("E1")); got != want {
+		t.Errorf("the report is\n%s\nwant\n%s", got, want)
+	}
+	if audit := s.command(0, "audit", "list", "--json"); !strings.Contains(audit, `"actor":{"name":"bootstrap","via":"api"},"action":"scan.start"`) {
+		t.Errorf("who asked for the scan is not in the audit chain: %s", audit)
+	}
+}
+
+// TestServeDoesNotScanItself: the data folder is no evidence, wherever it lies.
+func TestServeDoesNotScanItself(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	data := filepath.Join(parent, "data")
+	s := startService(t, data, &fakeAnalyzer{}, func(c *config) { c.ScanFrom = []string{parent} })
+	s.furnish()
+	for _, path := range []string{"data", parent, data + "/objects"} {
+		r := s.do("POST", "/v1/cases/A%2F1/scans", "application/json", strings.NewReader(fmt.Sprintf(`{"exhibit":"X","path":%q,"against":["known"]}`, path)))
+		if r.status != 403 || !strings.Contains(r.body, "the data folder is not scanned") {
+			t.Errorf("%s: status %d: %s", path, r.status, r.body)
+		}
+	}
+}
