@@ -29,7 +29,7 @@ type Options struct {
 	// of it. When it is not, the store was put back, and what is held is thrown away.
 	Mark  func() (string, error)
 	Known func(mark string) (bool, error)
-	// Lanes is how many cores a search uses at most, each with up to 256 MB; 0 is the
+	// Lanes is how many cores a search uses at most, each with up to 600 MB; 0 is the
 	// number of cores, and 4 at most.
 	Lanes int
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"semblance"
@@ -120,6 +121,83 @@ func TestNearIsComplete(t *testing.T) {
 				t.Errorf("%s, %d frames, %d values within %d, %s: %d media, want %d", tt.alg, tt.frames, tt.asked, tt.radius, plan, len(got), len(want))
 			}
 		}
+	}
+}
+
+// crowded is frames and values that crowd: many have half of their bits in common, others
+// lie around a few values, and some of both are near each other by the radius and one more.
+func crowded(r *rand.Rand, alg hashing.Algorithm, frames, asked, radius int) (list []semblance.KeptValue, values [][]byte) {
+	width := alg.Bits() / 8
+	var centers [][]byte
+	for range 3 {
+		centers = append(centers, random(r, width))
+	}
+	value := func() []byte {
+		v := random(r, width)
+		switch r.IntN(4) {
+		case 0:
+			clear(v[width/2:])
+			return flipped(r, v, r.IntN(3))
+		case 1:
+			return flipped(r, centers[r.IntN(3)], r.IntN(2*radius+1))
+		case 2:
+			return flipped(r, make([]byte, width), r.IntN(radius+1))
+		}
+		return v
+	}
+	for range asked {
+		values = append(values, value())
+	}
+	for i := range frames {
+		v := semblance.KeptValue{Seq: int64(i + 1), Algorithm: alg, Quality: 40 + r.IntN(61), Values: [][]byte{value()}}
+		if i%3 == 0 {
+			v.Values = append(v.Values, flipped(r, values[r.IntN(asked)], radius+r.IntN(2)))
+		}
+		list = append(list, v)
+	}
+	return list, values
+}
+
+// TestNearIsCompleteWhereValuesCrowd compares every way with the definition.
+func TestNearIsCompleteWhereValuesCrowd(t *testing.T) {
+	t.Parallel()
+	gated := 0
+	for _, tt := range []struct {
+		alg                   hashing.Algorithm
+		frames, asked, radius int
+	}{
+		{hashing.AlgorithmPDQ, 1, 1, 31}, {hashing.AlgorithmPDQ, 2, 2, 31}, {hashing.AlgorithmPDQ, 1000, 1, 31}, {hashing.AlgorithmPDQ, 2, 1000, 31}, {hashing.AlgorithmPDQ, 1000, 1000, 31},
+		{hashing.AlgorithmPDQ, 1000, 200, 7}, {hashing.AlgorithmPHash, 1000, 1000, 4}, {hashing.AlgorithmDHash, 1000, 100, 10},
+	} {
+		r := rand.New(rand.NewPCG(uint64(tt.frames), uint64(tt.asked)))
+		list, values := crowded(r, tt.alg, tt.frames, tt.asked, tt.radius)
+		x, err := kept.Open(t.TempDir(), kept.Options{Lanes: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Add(t.Context(), seqOf(list)); err != nil {
+			t.Fatal(err)
+		}
+		q := semblance.KeptQuery{Algorithm: tt.alg, Values: values, Radius: tt.radius, Quality: 50}
+		asked := q
+		if tt.alg == hashing.AlgorithmPDQ {
+			asked.Values = nil
+			for _, v := range values {
+				asked.Values = append(asked.Values, v, kept.Transpose(v))
+			}
+		}
+		want := brute(list, asked)
+		for plan, near := range kept.Plans(x, q) {
+			if strings.HasPrefix(plan, "gate") {
+				gated++
+			}
+			if got, err := near(t.Context()); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s, %d frames, %d values within %d, %s: %d media, %v, want %d", tt.alg, tt.frames, tt.asked, tt.radius, plan, len(got), err, len(want))
+			}
+		}
+	}
+	if gated == 0 {
+		t.Error("no gate was tried")
 	}
 }
 

@@ -20,7 +20,9 @@ type search struct {
 	quality  int
 	segments []segment
 	values   []words
-	plan     plan
+	rows     int
+	kernel   string
+	batch    int        // rows that a lane looks up together
 	found    [][]uint32 // of each segment, a bit for each row
 }
 
@@ -36,11 +38,12 @@ func (x *Index) Near(ctx context.Context, q semblance.KeptQuery) ([]int64, error
 	if err != nil || len(s.values) == 0 || len(s.segments) == 0 {
 		return nil, err
 	}
-	for first := 0; first < len(s.values); first += s.plan.block {
-		block := s.values[first:min(first+s.plan.block, len(s.values))]
-		if err := s.block(ctx, x.opts.Lanes, block); err != nil {
-			return nil, x.failed(err)
-		}
+	parts, err := s.parts(q.Algorithm.Bits())
+	if err == nil {
+		err = s.look(ctx, x.opts.Lanes, parts)
+	}
+	if err != nil {
+		return nil, x.failed(err)
 	}
 	out, err := s.seqs()
 	return out, x.failed(err)
@@ -59,13 +62,14 @@ func newSearch(st state, q semblance.KeptQuery) (*search, error) {
 	if bits != 64 && bits != 256 || q.Radius < 0 || q.Radius > bits {
 		return nil, semblance.Errorf(semblance.Invalid, "kept signals cannot be searched for %q within %d", string(q.Algorithm), q.Radius)
 	}
-	s := &search{radius: q.Radius, quality: q.Quality}
-	rows := 0
+	s := &search{radius: q.Radius, quality: q.Quality, batch: batchRows}
+	all := kernels()
+	s.kernel = all[len(all)-1]
 	for _, g := range st.Segments {
 		if g.Algorithm == q.Algorithm {
 			s.segments = append(s.segments, g)
 			s.found = append(s.found, make([]uint32, (g.Rows+31)/32))
-			rows += g.Rows
+			s.rows += g.Rows
 		}
 	}
 	seen := make(map[words]struct{}, 2*len(q.Values))
@@ -85,32 +89,75 @@ func newSearch(st state, q semblance.KeptQuery) (*search, error) {
 			add(transpose(v))
 		}
 	}
-	s.plan = choose(bits, q.Radius, rows, max(1, len(s.values)))
 	return s, nil
 }
 
-// block looks for a block of values. Lanes take whole slots, each with a table of its
-// own, or, where there are none, segments.
-func (s *search) block(ctx context.Context, lanes int, values []words) error {
-	if len(s.plan.slots) == 0 {
-		return s.parallel(ctx, lanes, len(s.segments), func(*lane) func(int) error {
-			return func(i int) error { return s.flat(i, values) }
-		})
+// parts decides how values are looked for. With few of them that needs no look at the rows.
+func (s *search) parts(bits int) ([]part, error) {
+	if float64(len(s.values))*flatCost < skipCost*float64(bits/maxSlotBits) {
+		return []part{{values: s.values}}, nil
 	}
-	return s.parallel(ctx, lanes, len(s.plan.slots), func(l *lane) func(int) error {
-		return func(i int) error {
-			l.table.fill(s.plan.slots[i], values)
-			for g := range s.segments {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				if err := s.lookup(l, g, values); err != nil {
-					return err
-				}
-			}
-			return nil
+	rows, err := s.sample()
+	if err != nil {
+		return nil, err
+	}
+	return divide(bits, s.radius, rows, s.values), nil
+}
+
+// sample takes rows evenly. Most of them may be of too low a quality.
+func (s *search) sample() (*sample, error) {
+	step, at := max(1, s.rows/sampleRows), 0
+	out := &sample{each: float64(step)}
+	var buffer []byte
+	for g := range s.segments {
+		var r *rows
+		var err error
+		if r, buffer, err = s.segments[g].read(buffer, false); err != nil {
+			return nil, err
 		}
-	})
+		for ; at < r.len(); at += step {
+			if int(r.qualities[at]) >= s.quality {
+				out.values = append(out.values, loadWords(r.values[at*r.width:(at+1)*r.width]))
+			}
+		}
+		at -= r.len()
+	}
+	return out, nil
+}
+
+// look looks for parts. Lanes take whole slots, each with a table of its own, or, where there
+// are none, segments.
+func (s *search) look(ctx context.Context, lanes int, parts []part) error {
+	var work []func(l *lane) error
+	for i := range parts {
+		p := &parts[i]
+		if len(p.slots) == 0 {
+			for g := range s.segments {
+				work = append(work, func(*lane) error { return s.flat(g, p) })
+			}
+		}
+		for k := range p.slots {
+			if slices.ContainsFunc(p.reach, func(r reaches) bool { return r[k] >= 0 }) {
+				work = append(work, func(l *lane) error { return s.slot(ctx, l, p, k) })
+			}
+		}
+	}
+	return s.parallel(ctx, lanes, work)
+}
+
+// slot looks every row up in one slot.
+func (s *search) slot(ctx context.Context, l *lane, p *part, number int) error {
+	l.table.fill(p, number)
+	for g := range s.segments {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.gather(l, g, p); err != nil {
+			return err
+		}
+	}
+	l.lookup.flush(&l.table, p.values, s.radius, s.set)
+	return nil
 }
 
 // A lane is what one core works with.
@@ -120,21 +167,21 @@ type lane struct {
 	buffer []byte
 }
 
-// parallel does n parts in lanes.
-func (s *search) parallel(ctx context.Context, lanes, n int, worker func(*lane) func(int) error) error {
+// parallel does work in lanes.
+func (s *search) parallel(ctx context.Context, lanes int, work []func(l *lane) error) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	fails := make([]error, max(1, min(lanes, n)))
+	fails := make([]error, max(1, min(lanes, len(work))))
 	for k := range fails {
 		wg.Go(func() {
-			do := worker(new(lane))
+			l := &lane{lookup: lookup{kernel: s.kernel}}
 			for fails[k] == nil {
 				i := int(next.Add(1)) - 1
-				if i >= n {
+				if i >= len(work) {
 					return
 				}
 				if fails[k] = ctx.Err(); fails[k] == nil {
-					fails[k] = do(i)
+					fails[k] = work[i](l)
 				}
 			}
 		})
@@ -149,8 +196,8 @@ func (s *search) has(g, row int) bool {
 
 func (s *search) set(g, row int) { atomic.OrUint32(&s.found[g][row>>5], 1<<(row&31)) }
 
-// flat compares every row of a segment with every value.
-func (s *search) flat(g int, values []words) error {
+// flat compares every row of a segment that passes the gate with every value.
+func (s *search) flat(g int, p *part) error {
 	r, _, err := s.segments[g].read(nil, false)
 	if err != nil {
 		return err
@@ -160,8 +207,11 @@ func (s *search) flat(g int, values []words) error {
 			continue
 		}
 		w := loadWords(r.values[row*r.width : (row+1)*r.width])
-		for i := range values {
-			if w.near(&values[i], s.radius) {
+		if !p.gate.lets(&w) {
+			continue
+		}
+		for i := range p.values {
+			if w.near(&p.values[i], s.radius) {
 				s.set(g, row)
 				break
 			}
@@ -170,30 +220,26 @@ func (s *search) flat(g int, values []words) error {
 	return nil
 }
 
-// lookup looks every row of a segment up in the lane's table.
-func (s *search) lookup(l *lane, g int, values []words) (err error) {
-	var r *rows
-	if r, l.buffer, err = s.segments[g].read(l.buffer, false); err != nil {
-		return err
-	}
-	t, look := &l.table, &l.lookup
-	found := func(row int) { s.set(g, row) }
-	for row := range r.len() {
-		if int(r.qualities[row]) < s.quality {
-			continue
+// gather makes the rows of a segment wait for the lane's table, those that pass the gate.
+func (s *search) gather(l *lane, g int, p *part) (err error) {
+	l.buffer, err = s.segments[g].stream(l.buffer, func(first int, r *rows) {
+		t := &l.table
+		for row := range r.len() {
+			if int(r.qualities[row]) < s.quality || s.has(g, first+row) {
+				continue
+			}
+			w := loadWords(r.values[row*r.width : (row+1)*r.width])
+			pattern := t.pattern(&w)
+			if t.filled != nil && t.filled[pattern>>6]>>(pattern&63)&1 == 0 || !p.gate.lets(&w) {
+				continue
+			}
+			l.lookup.add(t, &w, pattern, g, first+row)
+			if len(l.lookup.rows) == s.batch {
+				l.lookup.flush(t, p.values, s.radius, s.set)
+			}
 		}
-		w := loadWords(r.values[row*r.width : (row+1)*r.width])
-		p := t.pattern(&w)
-		if t.filled != nil && t.filled[p>>6]>>(p&63)&1 == 0 {
-			continue
-		}
-		look.rows[look.n], look.value[look.n], look.p[look.n], look.behind[look.n] = int32(row), w, p, t.slot.behind(&w)
-		if look.n++; look.n == group {
-			look.flush(t, values, s.radius, found)
-		}
-	}
-	look.flush(t, values, s.radius, found)
-	return nil
+	})
+	return err
 }
 
 // seqs lists what was found, each sequence number once.

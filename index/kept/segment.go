@@ -94,24 +94,72 @@ func (s *segment) parse(b []byte, numbered bool) (*rows, error) {
 	return r, nil
 }
 
+// opened opens the segment's file, which has to be as long as it was written.
+func (s *segment) opened() (*os.File, int, error) {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return nil, 0, err
+	}
+	size := headBytes + s.Rows*(s.Algorithm.Bits()/8+5)
+	if info, err := f.Stat(); err != nil || info.Size() != int64(size) {
+		return nil, 0, errors.Join(err, errDamaged, f.Close())
+	}
+	return f, size, nil
+}
+
 // read reads the segment's file. buf may be used again when the rows are done with.
 func (s *segment) read(buf []byte, numbered bool) (*rows, []byte, error) {
-	f, err := os.Open(s.path)
+	f, size, err := s.opened()
 	if err != nil {
 		return nil, buf, err
 	}
 	defer f.Close()
-	size := headBytes + s.Rows*(s.Algorithm.Bits()/8+5)
-	if info, err := f.Stat(); err != nil || info.Size() != int64(size) {
-		return nil, buf, errors.Join(err, errDamaged)
-	}
-	if cap(buf) < size {
-		buf = make([]byte, size)
-	}
-	buf = buf[:size]
+	buf = sized(buf, size)
 	if _, err := f.ReadAt(buf, 0); err != nil {
 		return nil, buf, err
 	}
 	r, err := s.parse(buf, numbered)
 	return r, buf, err
+}
+
+func sized(buf []byte, n int) []byte {
+	if cap(buf) >= n {
+		return buf[:n]
+	}
+	return make([]byte, n)
+}
+
+// streamRows is how many rows are read at a time: as many as stay in a core's own cache.
+const streamRows = 1 << 12
+
+// stream reads the segment's rows, without their numbers, and calls f with some of them at a time
+// and the first one's place. What has not been checked is read as a whole.
+func (s *segment) stream(buf []byte, f func(first int, r *rows)) ([]byte, error) {
+	if !s.checked.Load() {
+		r, buf, err := s.read(buf, false)
+		if err == nil {
+			f(0, r)
+		}
+		return buf, err
+	}
+	file, size, err := s.opened()
+	if err != nil {
+		return buf, err
+	}
+	defer file.Close()
+	width := s.Algorithm.Bits() / 8
+	buf = sized(buf, s.Rows+streamRows*width)
+	qualities := buf[:s.Rows]
+	if _, err := file.ReadAt(qualities, int64(size-s.Rows)); err != nil {
+		return buf, err
+	}
+	for first := 0; first < s.Rows; first += streamRows {
+		n := min(streamRows, s.Rows-first)
+		values := buf[s.Rows:][:n*width]
+		if _, err := file.ReadAt(values, int64(headBytes+first*width)); err != nil {
+			return buf, err
+		}
+		f(first, &rows{width: width, values: values, qualities: qualities[first:][:n]})
+	}
+	return buf, nil
 }

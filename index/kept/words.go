@@ -35,6 +35,15 @@ func (s *slot) pattern(w *words) uint32 {
 	return uint32(p) & (1<<s.bits - 1)
 }
 
+// put sets the slot's bits, which were zero.
+func (w *words) put(s *slot, pattern uint32) {
+	at, shift := s.from>>6, s.from&63
+	w[at&3] |= uint64(pattern) << shift
+	if shift+s.bits > 64 {
+		w[(at+1)&3] |= uint64(pattern) >> (64 - shift)
+	}
+}
+
 // transpose exchanges rows and columns of a PDQ's 16 by 16 bits. The hash of a transposed
 // picture is exactly that: the same frequencies with the same median. So of the eight
 // hashes of a turned picture four are kept, and each value is looked for both ways.
