@@ -130,12 +130,13 @@ func (t *table) behindOf(w *words) uint32 {
 	return t.next.pattern(w)
 }
 
-// resized returns a slice of a length, the given one when it is large enough.
+// resized returns a slice of a length, the given one when it is large enough. A new one is a
+// little larger, since the next slot needs about as much.
 func resized(s []uint32, n int) []uint32 {
 	if cap(s) >= n {
 		return s[:n]
 	}
-	return make([]uint32, n)
+	return make([]uint32, n, n+n/8)
 }
 
 // batchRows is how many rows a lookup gathers, so that those of near patterns can be
