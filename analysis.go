@@ -94,7 +94,10 @@ type AnalyzeRequest struct {
 	Providers []ProviderName      `json:"providers,omitempty"` // programs of the agency that are asked about each frame
 	Selectors *SelectorRequest    `json:"selectors,omitempty"` // read texts for selectors; nil: texts are not read
 	Pictures  int                 `json:"pictures,omitempty"`  // longest side of the frames given back as pixels, for providers; 0 for none
-	Limits    Limits              `json:"limits"`
+	// Name is the file's base name. With it, of a file that is no picture or video, Plain is
+	// found out in the same go.
+	Name   string `json:"name,omitempty"`
+	Limits Limits `json:"limits"`
 	Detection
 }
 
@@ -122,6 +125,9 @@ type Analysis struct {
 	Thumbnail    []byte        `json:"thumbnail,omitempty"` // JPEG
 	Providers    []ProviderRun `json:"providers,omitempty"` // one for each provider that was asked, by name
 	Pictures     []Frame       `json:"pictures,omitempty"`  // as asked for, as stored (not upright); never kept
+	// Plain says that the file is no container, which was looked at; it need not be opened
+	// as one. It may be set beside an error.
+	Plain bool `json:"-"`
 }
 
 // Faces returns the faces of an engine and whether its detector ran: no faces

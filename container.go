@@ -1,8 +1,8 @@
 package semblance
 
 import (
+	"bytes"
 	"os"
-	"strings"
 )
 
 // A container is an item that holds files: an archive, a disk image, a document, a
@@ -129,7 +129,7 @@ func MayHold(head, tail []byte) bool {
 		return true
 	}
 	for _, magic := range []string{"\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "GIF8", "BM", "II*\x00", "MM\x00*", "\x1aE\xdf\xa3", "ID3", "OggS", "fLaC", "RIFF"} {
-		if strings.HasPrefix(string(head[:16]), magic) {
+		if bytes.HasPrefix(head, []byte(magic)) {
 			return false
 		}
 	}

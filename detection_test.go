@@ -53,7 +53,7 @@ func TestFacesOfOtherSettingsAreNotTheAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		prints[plan.Fingerprint] = true
-		again, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &x.Media, r.file(b))
+		again, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &x.Media, r.file(b), "")
 		if err != nil || again.Decoded != c.decoded {
 			t.Errorf("step %d, %+v: decoded %v, %v", i, c.d, again.Decoded, err)
 		}

@@ -59,12 +59,12 @@ func TestOldMediaAreLookedAtAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := picture{PDQ: strings.Repeat("0f", 32)}.bytes(t)
-	x, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), nil, r.file(b))
+	x, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), nil, r.file(b), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	x.Media.Analysis.Looked = 0
-	again, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &x.Media, r.file(b))
+	again, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &x.Media, r.file(b), "")
 	if err != nil || !again.Decoded {
 		t.Errorf("decoded %v, %v", again.Decoded, err)
 	}

@@ -263,7 +263,7 @@ func (r *rig) examine(b []byte, collections ...string) semblance.Examination {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	x, err := r.Examine(r.t.Context(), plan, hashing.DigestBytes(b), nil, r.file(b))
+	x, err := r.Examine(r.t.Context(), plan, hashing.DigestBytes(b), nil, r.file(b), "")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -711,7 +711,7 @@ func TestFailuresOfAFileAreInTheExamination(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := picture{Fail: string(semblance.Unavailable)}.bytes(t)
-	_, err = r.Examine(t.Context(), plan, hashing.DigestBytes(b), nil, r.file(b))
+	_, err = r.Examine(t.Context(), plan, hashing.DigestBytes(b), nil, r.file(b), "")
 	wantCode(t, err, semblance.Unavailable)
 }
 
@@ -725,7 +725,7 @@ func TestWhatIsKnownIsNotDecodedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &x.Media, nil)
+	again, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &x.Media, nil, "")
 	if err != nil || again.Decoded || r.analyzer.decoded != 1 {
 		t.Errorf("decoded %d times: %v", r.analyzer.decoded, err)
 	}
@@ -733,13 +733,13 @@ func TestWhatIsKnownIsNotDecodedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	more, err := r.Examine(t.Context(), faces, hashing.DigestBytes(b), &x.Media, r.file(b))
+	more, err := r.Examine(t.Context(), faces, hashing.DigestBytes(b), &x.Media, r.file(b), "")
 	if err != nil || !more.Decoded || len(more.Media.Analysis.Hashes) != 1 {
 		t.Errorf("faces are asked for now: decoded %v, %v", more.Decoded, err)
 	}
 	for _, code := range []semblance.Code{semblance.Timeout, semblance.Internal} {
 		failed := semblance.Media{Digests: hashing.DigestBytes(b), Code: code}
-		if x, err := r.Examine(t.Context(), plan, failed.Digests, &failed, r.file(b)); err != nil || !x.Decoded || x.Media.Code != "" {
+		if x, err := r.Examine(t.Context(), plan, failed.Digests, &failed, r.file(b), ""); err != nil || !x.Decoded || x.Media.Code != "" {
 			t.Errorf("%s says something about the machine and is tried again: %+v, %v", code, x, err)
 		}
 	}

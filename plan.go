@@ -331,6 +331,7 @@ type Examination struct {
 	Findings Findings
 	Decoded  bool // false when the signals were known already or none were needed
 	Added    bool // something was added to what was known, without decoding
+	Plain    bool // f was looked at, and is no container under its name
 }
 
 // Examine makes the signals of one media and compares them with the plan's
@@ -338,10 +339,12 @@ type Examination struct {
 // media, nil for nothing; f may be nil when prior suffices, as for a media that
 // was examined before.
 //
+// name is the base name of f, by which some containers are told; it may be empty.
+//
 // What is wrong with the file is in the Examination (ItemFailed, ItemUnsupported
 // with Media.Code and Reason), and its digests are compared all the same. The
 // error is about us, and nothing may be recorded then.
-func (e *Engine) Examine(ctx context.Context, p *Plan, digests hashing.Digests, prior *Media, f *os.File) (Examination, error) {
+func (e *Engine) Examine(ctx context.Context, p *Plan, digests hashing.Digests, prior *Media, f *os.File, name string) (Examination, error) {
 	x := Examination{Status: ItemNew, Media: Media{Digests: digests}}
 	if err := e.compareDigests(ctx, p, digests, &x.Findings); err != nil {
 		return x, err
@@ -356,7 +359,7 @@ func (e *Engine) Examine(ctx context.Context, p *Plan, digests hashing.Digests, 
 	if p.satisfied(prior) {
 		x.Media = *prior
 	} else {
-		if err := e.analyze(ctx, p, prior, f, &x); err != nil {
+		if err := e.analyze(ctx, p, prior, f, name, &x); err != nil {
 			return x, err
 		}
 	}
@@ -391,11 +394,14 @@ func stops(good []Hit) bool {
 	})
 }
 
-func (e *Engine) analyze(ctx context.Context, p *Plan, prior *Media, f *os.File, x *Examination) error {
+func (e *Engine) analyze(ctx context.Context, p *Plan, prior *Media, f *os.File, name string, x *Examination) error {
 	if e.Analyzer == nil || f == nil {
 		return errNoAnalyzer()
 	}
-	a, err := e.Analyzer.Analyze(ctx, f, p.request(prior))
+	req := p.request(prior)
+	req.Name = name
+	a, err := e.Analyzer.Analyze(ctx, f, req)
+	x.Plain = a.Plain
 	a.sound(e.Engines)
 	if err == nil {
 		x.Decoded = true

@@ -67,7 +67,7 @@ func (r *rig) examineBy(plan *semblance.Plan, p picture, prior *semblance.Media)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	x, err := r.Examine(r.t.Context(), plan, hashing.DigestBytes(b), prior, r.file(b))
+	x, err := r.Examine(r.t.Context(), plan, hashing.DigestBytes(b), prior, r.file(b), "")
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -214,7 +214,7 @@ func TestASwitchEndsAScanThatBeganBefore(t *testing.T) {
 	}
 	b := picture{Faces: [][]float32{{1, 0}}, Salt: "item"}.bytes(t)
 	for range 2 { // the index must not have taken over the other engine's vectors either
-		x, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), nil, r.file(b))
+		x, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), nil, r.file(b), "")
 		wantCode(t, err, semblance.ModelMismatch)
 		if len(x.Findings.Candidates) != 0 {
 			t.Errorf("%+v", x.Findings.Candidates)

@@ -199,7 +199,7 @@ func TestVideosOfEarlierVersions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), prior, r.file(b))
+		x, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), prior, r.file(b), "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,11 +262,11 @@ func TestFacesOfVideosOfEarlierVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &before, r.file(b))
+	x, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &before, r.file(b), "")
 	if err != nil || !x.Decoded || len(x.Findings.Candidates) != 1 {
 		t.Fatalf("%+v, %v", x.Findings, err)
 	}
-	if again, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &x.Media, r.file(b)); err != nil || again.Decoded || len(again.Findings.Candidates) != 1 {
+	if again, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &x.Media, r.file(b), ""); err != nil || again.Decoded || len(again.Findings.Candidates) != 1 {
 		t.Errorf("it was decoded again: %+v, %v", again.Findings, err)
 	}
 }

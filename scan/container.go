@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -98,11 +99,14 @@ func (r *run) expand(ctx context.Context, s *slot, f *os.File, res *result) bool
 	if it.SHA256 == nil && !res.write {
 		return false // an earlier run read all of it, and what that found is kept
 	}
-	if s.content == nil && laterSegment(s.os, exists) {
-		return false // its first segment opens it
+	if res.plain && !s.again {
+		return false
 	}
 	if !s.again && !mayHold(f, it.Size) {
 		return false
+	}
+	if s.content == nil && laterSegment(s.os, exists) {
+		return false // its first segment opens it
 	}
 	var sum semblance.SHA256 // none where parts of the file cannot be read: what can be is gone through
 	if it.SHA256 != nil {
@@ -133,9 +137,14 @@ func expansionLimit(size, times, free int64) int64 {
 	return size*times + free
 }
 
+// heads are buffers for what files begin with: each lane uses one at a time.
+var heads = sync.Pool{New: func() any { return new([semblance.CarriesHead]byte) }}
+
 // mayHold asks what a file's first and last bytes tell, as far as they can be read.
 func mayHold(f *os.File, size int64) bool {
-	head, tail := make([]byte, min(size, semblance.CarriesHead)), make([]byte, min(size, semblance.CarriesTail))
+	buf := heads.Get().(*[semblance.CarriesHead]byte)
+	defer heads.Put(buf)
+	head, tail := buf[:min(size, semblance.CarriesHead)], make([]byte, min(size, semblance.CarriesTail))
 	n, err := f.ReadAt(head, 0)
 	m, err2 := f.ReadAt(tail, size-int64(len(tail)))
 	unread := func(err error) bool { return err != nil && !errors.Is(err, io.EOF) }

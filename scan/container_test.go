@@ -52,11 +52,12 @@ func file(name string, data []byte) held {
 
 // An opener opens boxes and counts them. before, when set, may make it fail.
 type opener struct {
-	opened, read atomic.Int64
-	before       func(entry string) error
+	asked, opened, read atomic.Int64
+	before              func(entry string) error
 }
 
 func (o *opener) OpenContainer(_ context.Context, files []semblance.ContainerFile, opts semblance.ContainerOptions, _ func(int64, int64)) (scan.Container, error) {
+	o.asked.Add(1)
 	info, err := files[0].File.Stat()
 	if err != nil {
 		return nil, err
@@ -65,9 +66,10 @@ func (o *opener) OpenContainer(_ context.Context, files []semblance.ContainerFil
 	if _, err := files[0].File.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if !bytes.HasPrefix(b, []byte(boxMagic)) {
+	if !isBox(b, files[0].Name) {
 		return nil, nil
 	}
+	b = bytes.TrimPrefix(b, []byte("named "))
 	o.opened.Add(1)
 	k := &openBox{o: o}
 	if err := json.Unmarshal(b, &k.box); err != nil {
@@ -82,6 +84,11 @@ func (o *opener) OpenContainer(_ context.Context, files []semblance.ContainerFil
 		}
 	}
 	return k, nil
+}
+
+// isBox tells a box by its beginning, or by its name.
+func isBox(b []byte, name string) bool {
+	return bytes.HasPrefix(b, []byte(boxMagic)) || strings.HasPrefix(string(b), "named ") && strings.HasSuffix(name, ".box")
 }
 
 type openBox struct {
@@ -190,6 +197,37 @@ func TestContainers(t *testing.T) {
 	}
 	if again.Seen != out.Seen || again.Opened != 0 || again.Failed != out.Failed || again.Decoded != 0 || again.Containers != out.Containers || again.Missing != 0 || again.Errors["media-damaged"] != out.Errors["media-damaged"] || r.report(t) != report {
 		t.Errorf("a second run: %+v\nafter %+v", again.Summary, out.Summary)
+	}
+}
+
+// TestPlainFilesAreNotOpened: what the analyzer has found to be no container is not asked
+// about again, and nothing else comes of it than when it says nothing. A container that is
+// told by its name is not taken for plain because the same bytes of another name are.
+func TestPlainFilesAreNotOpened(t *testing.T) {
+	t.Parallel()
+	root := layContainers(t)
+	named := append([]byte("named "), box{Holds: []held{file("in.jpg", picture{Salt: "in"}.bytes())}}.bytes()...)
+	put(t, root, "a/named.dat", named)
+	put(t, root, "a/named.box", named)
+	put(t, root, "b/named.dat", named)
+	for i := range 20 {
+		put(t, root, fmt.Sprintf("notes/%02d.dat", i), fmt.Appendf(nil, "a note that is no picture, %d", i))
+	}
+	put(t, root, "notes.zip", box{Holds: []held{file("note.dat", []byte("a note in an archive, no picture")), file("named.box", named)}}.bytes())
+	asking, told := newRig(t), newRig(t)
+	told.analyzer.plain = true
+	out, same := asking.done(t, root, lanes(3)), told.done(t, root, lanes(3))
+	if got, want := told.report(t), asking.report(t); got != want {
+		t.Errorf("the report differs:\n%s\nwant\n%s", got, want)
+	}
+	if same.Opened != out.Opened || same.Seen != out.Seen || told.opener.opened.Load() != asking.opener.opened.Load() {
+		t.Errorf("%+v\nwant %+v", same.Summary, out.Summary)
+	}
+	for _, path := range []string{"a/named.box//in.jpg", "notes.zip//named.box//in.jpg"} {
+		same.item(t, path)
+	}
+	if asked, before := told.opener.asked.Load(), asking.opener.asked.Load(); asked > before-20 {
+		t.Errorf("%d were asked about as containers, %d without being told", asked, before)
 	}
 }
 

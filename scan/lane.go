@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -27,6 +28,7 @@ type result struct {
 	unread   bool             // the disk did not give all of the file: it has no digests
 	read     int64
 	decoded  bool
+	plain    bool  // it was looked at, and is no container
 	err      error // about the run, not the item
 
 	prior *semblance.ItemState // what earlier runs recorded; nil: nothing
@@ -278,7 +280,7 @@ func (r *run) compare(ctx context.Context, f *os.File, digests hashing.Digests, 
 		return nil
 	}
 	x, first, err := r.flight.do(ctx, sum, func() (semblance.Examination, error) {
-		x, err := r.Examiner.Examine(ctx, r.Plan, digests, known, f)
+		x, err := r.Examiner.Examine(ctx, r.Plan, digests, known, f, path.Base(res.record.Item.Path))
 		if err == nil && !res.stands(f) {
 			err = errChanged // what was decoded may not be what was digested
 		}
@@ -287,7 +289,7 @@ func (r *run) compare(ctx context.Context, f *os.File, digests hashing.Digests, 
 	if err != nil {
 		return err
 	}
-	res.decoded = first && x.Decoded
+	res.decoded, res.plain = first && x.Decoded, first && x.Plain // another's may have another name
 	res.set(x.Status, x.Media.Code, x.Media.Reason)
 	res.media, res.findings = &x.Media, &x.Findings
 	if x.Decoded || x.Added || known == nil || known.Code != x.Media.Code {

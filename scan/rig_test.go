@@ -45,6 +45,7 @@ func (p picture) bytes() []byte {
 type analyzer struct {
 	decoded atomic.Int64
 	before  func(f *os.File) error
+	plain   bool // say so of what is no box
 }
 
 func (a *analyzer) Analyze(_ context.Context, f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) {
@@ -67,7 +68,7 @@ func (a *analyzer) Analyze(_ context.Context, f *os.File, req semblance.AnalyzeR
 	}
 	var p picture
 	if bytes.HasPrefix(b, []byte(boxMagic)) && !bytes.Contains(b, []byte(`"fail":`)) || json.Unmarshal(b, &p) != nil {
-		return semblance.Analysis{}, semblance.NotText(semblance.Errorf(semblance.MediaUnsupported, "not a picture"))
+		return semblance.Analysis{Plain: a.plain && req.Name != "" && !isBox(b, req.Name)}, semblance.NotText(semblance.Errorf(semblance.MediaUnsupported, "not a picture"))
 	}
 	if p.Fail != "" {
 		return semblance.Analysis{}, semblance.Errorf(semblance.Code(p.Fail), "it does not decode")

@@ -17,7 +17,7 @@ import (
 // An Examiner makes and compares the signals of one media, and the selectors in the name
 // of an item. *semblance.Engine is one.
 type Examiner interface {
-	Examine(ctx context.Context, p *semblance.Plan, d hashing.Digests, prior *semblance.Media, f *os.File) (semblance.Examination, error)
+	Examine(ctx context.Context, p *semblance.Plan, d hashing.Digests, prior *semblance.Media, f *os.File, name string) (semblance.Examination, error)
 	ExamineName(ctx context.Context, p *semblance.Plan, name string) (semblance.NameExamination, error)
 }
 

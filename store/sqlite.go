@@ -51,12 +51,12 @@ func dataSource(file string, wait time.Duration, extra ...string) string {
 	return (&url.URL{Scheme: "file", Path: file}).String() + "?" + q.Encode()
 }
 
-// Pages that connections keep, in KiB; those of the data file that the system keeps are
-// read within microseconds. What a reader keeps is worth nothing after the next commit, and
-// there are several readers.
+// Pages that connections keep, in KiB; in memory they take twice as much. The system keeps
+// the data file as well, and a page of it is read within microseconds. What a reader keeps
+// is worth nothing after the next commit, and there are several readers.
 const (
-	writerCache = "cache_size(-8192)"
-	readerCache = "cache_size(-2048)"
+	writerCache = "cache_size(-4096)"
+	readerCache = "cache_size(-512)"
 )
 
 // openWriter opens the one connection that changes things.

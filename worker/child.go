@@ -23,6 +23,7 @@ type child struct {
 	reason atomic.Pointer[fault]
 	facts  Facts
 	files  int   // served
+	worked int   // of those, decoded or opened: not those that it only said it does not know
 	mark   int64 // bytes of output before the present request
 	memory int64 // the limit in force; 0 before the first
 	idle   int64 // bytes of address space before the first file
@@ -305,10 +306,12 @@ func (c *child) analyze(ctx context.Context, f *os.File, req *semblance.AnalyzeR
 	if err != nil {
 		return semblance.Analysis{}, err
 	}
+	var plain semblance.Analysis // beside an error
 	switch {
 	case r.Analysis != nil && r.Analysis.IsVideo() != long:
 		err = violate("a video for a picture, or the other way round")
 	case r.Error != nil:
+		plain.Plain = r.Plain
 		err = checkRemote(r.Error)
 	case r.Analysis == nil:
 		err = violate("no analysis")
@@ -317,10 +320,12 @@ func (c *child) analyze(ctx context.Context, f *os.File, req *semblance.AnalyzeR
 	}
 	var v *violation
 	if errors.As(err, &v) {
-		err = c.condemn(err)
+		return semblance.Analysis{}, c.condemn(err)
 	}
 	if err != nil {
-		return semblance.Analysis{}, err
+		return plain, err
 	}
+	c.worked++
+	r.Analysis.Plain = r.Plain && r.Analysis.IsText()
 	return *r.Analysis, nil
 }

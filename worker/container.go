@@ -53,6 +53,7 @@ func (p *Pool) OpenContainer(ctx context.Context, files []semblance.ContainerFil
 	if err != nil || r.Facts == nil {
 		return nil, errors.Join(err, k.Close())
 	}
+	c.worked++
 	k.facts = *r.Facts
 	return k, nil
 }

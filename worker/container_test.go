@@ -37,6 +37,18 @@ func openOrders(parts []worker.Part, o semblance.ContainerOptions, progress func
 	return &orders{parts, strings.Split(strings.TrimSuffix(text, "\n"), "\n"), "", progress}, nil
 }
 
+// isOrders is what openOrders would say; the name "unread" cannot be told, and "panic" kills.
+func isOrders(p worker.Part) (bool, error) {
+	switch p.Name {
+	case "unread":
+		return false, errors.New("as ordered")
+	case "panic":
+		panic("as ordered")
+	}
+	b, err := io.ReadAll(io.NewSectionReader(p.File, 0, p.Size))
+	return strings.HasPrefix(string(b), "container\n"), err
+}
+
 func (r *orders) Next() (semblance.Entry, error) {
 	if len(r.lines) == 0 {
 		return semblance.Entry{}, io.EOF
@@ -124,6 +136,31 @@ func orderFile(t *testing.T, text string) *os.File {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// TestPlain: with a name, of a file that is no picture it is said at once whether it is a
+// container, and only when that is known.
+func TestPlain(t *testing.T) {
+	t.Parallel()
+	p := open(t, func(o *worker.Options) { o.Workers = 1 })
+	for _, c := range []struct {
+		story, name, text string
+		code              semblance.Code
+		want              bool
+	}{
+		{"no container", "a.dat", "unsupported", semblance.MediaUnsupported, true},
+		{"nobody asked", "", "unsupported", semblance.MediaUnsupported, false},
+		{"a container", "a.dat", "container\nx", semblance.MediaUnsupported, false},
+		{"it cannot be told", "unread", "unsupported", semblance.MediaUnsupported, false},
+		{"a picture", "a.dat", "ok", "", false},
+		{"a damaged picture", "a.dat", "damaged", semblance.MediaDamaged, false},
+		{"a child that dies of the question", "panic", "unsupported", semblance.Internal, false},
+	} {
+		a, err := p.Analyze(t.Context(), orderFile(t, c.text), semblance.AnalyzeRequest{Name: c.name})
+		if semblance.CodeOf(err) != c.code && (c.code != "" || err != nil) || a.Plain != c.want {
+			t.Errorf("%s: plain %v, %v", c.story, a.Plain, err)
+		}
+	}
 }
 
 func TestContainer(t *testing.T) {

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(code)
 	case how == "serve":
-		if err := worker.Serve(worker.Program{Facts: worker.Facts{Program: "test"}, Analyze: obey, Open: openOrders, Check: checkEngine, IsVideo: isVideo, AnalyzeVideo: obeyVideo}); err != nil {
+		if err := worker.Serve(worker.Program{Facts: worker.Facts{Program: "test"}, Analyze: obey, Open: openOrders, IsContainer: isOrders, Check: checkEngine, IsVideo: isVideo, AnalyzeVideo: obeyVideo}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -194,6 +194,8 @@ func obey(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error) 
 		}
 		fmt.Fprintln(os.Stderr, "the last words")
 		os.Exit(3)
+	case "unsupported", "container\nx":
+		return a, semblance.Errorf(semblance.MediaUnsupported, "no picture")
 	case "damaged":
 		return a, semblance.Errorf(semblance.MediaDamaged, "the picture ends after %s rows", arg).WithHint("Look for a better copy.")
 	case "unavailable":

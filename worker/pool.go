@@ -267,7 +267,7 @@ func (p *Pool) give(c *child, err error) *fault {
 		}
 		return ended
 	}
-	old := c.files >= p.opts.RecycleAfter || residentBytes(c.cmd.Process.Pid) > p.opts.RecycleRSS
+	old := c.worked >= p.opts.RecycleAfter || c.files >= unknownFiles*p.opts.RecycleAfter || residentBytes(c.cmd.Process.Pid) > p.opts.RecycleRSS
 	p.mu.Lock()
 	delete(p.busy, c)
 	select {
@@ -288,6 +288,10 @@ func (p *Pool) give(c *child, err error) *fault {
 	}
 	return nil
 }
+
+// unknownFiles is how many files that a child does not know weigh as much as one that it
+// decodes: to start a child takes as long as a thousand of them.
+const unknownFiles = 10
 
 func (p *Pool) forget(c *child) {
 	p.mu.Lock()

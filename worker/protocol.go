@@ -8,7 +8,7 @@ import (
 
 // protocolVersion is raised with every change, so that programs of two releases
 // refuse each other instead of misunderstanding.
-const protocolVersion = 9
+const protocolVersion = 10
 
 // The parent writes a request, the child answers with one reply; then the next.
 // Each is a frame: four bytes of length, big endian, and that many bytes of
@@ -47,6 +47,9 @@ type reply struct {
 	// Video answers a request to analyze a file that turns out to be a video: the parent
 	// asks again with Long, on a video's terms. So a picture can never take a video's time.
 	Video bool `json:"video,omitempty"`
+	// Plain comes with an answer to a request with a name: the file is no picture or video,
+	// and no container either.
+	Plain bool `json:"plain,omitempty"`
 
 	// Working may come any number of times before the answer to Open, Next and Read: the
 	// child is at work and not hanging.

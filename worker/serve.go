@@ -37,6 +37,9 @@ type Program struct {
 	// read with pread only, and Serve closes it and its parts. progress may be called from
 	// any work that takes long. Open may be nil: then nothing is a container.
 	Open func(parts []Part, o semblance.ContainerOptions, progress func(done, total int64)) (ContainerReader, error)
+	// IsContainer reports whether Open would open a file. It may be nil: then that is not
+	// known beforehand.
+	IsContainer func(p Part) (bool, error)
 	// Check opens an engine, runs it once and returns the sha256 of its models.
 	Check func(engine semblance.EngineName) (models map[string]string, err error)
 }
@@ -165,10 +168,10 @@ func (p *Program) answer(in arrival) *reply {
 		}
 		a, err := analyze(in.file, *in.Analyze)
 		if err != nil {
-			return &reply{Error: remote(err)}
+			return &reply{Error: remote(err), Plain: semblance.CodeOf(err) == semblance.MediaUnsupported && p.plain(in)}
 		}
 		tidy(&a)
-		return &reply{Analysis: &a}
+		return &reply{Analysis: &a, Plain: a.IsText() && p.plain(in)}
 	case in.Check != "" && p.Check != nil:
 		start := time.Now()
 		models, err := p.Check(in.Check)
@@ -180,6 +183,20 @@ func (p *Program) answer(in arrival) *reply {
 		return &reply{Findings: cage.Probe(*in.Probe)}
 	}
 	return &reply{Error: &remoteError{Code: semblance.Internal, Msg: "the worker got a request it does not know"}}
+}
+
+// plain reports whether a file that was analyzed is known to be no container. What cannot
+// be told now is asked again by opening it.
+func (p *Program) plain(in arrival) bool {
+	if in.Analyze.Name == "" || p.IsContainer == nil {
+		return false
+	}
+	info, err := in.file.Stat()
+	if err != nil {
+		return false
+	}
+	is, err := p.IsContainer(Part{in.Analyze.Name, in.file, info.Size()})
+	return err == nil && !is
 }
 
 // remote makes err fit for the journey.

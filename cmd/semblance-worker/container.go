@@ -24,6 +24,12 @@ func openContainer(parts []worker.Part, o semblance.ContainerOptions, progress f
 	return r, nil
 }
 
+// isContainer reports whether openContainer would open a file.
+func isContainer(p worker.Part) (bool, error) {
+	format, err := containers.Sniff(containers.Part{Name: p.Name, R: p.File, Size: p.Size})
+	return format != "", err
+}
+
 // A watched file tells the parent with every read that the child is at work: to skip over
 // an entry of a solid archive can take minutes.
 type watched struct {

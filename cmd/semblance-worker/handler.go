@@ -43,6 +43,7 @@ func program() worker.Program {
 		IsVideo:      isVideo,
 		AnalyzeVideo: h.analyzeVideo,
 		Open:         openContainer,
+		IsContainer:  isContainer,
 		Check:        h.check,
 	}
 }

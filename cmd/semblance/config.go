@@ -57,7 +57,7 @@ func settings() []setting {
 		{key: "engines.folders", env: "SEMBLANCE_ENGINES", def: "", help: "folders of own engines, separated like PATH, besides those in engines of the data folder"},
 		{key: "worker.path", env: "SEMBLANCE_WORKER", def: "", help: "the program semblance-worker; empty is beside semblance, then PATH"},
 		{key: "worker.count", env: "SEMBLANCE_WORKERS", def: runtime.NumCPU(), help: "files decoded at once"},
-		{key: "worker.recycle_after", env: "SEMBLANCE_WORKER_RECYCLE_AFTER", def: 2000, help: "files after which a worker is replaced"},
+		{key: "worker.recycle_after", env: "SEMBLANCE_WORKER_RECYCLE_AFTER", def: 2000, help: "files, decoded or opened, after which a worker is replaced; ten times as many that it only looks at"},
 		{key: "index.faces", env: "SEMBLANCE_INDEX_FACES", def: "flat", help: "flat, or qdrant://host:6334/prefix"},
 		{key: "index.api_key", env: "SEMBLANCE_INDEX_API_KEY", def: "", help: "API key of the Qdrant server", secret: true},
 		{key: "serve.addr", env: "SEMBLANCE_ADDR", def: "127.0.0.1:8080", help: "address the service listens on"},
