@@ -99,14 +99,17 @@ func (r *run) expand(ctx context.Context, s *slot, f *os.File, res *result) bool
 	if it.SHA256 == nil && !res.write {
 		return false // an earlier run read all of it, and what that found is kept
 	}
+	if s.content == nil && numbered(s.os) && res.later(s.os) {
+		return false // whatever it looks like
+	}
 	if res.plain && !s.again {
 		return false
 	}
 	if !s.again && !mayHold(f, it.Size) {
 		return false
 	}
-	if s.content == nil && laterSegment(s.os, exists) {
-		return false // its first segment opens it
+	if s.content == nil && res.later(s.os) {
+		return false
 	}
 	var sum semblance.SHA256 // none where parts of the file cannot be read: what can be is gone through
 	if it.SHA256 != nil {
@@ -139,6 +142,24 @@ func expansionLimit(size, times, free int64) int64 {
 
 // heads are buffers for what files begin with: each lane uses one at a time.
 var heads = sync.Pool{New: func() any { return new([semblance.CarriesHead]byte) }}
+
+// later reports whether a file is a further segment of a container, which is opened by its
+// first, and says so.
+func (res *result) later(path string) bool {
+	if !laterSegment(path, exists) {
+		return false
+	}
+	if it := &res.record.Item; it.Code == semblance.MediaUnsupported {
+		it.Reason = "a further segment of an image or an archive, which is read together with its first"
+	}
+	return true
+}
+
+// numbered reports whether a name ends in a digit, as those of most segments do.
+func numbered(path string) bool {
+	c := path[len(path)-1]
+	return c >= '0' && c <= '9'
+}
 
 // mayHold asks what a file's first and last bytes tell, as far as they can be read.
 func mayHold(f *os.File, size int64) bool {

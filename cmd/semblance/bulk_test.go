@@ -182,6 +182,22 @@ func sized(t *testing.T, path string, n int64) {
 	}
 }
 
+// tells checks that a report has lines that hold each list of texts, all of a list in one line.
+func tells(t *testing.T, report string, want [][]string) {
+	t.Helper()
+	lines := strings.Split(report, "\n")
+	for _, texts := range want {
+		if !slices.ContainsFunc(lines, func(l string) bool {
+			return !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(l, text) })
+		}) {
+			t.Errorf("no line of the report has %v", texts)
+		}
+	}
+	if t.Failed() {
+		t.Log(report)
+	}
+}
+
 // TestSeizedDevices: what lies on the bench is scanned as the README says, what was
 // deleted is found, and so is what two devices share.
 func TestSeizedDevices(t *testing.T) {
@@ -192,8 +208,7 @@ func TestSeizedDevices(t *testing.T) {
 		d.run("scan", filepath.Join(bench, name), "--case", in, "--exhibit", name)
 	}
 	report := d.run("report", "C1", "--format", "jsonl") + d.run("report", "C2", "--format", "jsonl")
-	lines := strings.Split(report, "\n")
-	for _, want := range [][]string{ // all in one line
+	tells(t, report, [][]string{
 		{`"event":"item"`, `"path":"phone.raw//vol1@0/DCIM/100APPLE/IMG_0001.JPG"`, `"status":"new"`, `ext4`},
 		{`"event":"hit"`, `"path":"phone.raw//vol1@0/Download/gone.jpg"`, `"collection":"known"`},
 		{`"event":"item"`, `"path":"phone.raw//vol1@0/Download/gone.jpg"`, `"deleted":true`},
@@ -202,16 +217,7 @@ func TestSeizedDevices(t *testing.T) {
 		{`"path":"extraction.ufdr//files/Image/IMG_0042.JPG"`, `"device_path":"/private/var/mobile/Media/DCIM/100APPLE/IMG_0042.JPG"`},
 		{`"path":"nested.zip//middle.tar.gz//inner.zip//pic.jpg"`, `"media_type":"image/jpeg"`},
 		{`"path":"one.mp4"`, `"media_type":"video/mp4"`},
-	} {
-		if !slices.ContainsFunc(lines, func(l string) bool {
-			return !slices.ContainsFunc(want, func(w string) bool { return !strings.Contains(l, w) })
-		}) {
-			t.Errorf("no line of the reports has %v", want)
-		}
-	}
-	if t.Failed() {
-		t.Log(report)
-	}
+	})
 	links := d.run("links", "--all", "--json")
 	for _, exhibit := range []string{"phone.raw", "stick.E01", "extraction.ufdr"} {
 		if !strings.Contains(strings.Split(links, "\n")[0], `"exhibit":"`+exhibit+`"`) {
@@ -221,6 +227,23 @@ func TestSeizedDevices(t *testing.T) {
 	if graph := d.run("links", "--all", "--format", "graphml"); !strings.Contains(graph, "<graphml") {
 		t.Error(graph)
 	}
+}
+
+// TestImageThatIsNotWhole: an image whose last segment was not copied is examined, and
+// nobody takes it for the whole device.
+func TestImageThatIsNotWhole(t *testing.T) {
+	t.Parallel()
+	bench, pictures := seized(t)
+	d := newInstallation(t, pictures)
+	if err := os.Remove(filepath.Join(bench, "stick.E03")); err != nil {
+		t.Fatal(err)
+	}
+	d.run("scan", bench, "--case", "C1", "--exhibit", "bench")
+	tells(t, d.run("report", "C1", "--format", "jsonl"), [][]string{
+		{`"event":"item"`, `"path":"stick.E01"`, `"status":"failed"`, `segment 3 (.E03) is missing`},
+		{`"event":"item"`, `"path":"stick.E02"`, `"status":"unsupported"`, `a further segment of an image`},
+		{`"event":"item"`, `"path":"stick.E01//vol1@0/HOLIDAY.JPG"`, `"sha256"`},
+	})
 }
 
 // TestKilledAtRandom kills scans with SIGKILL at random moments, and runs them again: the
