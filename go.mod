@@ -11,9 +11,9 @@ require (
 	github.com/elastic/go-seccomp-bpf v1.6.0
 	github.com/go-pdf/fpdf v0.9.0
 	github.com/google/uuid v1.6.0
+	github.com/hanwen/go-fuse/v2 v2.12.1
 	github.com/klauspost/compress v1.18.6
 	github.com/knadh/koanf/parsers/toml/v2 v2.1.0
-	github.com/knadh/koanf/providers/confmap v1.0.1
 	github.com/knadh/koanf/providers/file v1.2.1
 	github.com/knadh/koanf/v2 v2.4.1
 	github.com/labstack/echo/v4 v4.16.0
@@ -35,8 +35,6 @@ require (
 	kernel.org/pub/linux/libs/security/libcap/psx v1.2.77
 	modernc.org/sqlite v1.52.0
 )
-
-require github.com/hanwen/go-fuse/v2 v2.9.0
 
 require (
 	github.com/VividCortex/ewma v1.2.0 // indirect

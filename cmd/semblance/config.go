@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/knadh/koanf/parsers/toml/v2"
-	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
 
@@ -92,7 +91,7 @@ func defaultData() string {
 func loadConfig(s streams, flags map[string]any) (*config, error) {
 	k, origin := koanf.New("."), map[string]string{}
 	set := func(key string, v any, from string) {
-		_ = k.Load(confmap.Provider(map[string]any{key: v}, "."), nil) // a map cannot fail to load
+		_ = k.Set(key, v) // fails for a key under a value only, and ours are fixed
 		origin[key] = from
 	}
 	known := settings()
