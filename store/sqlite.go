@@ -55,7 +55,7 @@ func dataSource(file string, wait time.Duration, extra ...string) string {
 // the data file as well, and a page of it is read within microseconds. What a reader keeps
 // is worth nothing after the next commit, and there are several readers.
 const (
-	writerCache = "cache_size(-4096)"
+	writerCache = "cache_size(-2048)"
 	readerCache = "cache_size(-512)"
 )
 
