@@ -38,7 +38,8 @@ type Plan struct {
 // PlanOptions are what a caller may choose about a plan.
 type PlanOptions struct {
 	Collections []string
-	Top         int // candidates kept of a face; 0 is 20
+	Inventory   bool // no collection is named, and that is meant: media are recorded, and compared with nothing
+	Top         int  // candidates kept of a face; 0 is 20
 	Crops       bool
 	Thumbnail   int
 	Video       VideoMode
@@ -83,9 +84,11 @@ func (e *Engine) Plan(ctx context.Context, caseNumber string, o PlanOptions) (*P
 	if err != nil {
 		return nil, err
 	}
-	cols, err := e.resolve(ctx, o.Collections)
-	if err != nil {
-		return nil, err
+	var cols []Collection
+	if !o.Inventory || len(o.Collections) > 0 {
+		if cols, err = e.resolve(ctx, o.Collections); err != nil {
+			return nil, err
+		}
 	}
 	cols, notes, err := e.switchedOn(cols)
 	if err != nil {

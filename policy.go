@@ -184,7 +184,7 @@ func (e *Engine) switchedOn(cols []Collection) (on []Collection, notes []string,
 		}
 		notes = append(notes, fmt.Sprintf("collection %s is switched off %s (%s, by %s): nothing was compared with it", c.Name, until, c.Off.Why, c.Off.By))
 	}
-	if len(on) == 0 {
+	if len(on) == 0 && len(cols) > 0 {
 		return nil, nil, Errorf(Invalid, "every collection that was named is switched off: %s", strings.Join(notes, "; ")).
 			WithHint("Name others, or switch one on with `semblance collection set NAME --on`.")
 	}

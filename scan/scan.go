@@ -116,6 +116,9 @@ func (s *Scanner) Run(ctx context.Context, o Options) (Summary, error) {
 	r.sum.Complete = err == nil && r.sum.Why == ""
 	if err != nil && r.sum.Why == "" {
 		r.sum.Why = err.Error()
+		if errors.Is(err, context.Canceled) {
+			r.sum.Why = "interrupted; run it again to go on"
+		}
 	}
 	// The end is told and the lease given back even when the caller has left.
 	err = errors.Join(err, s.Plans.EndPlan(context.WithoutCancel(ctx), r.exhibit.ID, r.Plan, r.sum.Complete))

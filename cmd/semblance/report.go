@@ -10,6 +10,8 @@ import (
 	"iter"
 	"math"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,16 +36,37 @@ face crops of media with hits, near matches or candidates, encrypted for that ke
 			if annex != "" || a.Role != "" || a.Recipient != "" {
 				return e.annex(cmd.Context(), args[0], annex, a)
 			}
+			if !cmd.Flags().Changed("format") {
+				var err error
+				if format, err = formatOf(out); err != nil {
+					return err
+				}
+			}
 			return e.stored(cmd.Context(), func(p *program) error {
 				return e.writeFile(out, func(w io.Writer) error { return p.report(cmd.Context(), w, report.Format(format), args[0], e.who()) })
 			})
 		}}
-	cmd.Flags().StringVar(&format, "format", "html", "html, csv, jsonl or pdf")
+	cmd.Flags().StringVar(&format, "format", "html", "html, csv (a ZIP of tables), jsonl or pdf; when it is not said, the name of the file tells")
 	cmd.Flags().StringVarP(&out, "output", "o", "-", "the file to write; - is standard output")
 	cmd.Flags().StringVar(&annex, "annex", "", "the file to write pictures to, encrypted")
 	cmd.Flags().StringVar(&a.Recipient, "recipient", "", "the age public key that reads the annex")
 	cmd.Flags().StringVar(&a.Role, "role", "", "the role of whom the annex is for; it is audited")
 	return cmd
+}
+
+// formatOf is the format that a file's name asks for.
+func formatOf(name string) (string, error) {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".pdf":
+		return string(report.PDF), nil
+	case ".jsonl", ".ndjson":
+		return string(report.JSONL), nil
+	case ".zip":
+		return string(report.CSV), nil
+	case ".csv":
+		return "", semblance.Errorf(semblance.Invalid, "a report for spreadsheets is a ZIP of tables, not one table").WithHint("Name the file .zip, or say --format csv.")
+	}
+	return string(report.HTML), nil
 }
 
 // annex writes the pictures of a case for one role, and audits that it will and that it has.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -47,7 +48,7 @@ paused, or goes on), and at the end summary. Of several exhibits each line says 
 	f.StringVar(&a.label, "exhibit", "", "label of the exhibit, unique in the case")
 	f.StringArrayVar(&a.serials, "serial", nil, "serial number of the device; of several EXHIBIT=SERIAL, repeated")
 	f.StringVar(&a.acquirer, "acquirer", "", "who acquired it")
-	f.StringSliceVar(&a.against, "against", nil, "collections to compare with; all of them when none is named")
+	f.StringSliceVar(&a.against, "against", nil, "collections to compare with; all of them when none is named, none of them when it is \"none\"")
 	f.DurationVar(&a.order.First, "first", 0, "stop taking new files of an exhibit after this time, such as 10m; run again to go on")
 	f.IntVar(&a.top, "top", semblance.DefaultTop, "candidates kept of a face")
 	f.StringVar(&a.video, "video", string(semblance.VideoSeconds), "what of videos is compared: seconds (a frame a second), keyframes (many times faster, misses clips between two) or none")
@@ -181,11 +182,17 @@ func passwordList(path string) (list []string, err error) {
 // scan plans and runs the scans of one command.
 func (e *env) scan(ctx context.Context, p *program, a scanArgs, orders []scanOrder) error {
 	po := semblance.PlanOptions{Collections: list(a.against), Top: a.top, Crops: true, Thumbnail: 256, Detection: a.look, Video: semblance.VideoMode(a.video)}
-	if len(po.Collections) == 0 {
-		cols, err := p.engine.Collections.Collections(ctx)
-		if err != nil {
-			return err
-		}
+	cols, err := p.engine.Collections.Collections(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(cols) == 0 && len(po.Collections) == 0:
+		po.Inventory = true
+		e.warn("there is no collection: files are recorded and hashed, and compared with nothing; scan again when there is one, which is quick")
+	case slices.Equal(po.Collections, []string{"none"}) && !slices.ContainsFunc(cols, func(c semblance.Collection) bool { return c.Name == "none" }):
+		po.Inventory, po.Collections = true, nil
+	case len(po.Collections) == 0:
 		for _, c := range cols {
 			po.Collections = append(po.Collections, c.Name)
 		}
@@ -218,11 +225,19 @@ func (e *env) scanOne(ctx context.Context, p *program, o scanOrder, plan *sembla
 	view := newScanView(e, e.bars())
 	sum, err := view.run(ctx, run, atOnce)
 	view.done(sum, err)
+	e.warnNothing(sum, o)
 	return scanError(sum, err)
 }
 
+// warnNothing says that an exhibit is empty, to those who read --json too.
+func (e *env) warnNothing(sum scan.Summary, o scanOrder) {
+	if nothing(sum) {
+		e.warn("there is nothing in %q, which is exhibit %s: is what should lie there mounted?", o.Root, o.Exhibit)
+	}
+}
+
 func scanError(sum scan.Summary, err error) error {
-	if err == nil && sum.Failed > 0 {
+	if err == nil && (sum.Failed > 0 || nothing(sum)) {
 		return errSomeFailed
 	}
 	return err
@@ -295,6 +310,9 @@ func (e *env) scanSeveral(ctx context.Context, p *program, orders []scanOrder, p
 	all.Wait()
 	if bars != nil {
 		bars.Wait()
+	}
+	for i := range scans {
+		e.warnNothing(scans[i].sum, orders[i])
 	}
 	return e.tellSeveral(ctx, scans)
 }

@@ -297,6 +297,10 @@ func bySelector(h *semblance.Hit) string {
 	return by
 }
 
+// nothing reports whether a scan that came to its end saw no file at all, which is what a
+// disk that was not mounted looks like.
+func nothing(s scan.Summary) bool { return s.Complete && s.Seen == 0 }
+
 // print shows what was found, then the counts.
 func (v *scanView) print(s scan.Summary) {
 	e := v.e
@@ -397,6 +401,9 @@ func (v *scanView) print(s scan.Summary) {
 	e.say("  %.1f s, %.1f files and %s a second", s.Seconds, items, size(int64(bytes)))
 	if s.Why != "" {
 		e.say("  not complete: %s", s.Why)
+	}
+	if nothing(s) {
+		e.say("  NOTHING IS THERE: no file was seen, so none was examined")
 	}
 }
 
