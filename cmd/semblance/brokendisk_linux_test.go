@@ -34,10 +34,7 @@ func mountBroken(t *testing.T, folder string) *brokenDisk {
 	t.Helper()
 	d := &brokenDisk{at: t.TempDir(), bad: map[string][][2]int64{}}
 	root := &fs.LoopbackRoot{Path: folder}
-	root.NewNode = func(r *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &brokenNode{LoopbackNode: fs.LoopbackNode{RootData: r}, disk: d}
-	}
-	root.RootNode = root.NewNode(root, nil, "", nil)
+	root.RootNode = &brokenNode{LoopbackNode: &fs.LoopbackNode{RootData: root}, disk: d}
 	server, err := fs.Mount(d.at, root.RootNode, &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true, FsName: "broken", Name: "broken", Options: []string{"ro"}}})
 	if err != nil {
 		t.Skipf("no file system can be mounted here, so none with read errors: %v", err)
@@ -85,8 +82,13 @@ func (d *brokenDisk) read(path string, off int64, n int) syscall.Errno {
 }
 
 type brokenNode struct {
-	fs.LoopbackNode
+	*fs.LoopbackNode
 	disk *brokenDisk
+}
+
+// WrapChild breaks what lies in a folder as well.
+func (n *brokenNode) WrapChild(_ context.Context, ops fs.InodeEmbedder) fs.InodeEmbedder {
+	return &brokenNode{LoopbackNode: ops.(*fs.LoopbackNode), disk: n.disk}
 }
 
 func (n *brokenNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
