@@ -35,6 +35,14 @@ type Case struct {
 	// ThreatToLife puts the work of the case before that of others: its files are examined
 	// first wherever they compete.
 	ThreatToLife bool `json:"threat_to_life,omitempty"`
+	// TimeZone is the IANA name of the zone in which times are shown beside UTC; empty for none.
+	TimeZone string `json:"time_zone,omitempty"`
+}
+
+// A CaseChange says what is to be another way in a case; nil leaves a field as it is.
+type CaseChange struct {
+	ThreatToLife *bool
+	TimeZone     *string // empty for none
 }
 
 type urgentKey struct{}
@@ -184,8 +192,8 @@ type CaseStore interface {
 	CreateCase(ctx context.Context, c Case, ev AuditEvent) (Case, error)
 	Case(ctx context.Context, number string) (Case, error)
 	Cases(ctx context.Context) ([]Case, error)
-	// SetThreatToLife says whether life is at risk in a case.
-	SetThreatToLife(ctx context.Context, number string, yes bool, ev AuditEvent) (Case, error)
+	// SetCase changes a case.
+	SetCase(ctx context.Context, number string, change CaseChange, ev AuditEvent) (Case, error)
 }
 
 // MediaStore remembers media and their signals.

@@ -15,20 +15,40 @@ func (e *Engine) CreateCase(ctx context.Context, who Actor, c Case) (Case, error
 	if err := checkCountry(&c.Country); err != nil {
 		return Case{}, err
 	}
+	if err := checkTimeZone(&c.TimeZone); err != nil {
+		return Case{}, err
+	}
 	c.ID, c.Created = CaseID(NewID()), e.now()
-	return e.Cases.CreateCase(ctx, c, e.event(who, "case.create", &c))
+	ev := e.event(who, "case.create", &c)
+	if c.TimeZone != "" {
+		ev.Detail["time_zone"] = c.TimeZone
+	}
+	return e.Cases.CreateCase(ctx, c, ev)
 }
 
-// SetThreatToLife says whether life is at risk in a case: its work then goes before that of
-// others, from now on.
-func (e *Engine) SetThreatToLife(ctx context.Context, who Actor, number string, yes bool) (Case, error) {
+// SetCase changes a case: with a threat to life its work goes before that of others from
+// now on; times are shown in its zone, and stay as they are kept.
+func (e *Engine) SetCase(ctx context.Context, who Actor, number string, change CaseChange) (Case, error) {
+	if change == (CaseChange{}) {
+		return Case{}, Errorf(Invalid, "nothing is to be set")
+	}
+	if change.TimeZone != nil {
+		if err := checkTimeZone(change.TimeZone); err != nil {
+			return Case{}, err
+		}
+	}
 	c, err := e.Cases.Case(ctx, number)
 	if err != nil {
 		return Case{}, err
 	}
 	ev := e.event(who, "case.set", &c)
-	ev.Detail["threat_to_life"] = yes
-	return e.Cases.SetThreatToLife(ctx, number, yes, ev)
+	if change.ThreatToLife != nil {
+		ev.Detail["threat_to_life"] = *change.ThreatToLife
+	}
+	if change.TimeZone != nil {
+		ev.Detail["time_zone"] = *change.TimeZone
+	}
+	return e.Cases.SetCase(ctx, number, change, ev)
 }
 
 // required checks pairs of a field's name and its value.

@@ -17,6 +17,7 @@ type caseInput struct {
 		Purpose string `json:"purpose" maxLength:"1000" minLength:"1" doc:"What the searches of this case are for; kept in the audit chain"`
 		Basis   string `json:"basis" maxLength:"1000" minLength:"1" doc:"Legal basis; kept in the audit chain"`
 		Life    bool   `json:"threat_to_life,omitempty" doc:"Life is at risk: the work of this case goes before that of others"`
+		Zone    string `json:"time_zone,omitempty" maxLength:"100" doc:"IANA name of the zone in which times are shown beside UTC: Europe/Amsterdam"`
 	}
 }
 
@@ -54,7 +55,7 @@ func (s *Server) caseRoutes() {
 
 func (s *Server) createCase(ctx context.Context, in *caseInput) (*caseOutput, error) {
 	b := in.Body
-	c, err := s.parts.Keeper.CreateCase(ctx, who(ctx), semblance.Case{Number: b.Number, Agency: b.Agency, Country: b.Country, Purpose: b.Purpose, Basis: b.Basis, ThreatToLife: b.Life})
+	c, err := s.parts.Keeper.CreateCase(ctx, who(ctx), semblance.Case{Number: b.Number, Agency: b.Agency, Country: b.Country, Purpose: b.Purpose, Basis: b.Basis, ThreatToLife: b.Life, TimeZone: b.Zone})
 	return &caseOutput{c}, err
 }
 

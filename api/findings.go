@@ -155,6 +155,15 @@ func (s *Server) listItems(ctx context.Context, in *Paging) (*itemsOutput, error
 	if err != nil {
 		return nil, err
 	}
+	zone, err := c.Location()
+	if err != nil {
+		return nil, err
+	}
+	if zone != nil {
+		for i := range rows {
+			rows[i].CaseTimes = rows[i].Item.ShowTimes(zone)
+		}
+	}
 	out := itemsBody{Items: some(rows)}
 	if len(rows) == p.Limit {
 		last := rows[len(rows)-1]

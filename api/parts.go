@@ -108,6 +108,8 @@ type Position struct {
 type ItemRow struct {
 	Exhibit string         `json:"exhibit"`
 	Item    semblance.Item `json:"item"`
+	// CaseTimes are its times in UTC and in the zone of the case, where that has one.
+	CaseTimes []semblance.ShownTime `json:"case_times,omitempty"`
 }
 
 // A FindingRow is an item with what was found in it.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ const mostCSV = 1_000_000
 var (
 	itemColumns = []string{"exhibit", "path", "size", "modified_utc", "status", "code", "reason", "sha256", "sha1", "md5", "media_type", "width", "height", "pdq", "pdq_quality", "faces", "decoder", "partial",
 		"taken", "taken_zone", "latitude", "longitude", "make", "model", "serial", "lens", "lens_serial", "software", "image_id", "origin_application", "origin_kind", "origin_time", "origin_zone", "origin_rule", "embedded", "hits", "near_matches", "candidates", "contradictions"}
+	zoneColumns      = []string{"time_zone", "modified_in_time_zone", "taken_utc", "taken_in_time_zone", "times"} // at the end of items, where the case has a zone
 	hitColumns       = []string{"exhibit", "path", "sha256", "collection", "owner", "algorithm", "value", "weak", "rests_on", "category", "note", "source", "record", "found_by_look_back"}
 	nearColumns      = []string{"exhibit", "path", "sha256", "collection", "owner", "algorithm", "value", "entry_value", "distance", "threshold", "unit", "transform", "quality", "entry_quality", "rests_on", "seconds", "category", "note", "source", "record", "verified", "found_by_look_back"}
 	candidateColumns = []string{"exhibit", "path", "sha256", "face", "rank", "collection", "owner", "subject", "source", "distance", "metric", "threshold", "quality", "reference_quality", "engine", "version", "review"}
@@ -37,8 +39,15 @@ var (
 // recorded state. Items are written as they come; the other tables are few beside them, and
 // wait deflated until their turn.
 func writeCSV(w io.Writer, s Source) error {
-	z := zip.NewWriter(w)
-	items := newTable("items", itemColumns, func(name string) (io.Writer, error) { return z.CreateHeader(plainHeader(name)) })
+	zone, err := s.Case.Location()
+	if err != nil {
+		return err
+	}
+	z, columns := zip.NewWriter(w), itemColumns
+	if zone != nil {
+		columns = slices.Concat(itemColumns, zoneColumns)
+	}
+	items := newTable("items", columns, func(name string) (io.Writer, error) { return z.CreateHeader(plainHeader(name)) })
 	var waiting []*table
 	later := func(name string, columns []string) *table {
 		t := newTable(name, columns, nil)
@@ -53,7 +62,11 @@ func writeCSV(w io.Writer, s Source) error {
 			return err
 		}
 		sum.add(row)
-		items.row(itemCells(row))
+		cells := itemCells(row)
+		if zone != nil {
+			cells = append(cells, zoneCells(row, zone)...)
+		}
+		items.row(cells)
 		if st := row.Item.Status; st == semblance.ItemFailed || st == semblance.ItemUnsupported {
 			errs.row([]string{row.Exhibit, row.Item.Path, string(st), string(row.Item.Code), row.Item.Reason, sumOf(row)})
 		}
@@ -129,6 +142,22 @@ func itemCells(r Row) []string {
 	return []string{l.Exhibit, l.Path, strconv.FormatInt(l.Size, 10), l.Modified, string(l.Status), string(l.Code), l.Reason, l.SHA256, l.SHA1, l.MD5, l.Type, count(l.Width), count(l.Height), l.PDQ, pdq, faces, l.Decoder, l.Partial,
 		taken, zone, degrees(m.Latitude, "N", "S"), degrees(m.Longitude, "E", "W"), m.Make, m.Model, m.Serial, m.Lens, m.LensSerial, m.Software, m.ImageID,
 		o.Application(), string(o.Kind()), at, atZone, rules, embedded, strconv.Itoa(len(f.Hits)), strconv.Itoa(len(f.NearMatches)), strconv.Itoa(len(f.Candidates)), strconv.Itoa(len(f.Contradictions))}
+}
+
+// zoneCells are an item's times in UTC and in the zone of the case.
+func zoneCells(r Row, zone *time.Location) []string {
+	modified, takenUTC, taken, all := "", "", "", ""
+	if !r.Item.Modified.IsZero() {
+		modified = semblance.InZone(r.Item.Modified, zone)
+	}
+	if at := analysisOf(r).Metadata.Taken; at != "" {
+		t := semblance.ShowTime("", "", at, "", zone)
+		takenUTC, taken = inUTC(t), inCase(t)
+	}
+	for _, t := range timesOf(r, zone) {
+		all = join(all, inWords(t))
+	}
+	return []string{zone.String(), modified, takenUTC, taken, all}
 }
 
 func analysisOf(r Row) *semblance.Analysis {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"semblance"
 	"semblance/hashing"
@@ -33,6 +34,8 @@ type page struct {
 	Limits         []engineLimits
 	Floods         []semblance.Flood
 	Most           int
+	Times          []itemTime // of the items that are listed with findings
+	zone           *time.Location
 	Withdrawn      []semblance.Notice
 
 	since sinces
@@ -63,7 +66,11 @@ type engineLimits struct {
 }
 
 func writeHTML(w io.Writer, s Source) error {
-	p := page{Source: s, summary: newSummary(), Most: mostRows, Withdrawn: withdrawn(s.Notices), since: sincesOf(s.Notices), near: map[nearEntry]map[semblance.SHA256]bool{}}
+	zone, err := s.Case.Location()
+	if err != nil {
+		return err
+	}
+	p := page{Source: s, zone: zone, summary: newSummary(), Most: mostRows, Withdrawn: withdrawn(s.Notices), since: sincesOf(s.Notices), near: map[nearEntry]map[semblance.SHA256]bool{}}
 	for row, err := range s.Rows {
 		if err != nil {
 			return err
@@ -75,6 +82,7 @@ func writeHTML(w io.Writer, s Source) error {
 		return err
 	}
 	p.foldFloods()
+	p.listTimes()
 	for _, c := range s.Collections {
 		if c.Kind != semblance.Faces {
 			continue
@@ -83,7 +91,7 @@ func writeHTML(w io.Writer, s Source) error {
 			p.Limits = append(p.Limits, l)
 		}
 	}
-	t, err := template.New("report").Funcs(template.FuncMap{"upper": strings.ToUpper, "name": shortName, "seconds": secondsOf, "age": semblance.DeclaredAge}).Parse(pageText)
+	t, err := template.New("report").Funcs(template.FuncMap{"upper": strings.ToUpper, "name": shortName, "seconds": secondsOf, "age": semblance.DeclaredAge, "at": p.at, "kept": keptAs, "utc": inUTC, "local": inCase}).Parse(pageText)
 	if err != nil {
 		return err
 	}
@@ -119,6 +127,48 @@ func visible() *strings.Replacer {
 func shortName(a hashing.Algorithm) string {
 	name, _, _ := strings.Cut(string(a), "/")
 	return name
+}
+
+// An itemTime is a time of an item.
+type itemTime struct {
+	Exhibit, Path string
+	T             semblance.ShownTime
+}
+
+// at shows a time of the page's own, to the given parts of a second or minute.
+func (p *page) at(t time.Time, layout string) string {
+	text := t.UTC().Format(layout) + " UTC"
+	if p.zone != nil {
+		text += " (" + t.In(p.zone).Format(layout+" -07:00") + ")"
+	}
+	return text
+}
+
+// listTimes lists the times of the items that are listed with findings, each item once.
+func (p *page) listTimes() {
+	seen := map[[2]string]bool{}
+	add := func(r Row) {
+		key := [2]string{r.Exhibit, r.Item.Path}
+		if seen[key] {
+			return
+		}
+		seen[key] = true
+		for _, t := range timesOf(r, p.zone) {
+			p.Times = capped(p.Times, itemTime{r.Exhibit, r.Item.Path, t})
+		}
+	}
+	for _, f := range p.Contradictions {
+		add(f.Row)
+	}
+	for _, f := range p.Hits {
+		add(f.Row)
+	}
+	for _, f := range p.NearMatches {
+		add(f.Row)
+	}
+	for _, f := range p.Candidates {
+		add(f.Row)
+	}
 }
 
 // list adds a row to the lists it belongs to.

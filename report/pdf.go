@@ -27,7 +27,11 @@ type pdfPage struct {
 // writePDF writes a summary: counts, tools, and the first rows of each list. It has the
 // same bytes for the same recorded state, fonts and program: its dates are 1970's.
 func writePDF(w io.Writer, s Source) error {
-	sum, lists := newSummary(), newLists(s)
+	zone, err := s.Case.Location()
+	if err != nil {
+		return err
+	}
+	sum, lists := newSummary(), newLists(zone)
 	for row, err := range s.Rows {
 		if err != nil {
 			return err
@@ -125,7 +129,7 @@ func (p *pdfPage) head(s Source) {
 	p.MultiCell(0, 8, p.show("Case "+s.Case.Number), "", "L", false)
 	p.SetFont(p.family, "", 8.5)
 	p.line("%s, %s. Purpose: %s. Legal basis: %s.", s.Case.Agency, s.Case.Country, s.Case.Purpose, s.Case.Basis)
-	p.line("Made with %s.", s.Program)
+	p.line("Made with %s.%s", s.Program, after(" Times are shown in UTC and in the time zone of the case, ", s.Case.TimeZone))
 	p.line("This summary carries numbers and hashes and no pictures. A hit says that a file's digest is in a collection. A near match is a lead until a person has verified it. A candidate is a ranked answer to a face search and a lead for a trained examiner; it is not an identification.")
 	p.line("Characters that this document's font cannot show are written as \\u{...}. At most %d rows of each list are here; the CSV and NDJSON reports have all.", mostPDF)
 	p.heading("Exhibits")
@@ -214,7 +218,7 @@ func (l pdfLists) add(r Row) {
 	}
 }
 
-func newLists(s Source) pdfLists {
+func newLists(zone *time.Location) pdfLists {
 	findings := func(do func(l *pdfList, at string, f *semblance.Findings)) func(*pdfList, Row) {
 		return func(l *pdfList, r Row) {
 			if r.Findings != nil {
@@ -247,6 +251,19 @@ func newLists(s Source) pdfLists {
 				l.row("%s: face %d, rank %d, %s in %s, %.4f %s of at most %.4f, %s %d, %s", at, c.Face, c.Rank, c.Subject, c.Collection, c.Distance, c.Metric, c.Threshold, c.Engine, c.Version, strings.ToUpper(c.Review))
 			}
 		})},
+		{title: "Times of the items with findings", add: func(l *pdfList, r Row) {
+			f := r.Findings
+			if f == nil || len(f.Hits)+len(f.NearMatches)+len(f.Candidates)+len(f.Contradictions) == 0 {
+				return
+			}
+			var all []string
+			for _, t := range timesOf(r, zone) {
+				all = append(all, inWords(t))
+			}
+			if len(all) > 0 {
+				l.row("%s %s: %s", r.Exhibit, r.Item.Path, strings.Join(all, "; "))
+			}
+		}},
 		{title: "Failed items", add: func(l *pdfList, r Row) {
 			if r.Item.Status == semblance.ItemFailed {
 				l.row("%s %s: %s %s", r.Exhibit, r.Item.Path, r.Item.Code, r.Item.Reason)

@@ -109,6 +109,9 @@ type itemLine struct {
 	// Providers are what programs of the agency stated of the picture: statements, not
 	// findings.
 	Providers []semblance.ProviderRun `json:"providers,omitempty"`
+	// CaseTimes are all its times in UTC and in TimeZone, where the case has one.
+	TimeZone  string                `json:"time_zone,omitempty"`
+	CaseTimes []semblance.ShownTime `json:"case_times,omitempty"`
 }
 
 // An embeddedLine is a picture within a file's metadata.
@@ -171,13 +174,17 @@ type contradictionLine struct {
 const Unverified = "UNVERIFIED"
 
 func writeJSONL(w io.Writer, s Source) error {
+	zone, err := s.Case.Location()
+	if err != nil {
+		return err
+	}
 	out := bufio.NewWriterSize(w, 64<<10)
 	enc := json.NewEncoder(out)
 	for row, err := range s.Rows {
 		if err != nil {
 			return err
 		}
-		for _, line := range rowLines(row) {
+		for _, line := range rowLines(row, zone) {
 			if err := enc.Encode(line); err != nil {
 				return err
 			}
@@ -187,8 +194,14 @@ func writeJSONL(w io.Writer, s Source) error {
 }
 
 // rowLines are an item's lines: itself, its failure, what was found.
-func rowLines(r Row) []any {
-	out := []any{lineOf(r)}
+func rowLines(r Row, zone *time.Location) []any {
+	l := lineOf(r)
+	if zone != nil {
+		if l.CaseTimes = timesOf(r, zone); len(l.CaseTimes) > 0 {
+			l.TimeZone = zone.String()
+		}
+	}
+	out := []any{l}
 	if r.Item.Status == semblance.ItemFailed {
 		out = append(out, errorLine{"error", r.Exhibit, r.Item.Path, r.Item.Code, r.Item.Reason})
 	}

@@ -8,10 +8,10 @@ import (
 	"semblance"
 )
 
-const caseColumns = `id, number, agency, country, purpose, basis, created, threat_to_life`
+const caseColumns = `id, number, agency, country, purpose, basis, created, threat_to_life, time_zone`
 
 func scanCase(scan scanner) (c semblance.Case, err error) {
-	err = scan(&c.ID, &c.Number, &c.Agency, &c.Country, &c.Purpose, &c.Basis, textTime{&c.Created}, &c.ThreatToLife)
+	err = scan(&c.ID, &c.Number, &c.Agency, &c.Country, &c.Purpose, &c.Basis, textTime{&c.Created}, &c.ThreatToLife, &c.TimeZone)
 	return c, err
 }
 
@@ -26,8 +26,8 @@ func (s *Store) CreateCase(ctx context.Context, c semblance.Case, ev semblance.A
 	}
 	c.Created = s.created(c.Created)
 	err := s.write(ctx, "create the case", &ev, func(tx *sql.Tx) error {
-		fresh, err := added(tx.ExecContext(ctx, `INSERT INTO cases (`+caseColumns+`) VALUES (`+marks(8)+`) ON CONFLICT DO NOTHING`,
-			c.ID, c.Number, c.Agency, c.Country, c.Purpose, c.Basis, timeText(c.Created), c.ThreatToLife))
+		fresh, err := added(tx.ExecContext(ctx, `INSERT INTO cases (`+caseColumns+`) VALUES (`+marks(9)+`) ON CONFLICT DO NOTHING`,
+			c.ID, c.Number, c.Agency, c.Country, c.Purpose, c.Basis, timeText(c.Created), c.ThreatToLife, c.TimeZone))
 		if err == nil && !fresh {
 			return semblance.Errorf(semblance.Conflict, "there is a case %q already", c.Number).WithHint("Use it, or give another number.")
 		}
@@ -60,11 +60,11 @@ func (s *Store) Cases(ctx context.Context) ([]semblance.Case, error) {
 	return list, s.fail(ctx, op, err)
 }
 
-// SetThreatToLife says whether life is at risk in a case. The error has code NotFound when
-// there is none.
-func (s *Store) SetThreatToLife(ctx context.Context, number string, yes bool, ev semblance.AuditEvent) (c semblance.Case, err error) {
+// SetCase changes what is not nil of a case. The error has code NotFound when there is none.
+func (s *Store) SetCase(ctx context.Context, number string, change semblance.CaseChange, ev semblance.AuditEvent) (c semblance.Case, err error) {
 	err = s.write(ctx, "set the case", &ev, func(tx *sql.Tx) error {
-		c, err = scanCase(tx.QueryRowContext(ctx, `UPDATE cases SET threat_to_life = ? WHERE number = ? RETURNING `+caseColumns, yes, number).Scan)
+		c, err = scanCase(tx.QueryRowContext(ctx, `UPDATE cases SET threat_to_life = COALESCE(?, threat_to_life), time_zone = COALESCE(?, time_zone)
+			WHERE number = ? RETURNING `+caseColumns, change.ThreatToLife, change.TimeZone, number).Scan)
 		if errors.Is(err, sql.ErrNoRows) {
 			return semblance.Errorf(semblance.NotFound, "there is no case %q", number)
 		}

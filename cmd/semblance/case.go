@@ -33,33 +33,61 @@ func newCaseCreate(e *env) *cobra.Command {
 	f.StringVar(&c.Purpose, "purpose", "", "what the case is for")
 	f.StringVar(&c.Basis, "basis", "", "legal basis of searching in it")
 	f.BoolVar(&c.ThreatToLife, "threat-to-life", false, "life is at risk: the work of this case goes before that of others")
+	f.StringVar(&c.TimeZone, "time-zone", "", "IANA name of the zone in which reports show times beside UTC: Europe/Amsterdam")
 	return cmd
 }
 
 func newCaseSet(e *env) *cobra.Command {
 	var yes bool
-	cmd := &cobra.Command{Use: "set NUMBER --threat-to-life[=false]", Short: "Say whether life is at risk in a case: its work then goes before that of others",
+	var zone string
+	cmd := &cobra.Command{Use: "set NUMBER [--threat-to-life[=false]] [--time-zone ZONE]", Short: "Say whether life is at risk in a case, and in which zone its times are shown",
+		Long: `With --threat-to-life the work of the case goes before that of others. With --time-zone
+reports show each time in UTC and in that zone, by its IANA name; an empty name is no zone.
+Times are kept as they are.`,
 		Args: exactly(1, "the case number"), RunE: func(cmd *cobra.Command, args []string) error {
-			if !cmd.Flags().Changed("threat-to-life") {
-				return semblance.Errorf(semblance.Invalid, "nothing is to be set").WithHint("Give --threat-to-life or --threat-to-life=false.")
+			var change semblance.CaseChange
+			if cmd.Flags().Changed("threat-to-life") {
+				change.ThreatToLife = &yes
+			}
+			if cmd.Flags().Changed("time-zone") {
+				change.TimeZone = &zone
+			}
+			if change == (semblance.CaseChange{}) {
+				return semblance.Errorf(semblance.Invalid, "nothing is to be set").WithHint("Give --threat-to-life, --threat-to-life=false or --time-zone ZONE.")
 			}
 			return e.stored(cmd.Context(), func(p *program) error {
-				c, err := p.engine.SetThreatToLife(cmd.Context(), e.who(), args[0], yes)
-				switch {
-				case err != nil:
+				c, err := p.engine.SetCase(cmd.Context(), e.who(), args[0], change)
+				if err != nil {
 					return err
-				case e.json:
-					return e.emit(c)
-				case c.ThreatToLife:
-					e.say("case %s: life is at risk; its work goes before that of others", c.Number)
-				default:
-					e.say("case %s: its work takes its turn", c.Number)
 				}
+				if e.json {
+					return e.emit(c)
+				}
+				e.sayCase(c, change)
 				return nil
 			})
 		}}
 	cmd.Flags().BoolVar(&yes, "threat-to-life", false, "life is at risk")
+	cmd.Flags().StringVar(&zone, "time-zone", "", "IANA name of the zone in which times are shown beside UTC: Europe/Amsterdam; empty for none")
 	return cmd
+}
+
+// sayCase says what a change made of a case.
+func (e *env) sayCase(c semblance.Case, change semblance.CaseChange) {
+	switch {
+	case change.ThreatToLife == nil:
+	case c.ThreatToLife:
+		e.say("case %s: life is at risk; its work goes before that of others", c.Number)
+	default:
+		e.say("case %s: its work takes its turn", c.Number)
+	}
+	switch {
+	case change.TimeZone == nil:
+	case c.TimeZone != "":
+		e.say("case %s: times are shown in UTC and in %s", c.Number, c.TimeZone)
+	default:
+		e.say("case %s: times are shown in UTC alone", c.Number)
+	}
 }
 
 func newCaseList(e *env) *cobra.Command {
@@ -69,7 +97,7 @@ func newCaseList(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			t := newTable("NUMBER", "AGENCY", "COUNTRY", "PURPOSE", "BASIS", "CREATED", "THREAT TO LIFE")
+			t := newTable("NUMBER", "AGENCY", "COUNTRY", "PURPOSE", "BASIS", "CREATED", "THREAT TO LIFE", "TIME ZONE")
 			for _, c := range cases {
 				if e.json {
 					if err := e.emit(c); err != nil {
@@ -77,7 +105,7 @@ func newCaseList(e *env) *cobra.Command {
 					}
 					continue
 				}
-				t.row(c.Number, c.Agency, c.Country, c.Purpose, c.Basis, day(c.Created), map[bool]string{true: "yes"}[c.ThreatToLife])
+				t.row(c.Number, c.Agency, c.Country, c.Purpose, c.Basis, day(c.Created), map[bool]string{true: "yes"}[c.ThreatToLife], c.TimeZone)
 			}
 			if !e.json {
 				t.print(e.out)

@@ -248,7 +248,7 @@ func (r records) Items(ctx context.Context, c semblance.CaseID, p api.Page) ([]a
 	rows, err := r.s.ItemRows(ctx, c, p.Exhibit, store.Position(p.After), p.Limit)
 	out := make([]api.ItemRow, len(rows))
 	for i, row := range rows {
-		out[i] = api.ItemRow(row)
+		out[i] = api.ItemRow{Exhibit: row.Exhibit, Item: row.Item}
 	}
 	return out, err
 }

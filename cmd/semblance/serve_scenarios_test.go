@@ -32,6 +32,7 @@ func TestServeScenarios(t *testing.T) {
 	if j := s.finished(id); j["state"] != "done" {
 		t.Fatalf("job %v", j)
 	}
+	s.command(0, "case", "set", "A/1", "--time-zone", "Asia/Kathmandu")
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("face bona-2")))
 	const j, text = "application/json", "text/plain"
 	for _, tt := range []struct {
@@ -46,11 +47,13 @@ func TestServeScenarios(t *testing.T) {
 		{"case without country", "POST", "/v1/cases", j, `{"number":"secret-name","agency":"a","purpose":"p","basis":"b"}`, 422, `"code":"invalid"`},
 		{"case with a wrong country", "POST", "/v1/cases", j, `{"number":"C","agency":"a","country":"12","purpose":"p","basis":"b"}`, 400, `"hint"`},
 		{"case with an unknown property", "POST", "/v1/cases", j, `{"secret-name":1,"number":"C","agency":"a","country":"NL","purpose":"p","basis":"b"}`, 422, `a property that is not known`},
+		{"case with a wrong time zone", "POST", "/v1/cases", j, `{"number":"C","agency":"a","country":"NL","purpose":"p","basis":"b","time_zone":"+02:00"}`, 400, `"hint"`},
 		{"case of broken JSON", "POST", "/v1/cases", j, `{"secret-name`, 400, `"code":"invalid"`},
 		{"case that is no JSON", "POST", "/v1/cases", "text/csv", `secret-name`, 415, `"code":"media-unsupported"`},
 		{"case over a megabyte", "POST", "/v1/cases", j, `{"number":"` + strings.Repeat("x", 1<<20) + `"}`, 413, `"limit":1048576`},
 		{"exhibits", "GET", "/v1/cases/A%2F1/exhibits", "", "", 200, `"source":"upload"`},
 		{"items", "GET", "/v1/cases/A%2F1/items", "", "", 200, `"path":"bona.jpg"`},
+		{"items in the zone of the case", "GET", "/v1/cases/A%2F1/items", "", "", 200, `+05:45"`},
 		{"items of a wrong page", "GET", "/v1/cases/A%2F1/items?after=%21", "", "", 400, `"code":"invalid"`},
 		{"too many items", "GET", "/v1/cases/A%2F1/items?limit=100000", "", "", 422, `"pointer":"query.limit"`},
 		{"hits", "GET", "/v1/cases/A%2F1/hits", "", "", 200, `"note":"a note"`},
