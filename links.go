@@ -49,7 +49,7 @@ const DefaultLinkLimit = 1000
 // A Link is one thing that two exhibits or more have.
 type Link struct {
 	Kind      LinkKind        `json:"kind"`
-	Value     string          `json:"value"`              // sha256, serial number, normalized selector, id of a face group; of near media both digests
+	Value     string          `json:"value"`              // sha256, serial number, KIND:VALUE of a selector, id of a face group; of near media both digests
 	Label     string          `json:"label,omitempty"`    // what a person calls it
 	Distance  *int            `json:"distance,omitempty"` // of near media, bits
 	Exhibits  []LinkedExhibit `json:"exhibits"`           // by case and label

@@ -21,7 +21,13 @@ var linkSources = map[semblance.LinkKind]string{
 		FROM items i JOIN media m ON m.sha256 = i.sha256 WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND m.size > 0 AND (? OR m.analysis IS NOT NULL)`,
 	semblance.LinkFace: `SELECT 'G' || f.group_key AS value, g.name AS label, i.exhibit_key, i.path, i.modified_s
 		FROM group_faces f JOIN face_groups g ON g.key = f.group_key JOIN items i ON i.sha256 = f.media
-		WHERE i.exhibit_key IN (SELECT key FROM scope) AND f.gone = 0 AND (? OR 1)`,
+		WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND f.gone = 0 AND (? OR 1)`,
+	// in contents, as they were read for the country of the case, and in names, where it does not matter what the file is
+	semblance.LinkSelector: `SELECT s.kind || ':' || s.value AS value, '' AS label, i.exhibit_key, i.path, i.modified_s
+		FROM exhibits e JOIN cases c ON c.key = e.case_key JOIN items i ON i.exhibit_key = e.key JOIN media_selectors s ON s.media = i.sha256 AND s.country = c.country
+		WHERE e.key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND (? OR 1)
+		UNION ALL SELECT s.kind || ':' || s.value, '', i.exhibit_key, i.path, i.modified_s
+		FROM item_selectors s JOIN items i ON i.exhibit_key = s.exhibit_key AND i.path = s.path WHERE s.exhibit_key IN (SELECT key FROM scope)`,
 }
 
 // linkTraces are the kinds that are kept as traces, by their names there.
@@ -38,8 +44,8 @@ func linkSource(kind semblance.LinkKind) (string, []any) {
 // LinkRows implements [semblance.LinkStore].
 func (s *Store) LinkRows(ctx context.Context, cases []semblance.CaseID, kind semblance.LinkKind, allFiles bool) (list []semblance.LinkRow, err error) {
 	source, more := linkSource(kind)
-	if source == "" {
-		return nil, nil
+	if source == "" { // no link is only ever the answer of a query that ran
+		return nil, semblance.Errorf(semblance.Internal, "nothing is kept of links by %q", string(kind))
 	}
 	err = s.read(ctx, "look for what exhibits share", func(tx *sql.Tx) error {
 		scope, args := linkScope(cases)
