@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -276,6 +277,32 @@ func TestEveryFormatOfNothing(t *testing.T) {
 		s.Rows = rowsOf(row("a", "lost", "a", 1))
 		if err := report.Write(io.Discard, f, s); !errors.Is(err, semblance.Internal) {
 			t.Errorf("%s of a status that is not counted: %v", f, err)
+		}
+	}
+}
+
+// TestMarks: that a file was deleted, carved or lay elsewhere on the device, and what an
+// image says of itself, is in every report for people.
+func TestMarks(t *testing.T) {
+	t.Parallel()
+	s := source(1)
+	gone := withFindings(row("disk.E01//vol1@0/gone.jpg", semblance.ItemNew, "9", 1), 1)
+	gone.Item.Deleted, gone.Item.Carved, gone.Item.Device = true, true, "/sdcard/DCIM/gone.jpg"
+	image := row("disk.E01", semblance.ItemNew, "8", 2)
+	image.Item.Opened = &semblance.Opened{ContainerFacts: semblance.ContainerFacts{Format: "ewf", Notes: []string{"the image was verified"}}, Complete: true}
+	s.Rows = func(yield func(report.Row, error) bool) {
+		_ = yield(gone, nil) && yield(image, nil)
+	}
+	cells := tables(t, write(t, report.CSV, s))["items.csv"]
+	n := len(cells[0]) - 5
+	if !slices.Equal(cells[1][n:], []string{"yes", "yes", "/sdcard/DCIM/gone.jpg", "", ""}) || !slices.Equal(cells[2][n:], []string{"", "", "", "ewf", "the image was verified"}) {
+		t.Errorf("CSV: %q\n%q\n%q", cells[0][n:], cells[1][n:], cells[2][n:])
+	}
+	for name, text := range map[string]string{"html": write(t, report.HTML, s), "pdf": pdfLines(t, write(t, report.PDF, s), false)} {
+		for _, want := range []string{"DELETED", "CARVED", "on the device: /sdcard/DCIM/gone.jpg", "the image was verified"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s does not say %q:\n%s", name, want, text)
+			}
 		}
 	}
 }

@@ -31,6 +31,7 @@ type page struct {
 	Failed         []Row
 	Partial        []Row
 	NotExamined    []Row
+	Containers     []Row // those with notes
 	Limits         []engineLimits
 	Floods         []semblance.Flood
 	Most           int
@@ -171,6 +172,24 @@ func (p *page) listTimes() {
 	}
 }
 
+// noted reports whether a row is a container of which something was noted, such as that an
+// image agrees with the digest it carries.
+func noted(r Row) bool { return r.Item.Opened != nil && len(r.Item.Opened.Notes) > 0 }
+
+// Marks say what of an item's file a reader of its path would not know.
+func (r Row) Marks() (out []string) {
+	if r.Item.Deleted {
+		out = append(out, "DELETED")
+	}
+	if r.Item.Carved {
+		out = append(out, "CARVED")
+	}
+	if r.Item.Device != "" {
+		out = append(out, "on the device: "+r.Item.Device)
+	}
+	return out
+}
+
 // list adds a row to the lists it belongs to.
 func (p *page) list(r Row) {
 	switch r.Item.Status {
@@ -178,6 +197,9 @@ func (p *page) list(r Row) {
 		p.NotExamined = capped(p.NotExamined, r)
 	case semblance.ItemFailed:
 		p.Failed = capped(p.Failed, r)
+	}
+	if noted(r) {
+		p.Containers = capped(p.Containers, r)
 	}
 	if r.Media != nil && r.Media.Analysis != nil && r.Media.Analysis.Partial != "" {
 		p.Partial = capped(p.Partial, r)

@@ -218,11 +218,18 @@ func (l pdfLists) add(r Row) {
 	}
 }
 
+func inBrackets(marks []string) string {
+	if len(marks) == 0 {
+		return ""
+	}
+	return "[" + strings.Join(marks, ", ") + "]"
+}
+
 func newLists(zone *time.Location) pdfLists {
 	findings := func(do func(l *pdfList, at string, f *semblance.Findings)) func(*pdfList, Row) {
 		return func(l *pdfList, r Row) {
 			if r.Findings != nil {
-				do(l, r.Exhibit+" "+r.Item.Path, r.Findings)
+				do(l, r.Exhibit+" "+r.Item.Path+after(" ", inBrackets(r.Marks())), r.Findings)
 			}
 		}
 	}
@@ -262,6 +269,11 @@ func newLists(zone *time.Location) pdfLists {
 			}
 			if len(all) > 0 {
 				l.row("%s %s: %s", r.Exhibit, r.Item.Path, strings.Join(all, "; "))
+			}
+		}},
+		{title: "What images and other containers say of themselves", add: func(l *pdfList, r Row) {
+			if noted(r) {
+				l.row("%s %s: %s: %s", r.Exhibit, r.Item.Path, r.Item.Opened.Format, strings.Join(r.Item.Opened.Notes, "; "))
 			}
 		}},
 		{title: "Failed items", add: func(l *pdfList, r Row) {

@@ -84,7 +84,7 @@ func (s *summary) add(r Row) {
 	}
 	s.Total.add(r, first)
 	e.add(r, firstHere)
-	if o := origin.Of(r.Item.Path); o.Application() != "" || o.Kind() != "" {
+	if o := origin.Of(cmp.Or(r.Item.Device, r.Item.Path)); o.Application() != "" || o.Kind() != "" {
 		s.origins[strings.Trim(o.Application()+", "+string(o.Kind()), ", ")]++
 	}
 	if r.Item.Status == semblance.ItemFailed || r.Item.Status == semblance.ItemUnsupported {
