@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-DIGESTS, PDQS, TURNS, COPIES = 100_000_000, 10_000_000, 4, 3
+DIGESTS, PDQS, TURNS, COPIES = 100_000_000, 10_000_000, 4, 8
 
 
 def semblance(part, data, *args, check=True):
