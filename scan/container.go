@@ -191,12 +191,11 @@ func (x *expansion) run1(ctx context.Context) {
 		s.close(x.file)
 	}()
 	<-s.done
-	if x.share.containers.take(ctx, x.share.first, s.front) {
-		defer x.share.containers.give()
-	} else if ctx.Err() != nil {
+	if !x.share.open(ctx, s.front) {
 		s.err = ctx.Err()
 		return
 	}
+	defer x.share.containers.give()
 	files, closeAll, err := x.files()
 	defer closeAll()
 	var c Container

@@ -118,6 +118,20 @@ func (s *share) work(ctx context.Context, f func()) error {
 	return nil
 }
 
+// open waits until a container may be opened: until it has a turn, or the store waits for
+// it, and so must not wait for others. Then it counts among them all the same, so that scans
+// at once do not have more open than one. It reports false when ctx ends first.
+func (s *share) open(ctx context.Context, front <-chan struct{}) bool {
+	if s.containers.take(ctx, s.first, front) {
+		return true
+	}
+	if ctx.Err() != nil {
+		return false
+	}
+	s.containers.force()
+	return true
+}
+
 // turns gives turns: so many at once, in the order of asking, those that go before others
 // first.
 type turns struct {
@@ -170,6 +184,13 @@ func (q *turns) take(ctx context.Context, first bool, instead <-chan struct{}) b
 		q.give()
 	}
 	return false
+}
+
+// force takes a turn where none is free: it is one too many.
+func (q *turns) force() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.used++
 }
 
 // give ends a turn.

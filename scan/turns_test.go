@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"testing"
 )
@@ -67,6 +68,13 @@ func TestTurns(t *testing.T) {
 	q.awaited(1)
 	q.give()
 	next("two")
+	q.force() // two are taken, of one
+	go func() { order <- fmt.Sprint("late ", q.take(t.Context(), false, nil)) }()
+	q.awaited(1)
+	q.give()
+	q.awaited(1)
+	q.give()
+	next("late true")
 	q.give()
 	if q.used != 0 {
 		t.Errorf("%d turns are taken", q.used)

@@ -277,7 +277,7 @@ func (p *Pool) give(c *child, err error) *fault {
 	}
 	if old {
 		p.stat.Recycled++
-	} else if len(p.idle) >= 2*p.opts.Workers { // containers were open beside the workers
+	} else if len(p.idle) >= 2*p.opts.Workers+fronts { // containers were open beside the workers
 		old = true
 	} else {
 		p.idle = append(p.idle, c)
@@ -292,6 +292,11 @@ func (p *Pool) give(c *child, err error) *fault {
 // unknownFiles is how many files that a child does not know weigh as much as one that it
 // decodes: to start a child takes as long as a thousand of them.
 const unknownFiles = 10
+
+// fronts is how many containers may be open beyond one for each worker, where exhibits are
+// scanned at once: each has the one open at which it is. Children that come and go cost more
+// than the files they look at.
+const fronts = 4
 
 func (p *Pool) forget(c *child) {
 	p.mu.Lock()
