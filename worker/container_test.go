@@ -63,7 +63,7 @@ func (r *orders) Next() (semblance.Entry, error) {
 	case line == "hang":
 		select {}
 	case line == "broken":
-		return e, semblance.Errorf(semblance.MediaDamaged, "the archive ends here")
+		return e, semblance.Errorf(semblance.MediaDamaged, "the archive ends here").WithCause(io.EOF)
 	case line == "working": // for three times the deadline
 		for i := range int64(30) {
 			time.Sleep(100 * time.Millisecond)
@@ -109,7 +109,7 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) {
-	return 0, semblance.Errorf(semblance.MediaDamaged, "cut short")
+	return 0, semblance.Errorf(semblance.MediaDamaged, "cut short").WithCause(io.EOF) // no end, for all its cause
 }
 
 func container(t *testing.T, p *worker.Pool, text string, more ...string) (*worker.Container, error) {

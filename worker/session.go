@@ -115,7 +115,7 @@ func (s *session) facts() *semblance.ContainerFacts {
 func (s *session) next() reply {
 	e, err := s.reader.Next()
 	switch {
-	case errors.Is(err, io.EOF):
+	case err == io.EOF: // as a cause it is damage
 		return reply{Container: &containerReply{End: true, Facts: s.facts()}}
 	case err != nil:
 		return reply{Error: remote(err), Container: &containerReply{Facts: s.facts()}}
@@ -160,7 +160,7 @@ func (s *session) content(in io.Reader) error {
 			}
 		}
 		if err != nil {
-			if errors.Is(err, io.EOF) {
+			if err == io.EOF { // as a cause it is damage
 				err = nil
 			}
 			return err
