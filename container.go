@@ -71,6 +71,7 @@ type ContainerOptions struct {
 	Unalloc   bool     `json:"unalloc,omitempty"`   // carve what no file system claims
 	Verify    bool     `json:"verify,omitempty"`    // check the acquisition hashes of an image before anything else
 	Acquired  []string `json:"acquired,omitempty"`  // hexadecimal digests stated beside the image: MD5, SHA-1 or SHA-256 of the imaged device
+	Missing   []string `json:"missing,omitempty"`   // names of parts that are not there though later ones are, which were not joined over the gap
 }
 
 // ContainerFacts are what opening a container told.

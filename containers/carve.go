@@ -212,7 +212,9 @@ func (c *carver) entry(at int64, found carving) semblance.Entry {
 
 // notes say what carving came to.
 func (c *carver) notes() (out []string) {
-	out = append(out, fmt.Sprintf("%d files were carved from %d bytes that nothing uses", c.found, c.space.size))
+	if c.bad == 0 || c.bad < c.space.size {
+		out = append(out, fmt.Sprintf("%d files were carved from %d bytes that nothing uses", c.found, c.space.size-c.bad))
+	}
 	if c.hasty {
 		out = append(out, "so many files begin there and break off that files inside of others were not looked for everywhere")
 	}

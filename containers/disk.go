@@ -7,9 +7,8 @@ import (
 // A disk tells volumes and file systems of a device. The Sleuth Kit's is in tsk.go.
 type disk interface {
 	// volumes lists what a table of volumes says, in the order of the device. table is
-	// empty when there is none; with guess, also tables are taken that boot sectors of
-	// file systems pass for.
-	volumes(guess bool) (list []volume, table string, backup bool, err error)
+	// empty when there is none.
+	volumes(how tableSearch) (list []volume, table string, backup bool, err error)
 	// system opens the file system at an offset; index counts those that share a place
 	// (volumes of an APFS container). io.EOF: there is none; any other error is a
 	// sentence about one that there is.
@@ -46,6 +45,15 @@ const (
 	volumeTable  volumeKind = 3
 )
 
+// A tableSearch says which tables of volumes count.
+type tableSearch int
+
+const (
+	tableSure    tableSearch = iota
+	tableGuessed             // also those that boot sectors of file systems pass for
+	tableBeyond              // also those whose volumes begin behind the end of the device
+)
+
 type volume struct {
 	span
 	kind volumeKind
@@ -55,6 +63,7 @@ type volume struct {
 type fsInfo struct {
 	kind      string // "ext4", "ntfs", "fat32", ...
 	span             // in the device
+	reach     int64  // where it would end if the image did not end before
 	block     int64  // bytes
 	base      int64  // of block 0 in the device
 	direct    bool   // blocks lie in the device as they are

@@ -82,6 +82,10 @@ func openEWF(parts []Part, o Options) (Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(e.tables) == 0 {
+		return nil, semblance.Errorf(semblance.MediaDamaged, "nothing of the device can be read, for no table of the image says where its content lies: %s", strings.Join(e.lacks, "; ")).
+			WithHint("Copy all segments (.E01, .E02, ...) of the image into one folder and compare them with the originals.")
+	}
 	return openVerified(e, o, semblance.ContainerFacts{Format: "ewf", Notes: e.notes}, e.stored, e.lacks...)
 }
 
@@ -137,7 +141,7 @@ func (e *ewf) segment(s *ewfSegment) error {
 	for at, n := int64(ewfHeader), 0; n < maxSections; n++ {
 		d := make([]byte, ewfDescriptor)
 		if got, err := s.R.ReadAt(d, at); got < len(d) {
-			return cutShort(at, err)
+			return s.cutShort(at, err)
 		}
 		if adler32.Checksum(d[:72]) != binary.LittleEndian.Uint32(d[72:]) {
 			return semblance.Errorf(semblance.MediaDamaged, "the section at byte %d is damaged; what follows in this segment is lost", at)
@@ -173,18 +177,19 @@ func (e *ewf) segment(s *ewfSegment) error {
 			e.section(name, s.Part, body, end-body)
 		}
 		if next <= at {
-			return cutShort(at, nil)
+			return s.cutShort(at, nil)
 		}
 		at = next
 	}
 	return semblance.Errorf(semblance.MediaDamaged, "it has more than %d sections", maxSections)
 }
 
-func cutShort(at int64, err error) error {
+// cutShort says that the list of sections does not go on at a byte.
+func (s *ewfSegment) cutShort(at int64, err error) error {
 	if err != nil && err != io.EOF {
 		return semblance.Errorf(semblance.MediaDamaged, "it cannot be read at byte %d", at).WithCause(err)
 	}
-	return semblance.Errorf(semblance.MediaDamaged, "it is cut short: it ends at byte %d, before its last section", at)
+	return semblance.Errorf(semblance.MediaDamaged, "it is cut short: it ends at byte %d, before its last section", min(at, s.Size))
 }
 
 // section reads what describes the device.
@@ -252,7 +257,7 @@ func (e *ewf) unread(b []byte) {
 func (e *ewf) readTable(s *ewfSegment, body, end, at, sectors int64) error {
 	h := make([]byte, 24)
 	if _, err := s.R.ReadAt(h, body); err != nil {
-		return cutShort(body, err)
+		return s.cutShort(body, err)
 	}
 	count := int64(binary.LittleEndian.Uint32(h))
 	if count > maxTable || count > (end-body)/4 {
@@ -293,7 +298,11 @@ func (e *ewf) assemble(segments []*ewfSegment) {
 		case g == len(groups)-1 && last.ended:
 			at = total - chunks(group)
 		default:
-			e.lack("segments %d to %d lie between missing ones; where on the device they belong cannot be told, and they were not examined", group[0].number, group[len(group)-1].number)
+			if n := group[0].number; len(group) == 1 {
+				e.lack("segment %d lies between missing ones; where on the device it belongs cannot be told, and it was not examined", n)
+			} else {
+				e.lack("segments %d to %d lie between missing ones; where on the device they belong cannot be told, and they were not examined", n, group[len(group)-1].number)
+			}
 			part += len(group)
 			continue
 		}

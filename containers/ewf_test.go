@@ -135,10 +135,14 @@ func TestEWFThatIsNotWhole(t *testing.T) {
 		"without the second":        {slices.Delete(slices.Clone(whole), 1, 2), "segment 2 (.E02) is missing"},
 		"without the last":          {whole[:last], "is missing"},
 		"the last cut":              {append(slices.Clone(whole[:last]), cut(whole[last], whole[last].Size-100)), "cut short"},
-		"the first cut":             {[]Part{cut(whole[0], 600<<10)}, "cut short"},
+		"a raw one without a part":  {[]Part{{Name: "a.001", R: bytes.NewReader(content), Size: int64(len(content))}}, "the part a.002 of the image is missing"},
 		"a segment of another disk": {append([]Part{other[0]}, whole[1:]...), "THE IMAGE DIFFERS"},
 	} {
-		r, err := Open(c.parts, Options{ContainerOptions: semblance.ContainerOptions{Unalloc: true, Verify: true}})
+		o := semblance.ContainerOptions{Unalloc: true, Verify: true}
+		if strings.HasPrefix(name, "a raw one") {
+			o.Missing = []string{"a.002"}
+		}
+		r, err := Open(c.parts, Options{ContainerOptions: o})
 		if err != nil || r == nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -153,6 +157,18 @@ func TestEWFThatIsNotWhole(t *testing.T) {
 		if end == nil || code(t, end) != semblance.MediaDamaged || !strings.Contains(end.Error(), c.says) {
 			t.Errorf("%s ends with %v", name, end)
 		}
+	}
+}
+
+// TestEWFWithoutTables: of an image that is cut before its first table nothing can be read,
+// which is said once, with where it ends.
+func TestEWFWithoutTables(t *testing.T) {
+	t.Parallel()
+	whole := readParts(t, acquire(t, random(2<<20, 0), "-c", "none"))[0]
+	const size = 859_576
+	r, err := Open([]Part{{Name: whole.Name, R: io.NewSectionReader(whole.R, 0, size), Size: size}}, Options{ContainerOptions: semblance.ContainerOptions{Unalloc: true, Verify: true}})
+	if r != nil || code(t, err) != semblance.MediaDamaged || !strings.Contains(err.Error(), "it is cut short: it ends at byte 859576") {
+		t.Errorf("%v, %v", r, err)
 	}
 }
 
@@ -194,7 +210,7 @@ func TestEWFWithoutSegments(t *testing.T) {
 		t.Errorf("what is in the missing one: %v", err)
 	}
 	e = without(1, 3)
-	if n := strings.Join(e.notes, "; "); !strings.Contains(n, "segments 3 to 3 lie between") {
+	if n := strings.Join(e.notes, "; "); !strings.Contains(n, "segment 3 lies between") {
 		t.Errorf("%s", n)
 	}
 	e = without(len(parts) - 1)

@@ -61,15 +61,19 @@ type diskImage struct {
 	at      int
 	unread  []semblance.Entry // volumes that are not read, after the files
 	file    fsFile            // of the entry that was given last
+	gone    int64             // its first byte behind the end of the image, or -1
 	facts   semblance.ContainerFacts
 	free    []span // to be carved
 	carve   *carver
 	carved  io.Reader
 	deep    int
+	beyond  []reach  // what reaches behind the end of the image
+	lacks   []string // what of the device is not there
+	spare   string   // what of it lacks unless a file lies there
 }
 
-func openImage(dev device, o Options, facts semblance.ContainerFacts) (Reader, error) {
-	im := &diskImage{dev: dev, o: o, facts: facts}
+func openImage(dev device, o Options, facts semblance.ContainerFacts, lacks []string) (Reader, error) {
+	im := &diskImage{dev: dev, o: o, facts: facts, lacks: lacks}
 	d, err := openDisk(dev, im.alive)
 	if err != nil {
 		return nil, err
@@ -94,6 +98,7 @@ func (im *diskImage) list() error {
 	if err := im.findSystems(); err != nil {
 		return err
 	}
+	im.compareEnds()
 	for i, s := range im.systems {
 		im.listNames(i, s)
 	}
@@ -109,27 +114,45 @@ func (im *diskImage) list() error {
 
 // findSystems opens every file system of the device.
 func (im *diskImage) findSystems() error {
-	list, table, backup, err := im.disk.volumes(false)
+	list, table, backup, err := im.disk.volumes(tableSure)
 	if err != nil {
 		return err
+	}
+	if protects(list) { // the other table is refused where its volumes begin behind the end
+		if l, t, b, err := im.disk.volumes(tableBeyond); err != nil {
+			return err
+		} else if t == "gpt" {
+			list, table, backup = l, t, b
+		}
 	}
 	whole := span{0, im.dev.Size()}
 	if table == "" {
 		if im.open(whole, "vol1@0", false) {
 			return nil
 		}
-		if list, table, backup, err = im.disk.volumes(true); err != nil {
+		if list, table, backup, err = im.disk.volumes(tableGuessed); err != nil {
 			return err
+		}
+	}
+	if head := make([]byte, 1024); table == "" {
+		if n, _ := im.dev.ReadAt(head, 0); isTable(head[:n], im.dev.Size()) {
+			if list, table, backup, err = im.disk.volumes(tableBeyond); err != nil {
+				return err
+			}
 		}
 	}
 	if table == "" {
 		im.notRead(whole, "vol1@0", "the device")
 		im.lost(whole)
+		for _, s := range im.systems {
+			im.reaches(im.reachOf(s.info), "the file system %s (%s)", strings.TrimSuffix(s.prefix, "/"), s.info.kind)
+		}
 		return nil
 	}
 	if backup {
 		im.note("the table of volumes (%s) is damaged; its copy at the end of the device was used", table)
 	}
+	im.tableReaches(table, list)
 	im.eachVolume(list)
 	if len(im.systems) == 0 || im.systems[0].info.start > 0 {
 		if im.open(whole, "vol0@0", true) {
@@ -142,13 +165,12 @@ func (im *diskImage) findSystems() error {
 func (im *diskImage) eachVolume(list []volume) {
 	number := 0
 	for _, v := range list {
-		v.end = min(v.end, im.dev.Size())
 		switch v.kind {
 		case volumeUsed:
 			number++
 			name, says := fmt.Sprintf("vol%d@%d", number, v.start), fmt.Sprintf("volume %d at byte %d (%s)", number, v.start, v.what)
 			if v.start >= im.dev.Size() || v.start < 0 {
-				im.refuse(v.span, name, semblance.MediaDamaged, says+" lies behind the end of the image")
+				im.refuse(v.span, name, semblance.MediaDamaged, fmt.Sprintf("%s lies behind the end of the image, which ends at byte %d", says, im.dev.Size()))
 			} else if !im.open(v.span, name, false) {
 				im.notRead(v.span, name, says)
 			}
@@ -179,6 +201,9 @@ func (im *diskImage) open(at span, prefix string, lost bool) (any bool) {
 		if end := fs.info().end; end < at.end {
 			im.addFree(span{end, at.end})
 		}
+		if !lost && i == 0 {
+			im.reaches(im.reachOf(fs.info()), "the file system %s (%s)", name, fs.info().kind)
+		}
 		if fs.info().direct {
 			break
 		}
@@ -205,12 +230,17 @@ func (im *diskImage) begins(at int64) bool {
 // encrypted.
 func (im *diskImage) notRead(at span, name, says string) {
 	what, encrypted := foreignSystem(im.dev, at.start)
+	_, err := im.dev.ReadAt(make([]byte, sectorSize), at.start)
 	switch {
+	case err != nil && err != io.EOF:
+		im.refuse(at, name, semblance.MediaDamaged, fmt.Sprintf("%s has no file system that can be read: %v", says, readable(err, at.start)))
 	case encrypted:
 		im.refuse(at, name, semblance.MediaEncrypted, fmt.Sprintf("%s is encrypted (%s)", says, what))
 		return
 	case what != "":
 		im.refuse(at, name, semblance.MediaUnsupported, fmt.Sprintf("%s has a file system that is not read (%s)", says, what))
+	case at.end > im.dev.Size():
+		im.refuse(at, name, semblance.MediaDamaged, fmt.Sprintf("%s is cut short and has no file system that can be read: the image ends at byte %d, and it reaches to byte %d", says, im.dev.Size(), at.end))
 	default:
 		im.refuse(at, name, semblance.MediaUnsupported, says+" has no file system that is read")
 	}
@@ -353,7 +383,7 @@ func merge(spans []span, size int64) []span {
 // read, and then what is carved, in the order of the device.
 func (im *diskImage) Next() (semblance.Entry, error) {
 	im.closeFile()
-	im.carved = nil
+	im.carved, im.gone = nil, -1
 	if im.at < len(im.refs) {
 		r := &im.refs[im.at]
 		im.at++
@@ -365,12 +395,12 @@ func (im *diskImage) Next() (semblance.Entry, error) {
 		return e, nil
 	}
 	if im.carve == nil {
-		return semblance.Entry{}, io.EOF
+		return semblance.Entry{}, im.end()
 	}
 	e, content, err := im.carve.next()
 	if err == io.EOF {
 		im.facts.Notes = append(im.facts.Notes, im.carve.notes()...)
-		im.carve = nil
+		im.carve, err = nil, im.end()
 	}
 	im.carved = content
 	return e, err
@@ -435,7 +465,9 @@ func (im *diskImage) judge(e *semblance.Entry, s *system, m fsMeta) {
 		e.Reason = fmt.Sprintf("deleted; %d of %d blocks are in use by other files by now, and its content there may be theirs", m.others, m.blocks)
 	}
 	if s.info.direct && !m.resident && !m.none {
-		for _, run := range im.file.runs() {
+		runs := im.file.runs()
+		im.gone = im.behind(s.info, m, runs)
+		for _, run := range runs {
 			if run.addr >= 0 {
 				e.Offset = s.info.base + run.addr*s.info.block + m.skip
 				break
@@ -457,7 +489,7 @@ func (im *diskImage) Open() (io.Reader, error) {
 		return strings.NewReader(""), nil
 	}
 	if !m.plain {
-		return &fileReader{r: im.file, size: m.size}, nil
+		return &fileReader{r: im.file, size: m.size, gone: im.gone}, nil
 	}
 	return newRunReader(im.dev, im.systems[im.refs[im.at-1].system].info, im.file.runs(), m), nil
 }

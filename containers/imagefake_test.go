@@ -18,7 +18,7 @@ type fakeDisk struct {
 	systems map[int64]*fakeSystem
 }
 
-func (d *fakeDisk) volumes(bool) ([]volume, string, bool, error) {
+func (d *fakeDisk) volumes(tableSearch) ([]volume, string, bool, error) {
 	table := ""
 	if len(d.list) > 0 {
 		table = "gpt"
@@ -197,5 +197,60 @@ func TestUnreadableSectorInAFile(t *testing.T) {
 	}
 	if code(t, all[1].err) != semblance.MediaDamaged || len(all[1].content) != 4096 || !strings.Contains(all[1].err.Error(), "cannot be read at byte 12288") {
 		t.Errorf("%d bytes, %v", len(all[1].content), all[1].err)
+	}
+}
+
+// What lacks at the end is a failure when it is much, or when a file lies there; holes and
+// what was never written lie nowhere.
+func TestWhatLiesBehindTheEnd(t *testing.T) {
+	t.Parallel()
+	const block = 4096
+	plain := func(size, initialized int64, runs ...fsRun) *fakeFile {
+		return &fakeFile{fsMeta{size: size, initialized: initialized, plain: true}, runs}
+	}
+	container := make([]byte, 4*block)
+	copy(container[32:], "NXSB\x00\x10\x00\x00\x00\x40")
+	for name, c := range map[string]struct {
+		b     []byte
+		kind  string
+		reach int64
+		file  *fakeFile
+		fails bool
+	}{
+		"whole":                       {make([]byte, 4*block), "ext4", 4 * block, plain(block, block, fsRun{0, 3, 1}), false},
+		"smaller than the device":     {make([]byte, 4*block), "ext4", 3 * block, plain(block, block, fsRun{0, 1, 1}), false},
+		"rounded down":                {make([]byte, 4*block), "ext4", 5 * block, plain(block, block, fsRun{0, 3, 1}), false},
+		"rounded down, a file there":  {make([]byte, 4*block), "ext4", 5 * block, plain(2*block, 2*block, fsRun{0, 3, 2}), true},
+		"a file's last block is half": {make([]byte, 4*block-512), "ext4", 4 * block, plain(512, 512, fsRun{0, 3, 1}), false},
+		"a hole":                      {make([]byte, 4*block), "ext4", 5 * block, plain(2*block, 2*block, fsRun{0, 1, 1}, fsRun{1, -1, 1}), false},
+		"never written":               {make([]byte, 4*block), "ntfs", 5 * block, plain(2*block, block, fsRun{0, 3, 2}), false},
+		"much":                        {make([]byte, 4*block), "ext4", 4*block + spareEnd, plain(block, block, fsRun{0, 1, 1}), true},
+		"volumes that share blocks":   {container, "apfs", block, plain(block, block, fsRun{0, 1, 1}), true},
+	} {
+		s := &fakeSystem{i: fsInfo{kind: c.kind, direct: true, block: block, reach: c.reach}, files: map[fileKey]*fakeFile{{inode: 99}: c.file}}
+		s.names = func(yield func(fsName) bool) {
+			yield(fsName{path: "a", key: fileKey{inode: 99}, kind: nameFile, listed: true, state: metaUsed})
+		}
+		all, facts, err := listReader(fakeImage(t, &memory{b: c.b}, &fakeDisk{systems: map[int64]*fakeSystem{0: s}}))
+		if len(all) != 1 || c.fails != (err != nil) || c.fails && code(t, err) != semblance.MediaDamaged {
+			t.Errorf("%s: %v, %s, %q", name, err, namesOf(all), facts.Notes)
+		}
+		if behind := strings.Contains(name, "a file there"); behind != (all[0].err != nil) {
+			t.Errorf("%s: the file ends with %v", name, all[0].err)
+		}
+	}
+}
+
+// What only The Sleuth Kit can read and lies behind the end says so.
+func TestPackedFileBehindTheEnd(t *testing.T) {
+	t.Parallel()
+	s := &fakeSystem{i: fsInfo{kind: "ntfs", direct: true, block: 4096}, files: map[fileKey]*fakeFile{
+		{inode: 99}: {fsMeta{size: 9000, initialized: 9000, compressed: true}, []fsRun{{0, 3, 2}}}}}
+	s.names = func(yield func(fsName) bool) {
+		yield(fsName{path: "a", key: fileKey{inode: 99}, kind: nameFile, listed: true, state: metaUsed})
+	}
+	all, _, err := listReader(fakeImage(t, &memory{b: make([]byte, 16<<10)}, &fakeDisk{systems: map[int64]*fakeSystem{0: s}}))
+	if err != nil || len(all) != 1 || code(t, all[0].err) != semblance.MediaDamaged || !strings.Contains(all[0].err.Error(), "the image ends before byte 16384") {
+		t.Errorf("%v, %v", err, all)
 	}
 }

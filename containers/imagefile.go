@@ -14,6 +14,7 @@ type fileReader struct {
 	r    io.ReaderAt
 	at   int64
 	size int64
+	gone int64 // its first byte behind the end of the image, or -1
 }
 
 func (f *fileReader) Read(p []byte) (int, error) {
@@ -26,6 +27,8 @@ func (f *fileReader) Read(p []byte) (int, error) {
 	switch {
 	case n > 0:
 		return n, nil
+	case f.gone >= 0:
+		return 0, readable(io.EOF, f.gone)
 	case err == io.EOF || err == nil:
 		return 0, semblance.Errorf(semblance.MediaDamaged, "the file breaks off after %d of %d bytes", f.at, f.size)
 	}

@@ -3,7 +3,9 @@ package containers
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"semblance"
@@ -167,5 +169,9 @@ func foreignSystem(dev device, at int64) (name string, encrypted bool) {
 }
 
 func openRaw(parts []Part, o Options) (Reader, error) {
-	return openVerified(join(parts), o, semblance.ContainerFacts{Format: "raw"}, nil)
+	facts := semblance.ContainerFacts{Format: "raw"}
+	for _, name := range o.Missing {
+		facts.Notes = append(facts.Notes, fmt.Sprintf("the part %s of the image is missing, and a later one lies beside it; what lies in it and behind was not examined", name))
+	}
+	return openVerified(join(parts), o, facts, nil, slices.Clone(facts.Notes)...)
 }

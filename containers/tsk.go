@@ -90,19 +90,15 @@ func semDiskRead(handle C.uintptr_t, off C.int64_t, buf *C.char, n C.size_t) C.s
 	return C.ssize_t(got)
 }
 
-func (d *tskDisk) volumes(guess bool) (list []volume, table string, backup bool, err error) {
+func (d *tskDisk) volumes(how tableSearch) (list []volume, table string, backup bool, err error) {
 	var (
 		vols  *C.sem_volume
 		n     C.size_t
 		isBak C.int
 		t     = newText()
-		g     C.int
 	)
 	defer t.free()
-	if guess {
-		g = 1
-	}
-	switch C.sem_disk_volumes(d.d, g, &vols, &n, t.c, whySize, &isBak) {
+	switch C.sem_disk_volumes(d.d, C.int(how), &vols, &n, t.c, whySize, &isBak) {
 	case C.SEM_TSK_NONE:
 		return nil, "", false, nil
 	case C.SEM_TSK_NO_MEMORY:
@@ -130,6 +126,7 @@ func (d *tskDisk) system(offset int64, index int) (fileSystem, error) {
 	s.i = fsInfo{kind: C.GoString(&i._type[0]), block: int64(i.block_size), base: int64(i.offset), direct: i.direct != 0, zoned: i.zoned != 0,
 		encrypted: i.encrypted != 0}
 	s.i.span = span{s.i.base + int64(i.first_block)*s.i.block, s.i.base + int64(i.blocks)*s.i.block}
+	s.i.reach = s.i.base + int64(i.all_blocks)*s.i.block
 	switch code {
 	case C.SEM_TSK_OK:
 		return s, nil

@@ -108,6 +108,12 @@ void sem_disk_close(sem_disk *d) {
   free(d);
 }
 
+// whole_blocks bounds what a superblock claims, so that bytes can be counted.
+static int64_t whole_blocks(const TSK_FS_INFO *fs) {
+  const TSK_DADDR_T most = fs->block_size == 0 ? 0 : INT64_MAX / 4 / fs->block_size;
+  return (int64_t)(fs->last_block < most ? fs->last_block + 1 : most);
+}
+
 static TSK_VS_INFO *open_table(sem_disk *d, int guess) {
   const TSK_VS_TYPE_ENUM kinds[] = {TSK_VS_TYPE_DETECT, TSK_VS_TYPE_GPT, TSK_VS_TYPE_DOS, TSK_VS_TYPE_MAC, TSK_VS_TYPE_BSD, TSK_VS_TYPE_SUN};
   for (size_t i = 0; i < (guess ? sizeof kinds / sizeof *kinds : 1); i++) {
@@ -119,7 +125,10 @@ static TSK_VS_INFO *open_table(sem_disk *d, int guess) {
 }
 
 int sem_disk_volumes(sem_disk *d, int guess, sem_volume **out, size_t *n, char *type, size_t type_size, int *backup) {
+  const TSK_OFF_T size = d->img.size;
+  if (guess == 2) d->img.size = INT64_MAX / 4;  // The Sleuth Kit refuses tables that point behind the end
   TSK_VS_INFO *vs = open_table(d, guess);
+  d->img.size = size;
   *out = NULL, *n = 0;
   if (vs == NULL) return SEM_TSK_NONE;
   snprintf(type, type_size, "%s", tsk.tsk_vs_type_toname(vs->vstype));
@@ -187,6 +196,7 @@ static void describe(sem_fs *f, sem_fs_info *info) {
   snprintf(info->type, sizeof info->type, "%s", tsk.tsk_fs_type_toname(fs->ftype));
   info->first_block = (int64_t)fs->first_block;
   info->blocks = (int64_t)fs->last_block_act + 1;
+  info->all_blocks = whole_blocks(fs);
   info->block_size = fs->block_size;
   info->offset = f->pool == NULL ? fs->offset : (int64_t)f->pool->img_offset;
   info->direct = f->pool == NULL && fs->block_pre_size == 0 && fs->block_post_size == 0 && fs->ftype != TSK_FS_TYPE_YAFFS2;

@@ -23,6 +23,7 @@ enum { SEM_VOLUME_USED = 1, SEM_VOLUME_UNUSED = 2, SEM_VOLUME_TABLE = 3 };
 typedef struct {
   char type[32];
   int64_t first_block, blocks, block_size, offset;  // offset of block 0 in the device, bytes
+  int64_t all_blocks;  // those included that lie behind the end of the device
   int direct;     // blocks lie in the device as they are
   int zoned;      // its times are UTC; else local without a zone
   int encrypted;
@@ -73,7 +74,8 @@ void sem_disk_close(sem_disk *d);
 
 // sem_disk_volumes lists volumes in their order in the device, and calls the kind of
 // table. SEM_TSK_NONE: there is no table. With guess, tables count that boot sectors of
-// file systems pass for.
+// file systems pass for; where it is 2, also those whose volumes begin behind the end of
+// the device.
 int sem_disk_volumes(sem_disk *d, int guess, sem_volume **out, size_t *n, char *type, size_t type_size, int *backup);
 
 // sem_fs_open opens the file system that begins at offset; type names one when several

@@ -8,6 +8,7 @@ import (
 	"io"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -160,7 +161,7 @@ func openVHD(parts []Part, o Options) (Reader, error) {
 	if !whole {
 		facts.Notes = append(facts.Notes, "the image is cut short: its footer is missing, and its copy was used")
 	}
-	return openVerified(d, o, facts, nil)
+	return openVerified(d, o, facts, nil, slices.Clone(facts.Notes)...)
 }
 
 // vhdDevice opens one; whole is false when its footer is missing.

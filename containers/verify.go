@@ -21,8 +21,7 @@ type acquired struct {
 
 // openVerified checks the digests of a device, and opens it whatever comes of it: a copy
 // that does not agree is examined, and the notes say so. lacks are what is known to be
-// missing. An image that lacks something, or that differs from the digest it carries
-// itself, fails at its end: nobody must take it for the whole device.
+// missing.
 func openVerified(dev device, o Options, facts semblance.ContainerFacts, stored []acquired, lacks ...string) (Reader, error) {
 	own := len(stored)
 	for _, a := range o.Acquired {
@@ -40,30 +39,7 @@ func openVerified(dev device, o Options, facts semblance.ContainerFacts, stored 
 			}
 		}
 	}
-	r, err := openImage(dev, o, facts)
-	if err != nil || len(lacks) == 0 {
-		return r, err
-	}
-	const most = 3
-	if more := len(lacks) - most; more > 0 {
-		lacks = append(lacks[:most:most], fmt.Sprintf("and %d more, which the notes tell", more))
-	}
-	return &lacking{r, semblance.Errorf(semblance.MediaDamaged, "not all of the device is in the image as it was acquired: %s", strings.Join(lacks, "; ")).
-		WithHint("Copy all segments (.E01, .E02, ...) of the image into one folder and compare them with the originals.")}, nil
-}
-
-// A lacking image fails at its end.
-type lacking struct {
-	Reader
-	why error
-}
-
-func (l *lacking) Next() (semblance.Entry, error) {
-	e, err := l.Reader.Next()
-	if err == io.EOF {
-		err = l.why
-	}
-	return e, err
+	return openImage(dev, o, facts, lacks)
 }
 
 // digestNames are by the length of a digest in bytes.

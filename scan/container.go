@@ -196,11 +196,11 @@ func (x *expansion) run1(ctx context.Context) {
 		return
 	}
 	defer x.share.containers.give()
-	files, closeAll, err := x.files()
+	files, missing, closeAll, err := x.files()
 	defer closeAll()
 	var c Container
 	if err == nil {
-		o := semblance.ContainerOptions{Passwords: x.Passwords, Unalloc: true, Verify: true, Acquired: x.acquired()}
+		o := semblance.ContainerOptions{Passwords: x.Passwords, Unalloc: true, Verify: true, Acquired: x.acquired(), Missing: missing}
 		c, err = x.Opener.OpenContainer(ctx, files, o, nil)
 	}
 	if ctx.Err() != nil {
@@ -276,7 +276,7 @@ func (x *expansion) entries(ctx context.Context, c Container) error {
 			return errFirst
 		}
 		e, err := c.Next()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
@@ -473,8 +473,9 @@ func entryName(name []byte) string {
 	return b.String()
 }
 
-// files opens the further segments of a container. closeAll closes those it opened.
-func (x *expansion) files() (files []semblance.ContainerFile, closeAll func(), err error) {
+// files opens the further segments of a container, and names those that lack between them.
+// closeAll closes those it opened.
+func (x *expansion) files() (files []semblance.ContainerFile, missing []string, closeAll func(), err error) {
 	name := filepath.Base(x.of.path)
 	closeAll = func() {
 		for _, f := range files[1:] {
@@ -483,16 +484,20 @@ func (x *expansion) files() (files []semblance.ContainerFile, closeAll func(), e
 	}
 	files = []semblance.ContainerFile{{Name: name, File: x.file}}
 	if x.of.content != nil || x.of.within != nil {
-		return files, closeAll, nil
+		return files, nil, closeAll, nil
 	}
-	for _, p := range segments(x.of.os, exists) {
+	more, missing := segments(x.of.os, exists)
+	for _, p := range more {
 		f, err := openRegular(p)
 		if err != nil {
-			return files, closeAll, semblance.Errorf(semblance.MediaDamaged, "its segment %s cannot be read", escape(filepath.Base(p))).WithCause(err)
+			return files, nil, closeAll, semblance.Errorf(semblance.MediaDamaged, "its segment %s cannot be read", escape(filepath.Base(p))).WithCause(err)
 		}
 		files = append(files, semblance.ContainerFile{Name: filepath.Base(p), File: f})
 	}
-	return files, closeAll, nil
+	for i, m := range missing {
+		missing[i] = escape(m)
+	}
+	return files, missing, closeAll, nil
 }
 
 // acquired are the digests stated beside an image.

@@ -351,6 +351,32 @@ func TestContentThatIsCutAndHolds(t *testing.T) {
 	}
 }
 
+// TestContentThatIsNotAllThere: an item of which the container has a part, or nothing, keeps
+// its size; digests are told to be of the part, and of nothing there are none.
+func TestContentThatIsNotAllThere(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	root := t.TempDir()
+	part, nothing := file("part.jpg", knownPicture.bytes()), file("nothing.jpg", nil)
+	part.Size, nothing.Size, part.Cut, nothing.Cut = 5000, 6000, "media-damaged", "media-damaged"
+	put(t, root, "a.dd", box{Holds: []held{part, nothing}}.bytes())
+	for range 2 {
+		out, report := r.done(t, root), r.report(t)
+		if out.Failed != 2 || out.Hits != 1 || strings.Contains(report, "empty") {
+			t.Errorf("%+v\n%s", out.Summary, report)
+		}
+		for _, line := range strings.Split(report, "\n") {
+			if strings.Contains(line, `"event":"item"`) && strings.Contains(line, `a.dd//nothing.jpg`) && (strings.Contains(line, "sha256") || !strings.Contains(line, `"size":6000`)) {
+				t.Error(line)
+			}
+			if strings.Contains(line, `"event":"item"`) && strings.Contains(line, `a.dd//part.jpg`) &&
+				(!strings.Contains(line, fmt.Sprintf("its digests are of the %d bytes that could be read", len(part.Data))) || !strings.Contains(line, `"size":5000`)) {
+				t.Error(line)
+			}
+		}
+	}
+}
+
 // TestContentThatCouldNotBeRead: what the disk did not give is read by the next run, and
 // what was made of the rest is forgotten.
 func TestContentThatCouldNotBeRead(t *testing.T) {

@@ -22,7 +22,9 @@ func EntryName(name []byte) string { return entryName(name) }
 func (s *Scanner) SetFree(n int64) { s.free = n }
 
 // Segments and LaterSegment tell the files of one container.
-func Segments(path string, exists func(string) bool) []string { return segments(path, exists) }
+func Segments(path string, exists func(string) bool) (more, missing []string) {
+	return segments(path, exists)
+}
 
 // LaterSegment reports whether a file belongs to another.
 func LaterSegment(path string, exists func(string) bool) bool { return laterSegment(path, exists) }

@@ -108,6 +108,10 @@ func (r *run) item(ctx context.Context, s *slot, res *result) *os.File {
 	if s.entry != nil && r.retry(prior.Code) {
 		res.same = false // its digests may be those of what could be read then
 	}
+	if c := s.content; c != nil && c.err != nil && c.size == 0 {
+		res.fail(c.err) // of nothing there are no digests, and it is not empty
+		return nil
+	}
 	f, err := s.open()
 	if err != nil {
 		res.fail(unreadable("file", err))
@@ -117,6 +121,9 @@ func (r *run) item(ctx context.Context, s *slot, res *result) *os.File {
 	if s.content != nil && s.content.err != nil && res.err == nil {
 		why := s.content.err
 		res.set(semblance.ItemFailed, why.Code, why.Msg)
+		if s.content.size < s.entry.Size {
+			res.record.Item.Reason += fmt.Sprintf("; its digests are of the %d bytes that could be read", s.content.size)
+		}
 	}
 	return f
 }
@@ -141,7 +148,9 @@ func (j *job) describe(it *semblance.Item) {
 	}
 	it.Size, it.Modified, it.Inode = max(0, e.Size), modified(e.Times), e.Inode
 	if j.content != nil {
-		it.Size = j.content.size
+		if it.Size = j.content.size; j.content.err != nil {
+			it.Size = max(it.Size, e.Size) // what there was of it is not all
+		}
 	}
 	it.Times, it.Deleted, it.Carved, it.Device = e.Times, e.Deleted, e.Carved, escape(e.Origin)
 	if e.Offset >= 0 {

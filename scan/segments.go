@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,13 +20,45 @@ func exists(path string) bool {
 // mostSegments bounds the files one container may lie in: EWF ends at .ZZZ.
 const mostSegments = 15_000
 
+// mostMissing bounds the names of missing ones.
+const mostMissing = 100
+
 // segments are the further files a container lies in, in order, when path is the first of
 // several: image.E01, image.001, archive.part1.rar, archive.rar with .r00, archive.zip
-// with .z01.
-func segments(path string, exists func(string) bool) (more []string) {
+// with .z01. Those of an EWF image are found beyond missing ones, because they are
+// numbered inside; the others are not joined over a gap, and missing are the names in it.
+func segments(path string, exists func(string) bool) (more, missing []string) {
 	if wal := path + "-wal"; exists(wal) { // of a SQLite database: what is not yet in it
-		return []string{wal}
+		return []string{wal}, nil
 	}
+	name := filepath.Base(path)
+	more = unbroken(path, exists)
+	next, ewf := following(path), ewfFirst.MatchString(name)
+	if next == nil || !ewf && !numFirst.MatchString(name) {
+		return more, nil
+	}
+	there := namesIn(filepath.Dir(path))
+	for i := len(more) + 1; i < mostSegments; i++ {
+		p := next(i)
+		if p == "" {
+			break
+		}
+		switch base := filepath.Base(p); {
+		case !there[base]:
+			if len(missing) < mostMissing {
+				missing = append(missing, base)
+			}
+		case !ewf && len(base) == len(name):
+			return more, missing
+		case ewf && holdsEWF(p):
+			more = append(more, p)
+		}
+	}
+	return more, nil
+}
+
+// unbroken are the further files up to the first that is missing.
+func unbroken(path string, exists func(string) bool) (more []string) {
 	next := following(path)
 	for i := 1; next != nil && i < mostSegments; i++ {
 		p := next(i)
@@ -35,6 +68,38 @@ func segments(path string, exists func(string) bool) (more []string) {
 		more = append(more, p)
 	}
 	return more
+}
+
+// namesIn are the names in a folder; of one that cannot be read there are none.
+func namesIn(dir string) map[string]bool {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	names, _ := f.Readdirnames(-1)
+	there := make(map[string]bool, len(names))
+	for _, n := range names {
+		there[n] = true
+	}
+	return there
+}
+
+// holdsEWF reports whether a file begins as a segment of an EWF image. Names do not tell:
+// beside disk.E01, disk.EXE would be its segment 702.
+func holdsEWF(path string) bool {
+	f, err := openRegular(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, 5)
+	_, err = io.ReadFull(f, head)
+	switch string(head) {
+	case "EVF\x09\x0d", "LVF\x09\x0d", "EVF2\x0d", "LVF2\x0d":
+		return err == nil
+	}
+	return false
 }
 
 var (
@@ -134,7 +199,7 @@ var laterForms = []struct {
 }
 
 // laterSegment reports whether a file is a segment of a container whose first file lies
-// beside it.
+// beside it. One of an EWF image is, whatever lies between.
 func laterSegment(path string, exists func(string) bool) bool {
 	dir, name := filepath.Split(path)
 	for _, l := range laterForms {
@@ -144,21 +209,15 @@ func laterSegment(path string, exists func(string) bool) bool {
 		}
 		n, _ := strconv.Atoi(m[2])
 		for _, first := range l.first(m, n) {
-			for _, s := range segmentsOf(dir+first, exists) {
-				if s == path {
-					return true
-				}
+			if !exists(dir + first) {
+				continue
+			}
+			if ewfFirst.MatchString(first) && holdsEWF(path) || slices.Contains(unbroken(dir+first, exists), path) {
+				return true
 			}
 		}
 	}
 	return false
-}
-
-func segmentsOf(first string, exists func(string) bool) []string {
-	if !exists(first) {
-		return nil
-	}
-	return segments(first, exists)
 }
 
 var hexDigest = regexp.MustCompile(`(?i)\b(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})\b`)

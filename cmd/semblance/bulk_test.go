@@ -246,6 +246,47 @@ func TestImageThatIsNotWhole(t *testing.T) {
 	})
 }
 
+// TestImagesThatEndEarly: raw images that are cut short, one that lacks a part and an EWF
+// image that lacks a segment in its middle fail, and so does what lies behind the end.
+func TestImagesThatEndEarly(t *testing.T) {
+	t.Parallel()
+	bench, pictures := seized(t)
+	d := newInstallation(t, pictures)
+	path := filepath.Join(t.TempDir(), "card.dd")
+	sized(t, path, 24<<20)
+	tool(t, bench, "mkfs.vfat", path)
+	tool(t, bench, "mcopy", "-i", path, pictures[0], "::/HOLIDAY.JPG")
+	tool(t, bench, "mcopy", "-i", path, pictures[4], "::/OTHER.JPG")
+	card := content(t, path)
+	at := bytes.Index(card, content(t, pictures[4])[:512])
+	if at < 0 {
+		t.Fatal("the picture does not lie there")
+	}
+	put(t, filepath.Join(bench, "cut.dd"), card[:at+1024])
+	put(t, filepath.Join(bench, "parts.001"), card[:8<<20])
+	put(t, filepath.Join(bench, "parts.003"), card[16<<20:])
+	if err := os.Truncate(filepath.Join(bench, "phone.raw"), 8<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(bench, "stick.E02")); err != nil {
+		t.Fatal(err)
+	}
+	d.run("scan", bench, "--case", "C1", "--exhibit", "bench")
+	report := d.run("report", "C1", "--format", "jsonl")
+	tells(t, report, [][]string{
+		{`"event":"item"`, `"path":"cut.dd"`, `"status":"failed"`, fmt.Sprintf("the image ends at byte %d, and the file system vol1@0 (fat", at+1024)},
+		{`"event":"item"`, `"path":"cut.dd//vol1@0/HOLIDAY.JPG"`, `"sha256"`},
+		{`"event":"item"`, `"path":"cut.dd//vol1@0/OTHER.JPG"`, `"status":"failed"`, fmt.Sprintf(`"size":%d,`, len(content(t, pictures[4]))), "the image ends before byte"},
+		{`"event":"item"`, `"path":"phone.raw"`, `"status":"failed"`, `the image ends at byte 8388608, and the file system vol1@0 (ext4) reaches to byte 25165824`},
+		{`"event":"item"`, `"path":"parts.001"`, `"status":"failed"`, `the part parts.002 of the image is missing`},
+		{`"event":"item"`, `"path":"stick.E01"`, `"status":"failed"`, `segment 2 (.E02) is missing`},
+		{`"event":"item"`, `"path":"stick.E03"`, `"status":"unsupported"`, `a further segment of an image`},
+	})
+	if strings.Contains(report, "stick.E03//") || strings.Contains(report, "the file is empty") {
+		t.Error(report)
+	}
+}
+
 // TestKilledAtRandom kills scans with SIGKILL at random moments, and runs them again: the
 // report is that of a scan that nothing disturbed. SEMBLANCE_TEST_KILLS says how many times.
 func TestKilledAtRandom(t *testing.T) {
