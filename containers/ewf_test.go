@@ -116,6 +116,9 @@ func throughData(d device) ([]byte, error) {
 // what was acquired for the whole device; what is there is examined all the same.
 func TestEWFThatIsNotWhole(t *testing.T) {
 	t.Parallel()
+	if _, err := DiskLibrary(); err != nil {
+		t.Skip(err)
+	}
 	picture := noisyJPEG(t, 1, 200)
 	content := slices.Concat(make([]byte, 8<<10), picture, random(4<<20, 0)[:4<<20-8<<10-len(picture)])
 	segments := acquire(t, content, "-c", "none", "-S", "1MiB")
