@@ -199,14 +199,17 @@ func eachText(v reflect.Value, name string, f func(name, text string)) {
 type SelectorStore interface {
 	// SelectorEntries returns the entries of collections whose value is one of values, by id.
 	SelectorEntries(ctx context.Context, cols []CollectionID, a hashing.Algorithm, values []string) ([]HashEntry, error)
-	// CaseSelectors lists the selectors of a case and the exhibits that have each.
-	CaseSelectors(ctx context.Context, c CaseID, f SelectorFilter) ([]CaseSelector, error)
+	// CaseSelectors lists the selectors of a case, in a collection or not: those that most
+	// exhibits have first, and of them those in the fewest contents. It also counts them,
+	// those outside of the filter's limit included.
+	CaseSelectors(ctx context.Context, c CaseID, f SelectorFilter) ([]CaseSelector, int, error)
 }
 
 // A SelectorFilter narrows the selectors of a case. Zero fields narrow nothing.
 type SelectorFilter struct {
 	Kind     selector.Kind
 	Value    string // normalized
+	Exhibit  string // label; what is counted and listed is of this exhibit alone
 	Exhibits int    // only those that at least so many exhibits have
 	After    int    // how many are left out
 	Limit    int    // 0 means 1000
@@ -214,13 +217,33 @@ type SelectorFilter struct {
 
 // A CaseSelector is a selector of a case, in media or in the names of items.
 type CaseSelector struct {
-	Kind     selector.Kind `json:"kind"`
-	Value    string        `json:"value"`
-	Raw      string        `json:"raw"`      // as one of the places has it
-	Verified bool          `json:"verified"` // by a checksum within it
-	Exhibits []string      `json:"exhibits"` // labels, in their order
-	Media    int64         `json:"media"`    // different contents that have it
-	Items    int64         `json:"items"`    // items that have it, in their content or their name
+	Kind        selector.Kind `json:"kind"`
+	Value       string        `json:"value"`
+	Raw         string        `json:"raw"`      // as one of the places has it
+	Verified    bool          `json:"verified"` // by a checksum within it
+	Count       int64         `json:"count"`    // how often it was read, in every content and name that has it
+	Exhibits    []string      `json:"exhibits"` // labels, in their order
+	Media       int64         `json:"media"`    // different contents that have it
+	Items       int64         `json:"items"`    // items that have it, in their content or their name
+	Exhibit     string        `json:"exhibit"`  // of the first item, by label and path
+	Path        string        `json:"path"`
+	Collections []string      `json:"collections"` // those in which a scan or a look-back found it; none: it is in no output but this
+}
+
+// CaseSelectors lists the selectors of a case and counts them, those over the limit
+// included; the view is audited.
+func (e *Engine) CaseSelectors(ctx context.Context, who Actor, number string, f SelectorFilter) ([]CaseSelector, int, error) {
+	c, err := e.Cases.Case(ctx, number)
+	if err != nil {
+		return nil, 0, err
+	}
+	list, total, err := e.Selectors.CaseSelectors(ctx, c.ID, f)
+	if err != nil {
+		return nil, 0, err
+	}
+	ev := e.event(who, "selector.list", &c)
+	ev.Detail["kind"], ev.Detail["exhibit"], ev.Detail["after"], ev.Detail["selectors"] = f.Kind, f.Exhibit, f.After, len(list)
+	return list, total, e.Audit.Append(ctx, ev)
 }
 
 // A NameExamination is what the name of an item gives.

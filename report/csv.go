@@ -33,6 +33,7 @@ var (
 	candidateColumns = []string{"exhibit", "path", "sha256", "face", "rank", "collection", "owner", "subject", "source", "distance", "metric", "threshold", "quality", "reference_quality", "engine", "version", "review"}
 	againstColumns   = []string{"exhibit", "path", "sha256", "known_good", "other", "because", "message", "found_by_look_back"}
 	errorColumns     = []string{"exhibit", "path", "status", "code", "reason", "sha256"}
+	selectorColumns  = []string{"kind", "value", "as_written", "checksum_agrees", "times", "media", "items", "exhibits", "first_exhibit", "first_path", "collections"}
 	summaryColumns   = []string{"what", "of", "name", "count"}
 )
 
@@ -83,6 +84,16 @@ func writeCSV(w io.Writer, s Source) error {
 	}
 	if err := items.close(); err != nil {
 		return err
+	}
+	if s.Selectors != nil {
+		selectors := later("selectors", selectorColumns)
+		for x, err := range s.Selectors {
+			if err != nil {
+				return err
+			}
+			selectors.row([]string{string(x.Kind), x.Value, x.Raw, strconv.FormatBool(x.Verified), strconv.FormatInt(x.Count, 10), strconv.FormatInt(x.Media, 10), strconv.FormatInt(x.Items, 10),
+				strings.Join(x.Exhibits, "; "), x.Exhibit, x.Path, strings.Join(x.Collections, "; ")})
+		}
 	}
 	total := later("summary", summaryColumns)
 	sum.rows(s, total.row)

@@ -20,6 +20,7 @@ import (
 	"semblance"
 	"semblance/hashing"
 	"semblance/report"
+	"semblance/selector"
 )
 
 // many is a source with a bit of everything, in two exhibits.
@@ -46,6 +47,9 @@ func many() report.Source {
 		_ = yield(edited, nil) && yield(evil, nil) && yield(worse, nil)
 	}
 	s.Exhibits = append(s.Exhibits, semblance.Exhibit{Label: "stick", Source: "/evidence/stick"})
+	s.Selectors = func(yield func(semblance.CaseSelector, error) bool) {
+		yield(semblance.CaseSelector{Kind: selector.Phone, Value: "+31655512345", Raw: "06-55512345", Count: 3, Exhibits: []string{"laptop", "phone"}, Media: 1, Items: 2, Exhibit: "laptop", Path: "a.txt"}, nil)
+	}
 	s.Compared = []report.Compared{{Exhibit: "phone", Collections: []string{"known (hashes)"}}}
 	return s
 }
@@ -134,6 +138,9 @@ func TestCSV(t *testing.T) {
 				}
 			}
 		}
+	}
+	if x := strings.Join(got["selectors.csv"][1], "|"); len(got["selectors.csv"]) != 2 || x != "phone|'+31655512345|06-55512345|false|3|1|2|laptop; phone|laptop|a.txt|" {
+		t.Errorf("selectors.csv: %s", x)
 	}
 	perExhibit := counted{}
 	for _, r := range got["summary.csv"][1:] {

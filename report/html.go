@@ -13,6 +13,7 @@ import (
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/selector"
 )
 
 //go:embed page.html
@@ -124,8 +125,15 @@ func visible() *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// shortName is an algorithm's name without its implementation.
+// shortName is an algorithm's name without its implementation; of a selector its kind. A
+// user name is not an account: the same one may be anybody's.
 func shortName(a hashing.Algorithm) string {
+	if kind, ok := semblance.SelectorKind(a); ok {
+		if kind == selector.User {
+			return "user (the name alone)"
+		}
+		return string(kind)
+	}
 	name, _, _ := strings.Cut(string(a), "/")
 	return name
 }

@@ -40,9 +40,10 @@ type Source struct {
 	Stacks      []semblance.Stack  // of several media, the gravest first; shown on the page only
 	Stacking    semblance.Stacking // how those were made; zero when media were not stacked
 	Rows        iter.Seq2[Row, error]
-	Engines     semblance.EngineSet // whose limits are told
-	Program     string              // name and version
-	Written     time.Time           // shown on the page only, never in the NDJSON
+	Selectors   iter.Seq2[semblance.CaseSelector, error] // in a collection or not; in CSV and NDJSON only. Nil: there are none
+	Engines     semblance.EngineSet                      // whose limits are told
+	Program     string                                   // name and version
+	Written     time.Time                                // shown on the page only, never in the NDJSON
 	Actor       string
 	Font        []byte // TrueType, for PDF; nil: Helvetica, whose characters are those of western Europe
 }
@@ -170,6 +171,12 @@ type contradictionLine struct {
 	semblance.Contradiction
 }
 
+// A selectorLine is a selector of the case, in a collection or not.
+type selectorLine struct {
+	Event string `json:"event"`
+	semblance.CaseSelector
+}
+
 // Unverified marks a near match that no person has verified.
 const Unverified = "UNVERIFIED"
 
@@ -186,6 +193,16 @@ func writeJSONL(w io.Writer, s Source) error {
 		}
 		for _, line := range rowLines(row, zone) {
 			if err := enc.Encode(line); err != nil {
+				return err
+			}
+		}
+	}
+	if s.Selectors != nil {
+		for x, err := range s.Selectors {
+			if err != nil {
+				return err
+			}
+			if err := enc.Encode(selectorLine{"selector", x}); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -150,19 +152,44 @@ func (s *Store) SelectorEntries(ctx context.Context, cols []semblance.Collection
 
 // found selects the selectors of a case's items: in their content, as it was read for
 // the country of the case, and in their names.
-const found = `SELECT s.kind, s.value, s.raw, s.verified, i.exhibit_key, i.path, s.media FROM exhibits e JOIN cases c ON c.key = e.case_key JOIN items i ON i.exhibit_key = e.key
+const found = `SELECT s.kind, s.value, s.raw, s.verified, s.count AS times, i.exhibit_key, e.label, i.path, s.media FROM exhibits e JOIN cases c ON c.key = e.case_key JOIN items i ON i.exhibit_key = e.key
 		JOIN media_selectors s ON s.media = i.sha256 AND s.country = c.country WHERE %[1]s
-	UNION ALL SELECT s.kind, s.value, s.raw, s.verified, s.exhibit_key, s.path, i.sha256 FROM exhibits e JOIN item_selectors s ON s.exhibit_key = e.key
+	UNION ALL SELECT s.kind, s.value, s.raw, s.verified, 1, s.exhibit_key, e.label, s.path, i.sha256 FROM exhibits e JOIN item_selectors s ON s.exhibit_key = e.key
 		JOIN items i ON i.exhibit_key = s.exhibit_key AND i.path = s.path WHERE %[1]s`
 
-// CaseSelectors implements [semblance.SelectorStore]: those that most exhibits have come
-// first, and of them those in the fewest contents.
-func (s *Store) CaseSelectors(ctx context.Context, id semblance.CaseID, f semblance.SelectorFilter) (list []semblance.CaseSelector, err error) {
+// CaseSelectors implements [semblance.SelectorStore].
+func (s *Store) CaseSelectors(ctx context.Context, id semblance.CaseID, f semblance.SelectorFilter) (list []semblance.CaseSelector, total int, err error) {
+	list = []semblance.CaseSelector{}
+	err = s.eachSelector(ctx, id, f, func(x semblance.CaseSelector, of int) error {
+		list, total = append(list, x), of
+		return nil
+	})
+	return list, total, err
+}
+
+// EachCaseSelector calls do for every selector of a case, in the order of CaseSelectors.
+func (s *Store) EachCaseSelector(ctx context.Context, id semblance.CaseID, do func(semblance.CaseSelector) error) error {
+	return s.eachSelector(ctx, id, semblance.SelectorFilter{Limit: math.MaxInt32}, func(x semblance.CaseSelector, _ int) error { return calledBack(do(x)) })
+}
+
+// unitSeparator stands between the label of an exhibit and a path, so that the least of
+// them is the first place.
+const unitSeparator = "\x1f"
+
+func (s *Store) eachSelector(ctx context.Context, id semblance.CaseID, f semblance.SelectorFilter, do func(x semblance.CaseSelector, total int) error) error {
 	if f.Limit <= 0 {
 		f.Limit = 1000
 	}
-	err = s.read(ctx, "list the selectors", func(tx *sql.Tx) error {
+	return s.read(ctx, "list the selectors", func(tx *sql.Tx) error {
 		key, err := caseKey(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		labels, err := exhibitLabels(ctx, tx, key)
+		if err != nil {
+			return err
+		}
+		hits, err := selectorHits(ctx, tx, key)
 		if err != nil {
 			return err
 		}
@@ -173,33 +200,58 @@ func (s *Store) CaseSelectors(ctx context.Context, id semblance.CaseID, f sembla
 		if f.Value != "" {
 			where, args = where+` AND s.value = ?`, append(args, f.Value)
 		}
+		if f.Exhibit != "" {
+			if !slices.Contains(slices.Collect(maps.Values(labels)), f.Exhibit) {
+				return semblance.Errorf(semblance.NotFound, "the case has no exhibit %q", f.Exhibit).WithHint("Labels are written as they were given to the scan: %s.", strings.Join(slices.Sorted(maps.Values(labels)), ", "))
+			}
+			where, args = where+` AND e.label = ?`, append(args, f.Exhibit)
+		}
 		args = append(slices.Clone(args), args...)
-		rows, err := tx.QueryContext(ctx, `SELECT kind, value, min(raw), max(verified), group_concat(DISTINCT exhibit_key), count(DISTINCT media), count(DISTINCT exhibit_key || '/' || path)
+		rows, err := tx.QueryContext(ctx, `SELECT kind, value, min(raw), max(verified), sum(times), group_concat(DISTINCT exhibit_key), count(DISTINCT media), count(DISTINCT exhibit_key || '/' || path),
+				min(label || char(31) || path), count(*) OVER ()
 			FROM (`+fmt.Sprintf(found, where)+`) GROUP BY kind, value HAVING count(DISTINCT exhibit_key) >= ?
 			ORDER BY count(DISTINCT exhibit_key) DESC, count(DISTINCT media), kind, value LIMIT ? OFFSET ?`, append(args, f.Exhibits, f.Limit, f.After)...)
 		if err != nil {
 			return err
 		}
-		var keys []string
-		list, err = collect(rows, func(scan scanner) (x semblance.CaseSelector, err error) {
-			var of string
-			err = scan(&x.Kind, &x.Value, &x.Raw, &x.Verified, &of, &x.Media, &x.Items)
-			keys = append(keys, of)
-			return x, err
+		return each(rows, func(scan scanner) error {
+			var x semblance.CaseSelector
+			var of, first string
+			var total int
+			if err := scan(&x.Kind, &x.Value, &x.Raw, &x.Verified, &x.Count, &of, &x.Media, &x.Items, &first, &total); err != nil {
+				return err
+			}
+			x.Exhibit, x.Path, _ = strings.Cut(first, unitSeparator)
+			for k := range strings.SplitSeq(of, ",") {
+				x.Exhibits = append(x.Exhibits, labels[k])
+			}
+			slices.Sort(x.Exhibits)
+			x.Collections = append([]string{}, hits[selector.Selector{Kind: x.Kind, Value: x.Value}]...)
+			return do(x, total)
 		})
-		if err != nil {
+	})
+}
+
+// selectorHits are the collections in which the selectors of a case have hits.
+func selectorHits(ctx context.Context, tx *sql.Tx, caseKey int64) (map[selector.Selector][]string, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT json_extract(data, '$.algorithm'), json_extract(data, '$.value'), collection FROM findings
+		WHERE case_key = ? AND kind = ? AND json_extract(data, '$.algorithm') LIKE 'selector/%' ORDER BY collection`, caseKey, KindHit)
+	if err != nil {
+		return nil, err
+	}
+	hits := map[selector.Selector][]string{}
+	return hits, each(rows, func(scan scanner) error {
+		var algorithm, value, collection string
+		if err := scan(&algorithm, &value, &collection); err != nil {
 			return err
 		}
-		labels, err := exhibitLabels(ctx, tx, key)
-		for i := range list {
-			for k := range strings.SplitSeq(keys[i], ",") {
-				list[i].Exhibits = append(list[i].Exhibits, labels[k])
-			}
-			slices.Sort(list[i].Exhibits)
+		kind, _ := semblance.SelectorKind(hashing.Algorithm(algorithm))
+		key := selector.Selector{Kind: kind, Value: value}
+		if !slices.Contains(hits[key], collection) { // found by two versions of the rules
+			hits[key] = append(hits[key], collection)
 		}
-		return err
+		return nil
 	})
-	return list, err
 }
 
 // exhibitLabels are the labels of a case's exhibits by their internal keys.

@@ -26,8 +26,8 @@ func newReport(e *env) *cobra.Command {
 	var a report.Annex
 	cmd := &cobra.Command{Use: "report CASE --format html|csv|jsonl|pdf [-o FILE]", Short: "Write what a case holds: numbers and hashes, never pixels", Args: exactly(1, "the case number"),
 		Long: `jsonl has every item with its hits, near matches, candidates (UNREVIEWED until they are)
-and errors, by exhibit and path, and nothing of the run's own clock or order: two scans
-of the same exhibit give the same bytes. html is one page for people, csv a ZIP of tables
+and errors, by exhibit and path, then every selector, and nothing of the run's own clock or
+order: two scans of the same exhibit give the same bytes. html is one page for people, csv a ZIP of tables
 for spreadsheets, pdf a summary.
 
 --annex FILE --recipient age1... --role NAME writes the pictures instead: thumbnails and
@@ -122,7 +122,7 @@ func (p *program) report(ctx context.Context, w io.Writer, format report.Format,
 	if err != nil {
 		return err
 	}
-	s := report.Source{Case: c, Program: "semblance " + version, Written: time.Now(), Actor: who.Name, Rows: p.rows(ctx, c.ID), Engines: p.engine.Engines}
+	s := report.Source{Case: c, Program: "semblance " + version, Written: time.Now(), Actor: who.Name, Rows: p.rows(ctx, c.ID), Selectors: p.selectors(ctx, c.ID), Engines: p.engine.Engines}
 	if s.Exhibits, err = p.store.Exhibits(ctx, c.ID); err != nil {
 		return err
 	}
@@ -184,6 +184,21 @@ func (p *program) rows(ctx context.Context, id semblance.CaseID) iter.Seq2[repor
 		})
 		if err != nil && !errors.Is(err, errEnough) {
 			yield(report.Row{}, err)
+		}
+	}
+}
+
+// selectors are those of a case as a report wants them.
+func (p *program) selectors(ctx context.Context, id semblance.CaseID) iter.Seq2[semblance.CaseSelector, error] {
+	return func(yield func(semblance.CaseSelector, error) bool) {
+		err := p.store.EachCaseSelector(ctx, id, func(x semblance.CaseSelector) error {
+			if !yield(x, nil) {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(semblance.CaseSelector{}, err)
 		}
 	}
 }
