@@ -56,6 +56,24 @@ type Link struct {
 	Cases     int             `json:"cases"`              // different ones
 	Countries int             `json:"countries"`          // different ones, of the cases
 	First     *int            `json:"first_seen_on,omitempty"`
+	near      *nearSides      // of near media
+}
+
+// nearSides says which of the two near media only some exhibits have: it is them that the
+// nearness links, where others share the same media.
+type nearSides struct {
+	media [2]SHA256
+	only  [2]map[string]bool // keys of exhibits
+}
+
+// links reports whether a link says something of two of its exhibits, and not only of a
+// third with one of them.
+func (x *Link) links(a, b *LinkedExhibit) bool {
+	if x.near == nil {
+		return a.same == "" || a.same != b.same
+	}
+	only := x.near.only
+	return only[0][a.key()] && only[1][b.key()] || only[1][a.key()] && only[0][b.key()]
 }
 
 // A LinkedExhibit is an exhibit that has it.
@@ -66,6 +84,7 @@ type LinkedExhibit struct {
 	Items   int64      `json:"items"`          // occurrences in the exhibit
 	Time    *time.Time `json:"time,omitempty"` // the earliest modification of an item; nil where none has a time whose zone is known
 	Path    string     `json:"path"`           // of one item, the first by path
+	same    string     // what it has of it, where the same is told as same media
 }
 
 // key tells exhibits apart.
@@ -77,7 +96,7 @@ type LinkPair struct {
 	LabelA string           `json:"exhibit_a"`
 	CaseB  string           `json:"case_b"`
 	LabelB string           `json:"exhibit_b"`
-	Kinds  map[LinkKind]int `json:"kinds"`
+	Kinds  map[LinkKind]int `json:"kinds"` // of near media, how many of the exhibit that has fewer
 	Shared int              `json:"shared"`
 	Only   int              `json:"only_these_two"` // of those, shared with no other exhibit asked about
 }
@@ -97,6 +116,7 @@ type LinkRow struct {
 	Kind  LinkKind
 	Value string
 	Label string
+	Media string // of a face group, the media of its faces; the same text for the same media
 	LinkedExhibit
 }
 
@@ -232,6 +252,9 @@ func (l *linking) gather(rows []LinkRow) {
 		}
 		x := Link{Kind: rows[0].Kind, Value: rows[0].Value, Label: rows[0].Label}
 		for _, r := range rows[:n] {
+			if l.tellsSame() {
+				r.same = r.Media
+			}
 			x.Exhibits = append(x.Exhibits, r.LinkedExhibit)
 		}
 		l.add(x)
@@ -239,10 +262,21 @@ func (l *linking) gather(rows []LinkRow) {
 	}
 }
 
+// tellsSame reports whether same media are told: then what rests on one and the same
+// media is not told once more.
+func (l *linking) tellsSame() bool { return slices.Contains(l.kinds(), LinkMedia) }
+
 func (l *linking) add(x Link) {
-	if len(x.Exhibits) > 1 && (l.r.Most <= 0 || len(x.Exhibits) <= l.r.Most) {
+	if len(x.Exhibits) > 1 && (l.r.Most <= 0 || len(x.Exhibits) <= l.r.Most) && x.linksAny() {
 		l.out.Links = append(l.out.Links, x)
 	}
+}
+
+func (x *Link) linksAny() bool {
+	if x.near != nil {
+		return len(x.near.only[0]) > 0 && len(x.near.only[1]) > 0
+	}
+	return slices.ContainsFunc(x.Exhibits[1:], func(y LinkedExhibit) bool { return x.links(&x.Exhibits[0], &y) })
 }
 
 // count fills in what follows from the exhibits.
@@ -274,7 +308,7 @@ func distanceOf(x Link) int {
 
 // pair counts what each two exhibits share: those that share most alone come first.
 func (l *linking) pair() {
-	pairs := map[[2]string]*LinkPair{}
+	pairs, near := map[[2]string]*LinkPair{}, map[[2]string]*nearCount{}
 	const wide = 50 // a thing that more exhibits have would make more pairs than anybody reads
 	skipped := 0
 	for _, x := range l.out.Links {
@@ -284,11 +318,21 @@ func (l *linking) pair() {
 		}
 		for i, a := range x.Exhibits {
 			for _, b := range x.Exhibits[i+1:] {
+				if !x.links(&a, &b) {
+					continue
+				}
 				k := [2]string{a.key(), b.key()}
 				p := pairs[k]
 				if p == nil {
 					p = &LinkPair{CaseA: a.Case, LabelA: a.Exhibit, CaseB: b.Case, LabelB: b.Exhibit, Kinds: map[LinkKind]int{}}
 					pairs[k] = p
+				}
+				if x.near != nil {
+					if near[k] == nil {
+						near[k] = &nearCount{}
+					}
+					near[k].add(x.near, k, len(x.Exhibits) == 2)
+					continue
 				}
 				p.Shared++
 				p.Kinds[x.Kind]++
@@ -301,6 +345,12 @@ func (l *linking) pair() {
 	if skipped > 0 {
 		l.out.Notes = append(l.out.Notes, fmt.Sprintf("%d links of more than %d exhibits each are not counted in the pairs", skipped, wide))
 	}
+	for k, n := range near {
+		p := pairs[k]
+		p.Kinds[LinkNear] = n.all.count()
+		p.Shared += n.all.count()
+		p.Only += n.only.count()
+	}
 	for _, p := range pairs {
 		l.out.Pairs = append(l.out.Pairs, *p)
 	}
@@ -308,6 +358,35 @@ func (l *linking) pair() {
 		return cmp.Or(cmp.Compare(b.Only, a.Only), cmp.Compare(b.Shared, a.Shared), strings.Compare(a.CaseA, b.CaseA), strings.Compare(a.LabelA, b.LabelA), strings.Compare(a.CaseB, b.CaseB), strings.Compare(a.LabelB, b.LabelB))
 	})
 }
+
+// nearCount counts the near media of two exhibits: n pictures of one that are each near m
+// of the other are not n times m things that they share.
+type nearCount struct{ all, only nearMedia }
+
+// nearMedia are the different ones of either exhibit.
+type nearMedia [2]map[SHA256]bool
+
+func (n *nearCount) add(s *nearSides, exhibits [2]string, alone bool) {
+	media := s.media
+	if !s.only[0][exhibits[0]] || !s.only[1][exhibits[1]] { // the other way round
+		media[0], media[1] = media[1], media[0]
+	}
+	n.all.add(media)
+	if alone {
+		n.only.add(media)
+	}
+}
+
+func (n *nearMedia) add(media [2]SHA256) {
+	for i, m := range media {
+		if n[i] == nil {
+			n[i] = map[SHA256]bool{}
+		}
+		n[i][m] = true
+	}
+}
+
+func (n *nearMedia) count() int { return min(len(n[0]), len(n[1])) }
 
 // nearBatch is how many pictures are searched for at once.
 const nearBatch = 1000
@@ -368,12 +447,33 @@ func (l *linking) nearPairs(ctx context.Context, list []LinkHash, from int, foun
 	for _, p := range pairs {
 		a, b := list[p.a].Media, list[p.b].Media
 		x := Link{Kind: LinkNear, Value: a.String() + " " + b.String(), Distance: &p.distance, Exhibits: union(places[a], places[b])}
-		if len(x.Exhibits) > 0 {
-			x.Label = x.Exhibits[0].Path
-		}
+		x.near = &nearSides{media: [2]SHA256{a, b}, only: [2]map[string]bool{l.without(places[a], places[b]), l.without(places[b], places[a])}}
+		x.Label = placeOf(places[a], x.near.only[0]) + " and " + placeOf(places[b], x.near.only[1])
 		l.add(x)
 	}
 	return nil
+}
+
+// without is the keys of the exhibits of a that are not exhibits of b as well, where what
+// both have is told as same media.
+func (l *linking) without(a, b []LinkedExhibit) map[string]bool {
+	out := map[string]bool{}
+	for _, x := range a {
+		if !l.tellsSame() || !slices.ContainsFunc(b, func(y LinkedExhibit) bool { return y.key() == x.key() }) {
+			out[x.key()] = true
+		}
+	}
+	return out
+}
+
+// placeOf says where a media is, in an exhibit that has it and not the near one too.
+func placeOf(list []LinkedExhibit, only map[string]bool) string {
+	for _, x := range list {
+		if only[x.key()] {
+			return x.Exhibit + " " + x.Path
+		}
+	}
+	return ""
 }
 
 // union is the exhibits of both, by case and label.

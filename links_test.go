@@ -2,8 +2,10 @@ package semblance_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/xml"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -134,6 +136,77 @@ func TestLinks(t *testing.T) {
 	for name, bad := range map[string]semblance.LinkRequest{"no case": {}, "kind": {All: true, Kinds: []semblance.LinkKind{"friendship"}}, "distance": {All: true, Distance: 32}, "unknown": {Cases: []string{"9"}}} {
 		if _, err := r.Links(t.Context(), tester, bad); semblance.CodeOf(err) != semblance.Invalid && semblance.CodeOf(err) != semblance.NotFound {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestNearLinks: near media are counted by the media, name both places, and what is the same
+// is not near as well, unless only what is near is asked for.
+func TestNearLinks(t *testing.T) {
+	t.Parallel()
+	r := newLinkRig(t)
+	r.exhibit("1", "phone", linked{path: "a.jpg", content: "a", pdq: 1}, linked{path: "b.jpg", content: "b", pdq: 1}, linked{path: "both.jpg", content: "both", pdq: 1})
+	r.exhibit("1", "laptop", linked{path: "c.jpg", content: "c", pdq: 1}, linked{path: "d.jpg", content: "d", pdq: 1}, linked{path: "e.jpg", content: "e", pdq: 1}, linked{path: "both.jpg", content: "both", pdq: 1})
+	r.exhibit("1", "copy", linked{path: "z.jpg", content: "a", pdq: 1})
+	for want, kinds := range map[string][]semblance.LinkKind{
+		"laptop+phone: near 2 same 1, copy+laptop: near 1 same 0, copy+phone: near 0 same 1": nil,
+		"laptop+phone: near 3 same 0, copy+phone: near 1 same 0, copy+laptop: near 1 same 0": {semblance.LinkNear},
+	} {
+		l, err := r.Links(t.Context(), tester, semblance.LinkRequest{Cases: []string{"1"}, Kinds: kinds})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]bool{}
+		for _, p := range l.Pairs {
+			got[p.LabelA+"+"+p.LabelB+": near "+strconv.Itoa(p.Kinds[semblance.LinkNear])+" same "+strconv.Itoa(p.Kinds[semblance.LinkMedia])] = true
+		}
+		for _, w := range strings.Split(want, ", ") {
+			if !got[w] || len(got) != 3 {
+				t.Errorf("%v: %v, want %s", kinds, got, w)
+			}
+		}
+		for _, x := range l.Links {
+			if a, b, ok := strings.Cut(x.Label, " and "); x.Kind == semblance.LinkNear && (!ok || a == b || !strings.Contains(a, ".jpg") || !strings.Contains(b, ".jpg")) {
+				t.Errorf("near media of %q", x.Label)
+			}
+		}
+	}
+}
+
+// faceRows is a store that has a group of faces.
+type faceRows struct {
+	*store.Store
+	rows []semblance.LinkRow
+}
+
+func (s faceRows) LinkRows(ctx context.Context, cases []semblance.CaseID, kind semblance.LinkKind, all bool) ([]semblance.LinkRow, error) {
+	if kind == semblance.LinkFace {
+		return s.rows, nil
+	}
+	return s.Store.LinkRows(ctx, cases, kind, all)
+}
+
+// TestFaceLinks: the faces of one and the same media link nothing that same media does not.
+func TestFaceLinks(t *testing.T) {
+	t.Parallel()
+	r := layLinks(t)
+	row := func(group, media, exhibit string) semblance.LinkRow {
+		return semblance.LinkRow{Kind: semblance.LinkFace, Value: group, Media: media, LinkedExhibit: semblance.LinkedExhibit{Case: "1", Exhibit: exhibit}}
+	}
+	r.LinkRecords = faceRows{r.store, []semblance.LinkRow{row("G1", "aa", "laptop"), row("G1", "aa", "phone"), row("G2", "aa", "laptop"), row("G2", "aa", "phone"), row("G2", "aa,bb", "tablet")}}
+	for want, kinds := range map[int][]semblance.LinkKind{1: nil, 2: {semblance.LinkFace}} {
+		l, err := r.Links(t.Context(), tester, semblance.LinkRequest{Cases: []string{"1"}, Kinds: kinds})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.DeleteFunc(l.Links, func(x semblance.Link) bool { return x.Kind != semblance.LinkFace })
+		if len(got) != want || got[len(got)-1].Value != "G2" && got[0].Value != "G2" {
+			t.Errorf("%v: %+v", kinds, got)
+		}
+		for _, p := range l.Pairs {
+			if n := p.Kinds[semblance.LinkFace]; p.LabelA == "laptop" && p.LabelB == "phone" && n != 2*(want-1) {
+				t.Errorf("%v: laptop and phone share %d groups", kinds, n)
+			}
 		}
 	}
 }

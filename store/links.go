@@ -14,19 +14,19 @@ import (
 
 var _ semblance.LinkStore = (*Store)(nil)
 
-// linkSources give, for each kind, rows of value, label, exhibit_key, path and time. The
+// linkSources give, for each kind, rows of value, label, face_of, exhibit_key, path and time. The
 // exhibits are those of the temporary table of the query, scope.
 var linkSources = map[semblance.LinkKind]string{
-	semblance.LinkMedia: `SELECT lower(hex(i.sha256)) AS value, '' AS label, i.exhibit_key, i.path, i.modified_s
+	semblance.LinkMedia: `SELECT lower(hex(i.sha256)) AS value, '' AS label, '' AS face_of, i.exhibit_key, i.path, i.modified_s
 		FROM items i JOIN media m ON m.sha256 = i.sha256 WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND m.size > 0 AND (? OR m.analysis IS NOT NULL)`,
-	semblance.LinkFace: `SELECT 'G' || f.group_key AS value, g.name AS label, i.exhibit_key, i.path, i.modified_s
+	semblance.LinkFace: `SELECT 'G' || f.group_key AS value, g.name AS label, lower(hex(f.media)) AS face_of, i.exhibit_key, i.path, i.modified_s
 		FROM group_faces f JOIN face_groups g ON g.key = f.group_key JOIN items i ON i.sha256 = f.media
 		WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND f.gone = 0 AND (? OR 1)`,
 	// in contents, as they were read for the country of the case, and in names, where it does not matter what the file is
-	semblance.LinkSelector: `SELECT s.kind || ':' || s.value AS value, '' AS label, i.exhibit_key, i.path, i.modified_s
+	semblance.LinkSelector: `SELECT s.kind || ':' || s.value AS value, '' AS label, '' AS face_of, i.exhibit_key, i.path, i.modified_s
 		FROM exhibits e JOIN cases c ON c.key = e.case_key JOIN items i ON i.exhibit_key = e.key JOIN media_selectors s ON s.media = i.sha256 AND s.country = c.country
 		WHERE e.key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND (? OR 1)
-		UNION ALL SELECT s.kind || ':' || s.value, '', i.exhibit_key, i.path, i.modified_s
+		UNION ALL SELECT s.kind || ':' || s.value, '', '', i.exhibit_key, i.path, i.modified_s
 		FROM item_selectors s JOIN items i ON i.exhibit_key = s.exhibit_key AND i.path = s.path WHERE s.exhibit_key IN (SELECT key FROM scope)`,
 }
 
@@ -35,7 +35,7 @@ var linkTraces = []semblance.LinkKind{semblance.LinkSerial, semblance.LinkLens, 
 
 func linkSource(kind semblance.LinkKind) (string, []any) {
 	if slices.Contains(linkTraces, kind) {
-		return `SELECT trim(t.maker || ' ' || t.value) AS value, '' AS label, i.exhibit_key, i.path, i.modified_s
+		return `SELECT trim(t.maker || ' ' || t.value) AS value, '' AS label, '' AS face_of, i.exhibit_key, i.path, i.modified_s
 			FROM traces t JOIN items i ON i.sha256 = t.media WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND (? OR 1) AND t.kind = ?`, []any{string(kind)}
 	}
 	return linkSources[kind], nil
@@ -51,9 +51,9 @@ func (s *Store) LinkRows(ctx context.Context, cases []semblance.CaseID, kind sem
 		scope, args := linkScope(cases)
 		args = append(append(args, allFiles), more...)
 		rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`), had AS (`+source+`),
-			each_one AS MATERIALIZED (SELECT value, max(label) AS label, exhibit_key, count(DISTINCT path) AS items, min(path) AS path, min(CASE WHEN modified_s > `+unknownTime+` THEN modified_s END) AS at
+			each_one AS MATERIALIZED (SELECT value, max(label) AS label, group_concat(DISTINCT face_of ORDER BY face_of) AS faces_of, exhibit_key, count(DISTINCT path) AS items, min(path) AS path, min(CASE WHEN modified_s > `+unknownTime+` THEN modified_s END) AS at
 				FROM had GROUP BY value, exhibit_key)
-			SELECT x.value, x.label, c.number, c.country, e.label, x.items, x.path, x.at FROM each_one x
+			SELECT x.value, x.label, x.faces_of, c.number, c.country, e.label, x.items, x.path, x.at FROM each_one x
 			JOIN exhibits e ON e.key = x.exhibit_key JOIN cases c ON c.key = e.case_key
 			WHERE x.value IN (SELECT value FROM each_one GROUP BY value HAVING count(*) > 1) ORDER BY x.value, c.number, e.label`, args...)
 		if err != nil {
@@ -61,7 +61,7 @@ func (s *Store) LinkRows(ctx context.Context, cases []semblance.CaseID, kind sem
 		}
 		list, err = collect(rows, func(scan scanner) (r semblance.LinkRow, err error) {
 			r.Kind = kind
-			err = scanLinked(scan, &r.LinkedExhibit, &r.Value, &r.Label)
+			err = scanLinked(scan, &r.LinkedExhibit, &r.Value, &r.Label, &r.Media)
 			if r.Label == "" {
 				r.Label = r.Path
 			}
@@ -127,7 +127,7 @@ func (s *Store) LinkPlaces(ctx context.Context, cases []semblance.CaseID, media 
 			rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`)
 				SELECT lower(hex(i.sha256)), c.number, c.country, e.label, count(*), min(i.path), min(CASE WHEN i.modified_s > `+unknownTime+` THEN i.modified_s END)
 				FROM items i JOIN exhibits e ON e.key = i.exhibit_key JOIN cases c ON c.key = e.case_key
-				WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.sha256 IN (`+strings.TrimSuffix(strings.Repeat("?,", len(part)), ",")+`)
+				WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND i.sha256 IN (`+strings.TrimSuffix(strings.Repeat("?,", len(part)), ",")+`)
 				GROUP BY i.sha256, i.exhibit_key ORDER BY c.number, e.label`, args...)
 			if err != nil {
 				return err

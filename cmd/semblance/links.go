@@ -91,12 +91,14 @@ func (e *env) printLinks(l semblance.Links) error {
 		}
 		return nil
 	}
-	t := newTable("KIND", "WHAT", "EXHIBITS", "FIRST SEEN ON")
+	t := newTable("KIND", "EXHIBITS", "FIRST SEEN ON", "WHAT")
 	for _, x := range l.Links {
 		what := x.Value
 		switch {
-		case x.Kind == semblance.LinkMedia || x.Kind == semblance.LinkNear:
+		case x.Kind == semblance.LinkMedia:
 			what = x.Value[:12] + " " + x.Label
+		case x.Kind == semblance.LinkNear:
+			what = x.Label
 		case x.Label != "" && x.Kind == semblance.LinkFace:
 			what += " " + x.Label
 		}
@@ -112,7 +114,7 @@ func (e *env) printLinks(l semblance.Links) error {
 			y := x.Exhibits[*x.First]
 			first = y.Case + " " + y.Exhibit + ", " + y.Time.Format(time.DateTime) + " UTC"
 		}
-		t.row(string(x.Kind), what, strings.Join(on, "; "), first)
+		t.row(string(x.Kind), strings.Join(on, "; "), first, what)
 	}
 	t.print(e.out)
 	if len(l.Pairs) > 0 {
@@ -132,6 +134,6 @@ func (e *env) printLinks(l semblance.Links) error {
 	for _, n := range l.Notes {
 		e.note("%s", n)
 	}
-	e.note("%s of %s linked; %s, %s told", count(int64(l.Exhibits), "exhibit", "exhibits"), count(int64(len(l.Cases)), "case", "cases"), count(int64(l.Total), "link", "links"), thousands(int64(len(l.Links))))
+	e.note("%s of %s compared; %s, %s told", count(int64(l.Exhibits), "exhibit", "exhibits"), count(int64(len(l.Cases)), "case", "cases"), count(int64(l.Total), "link", "links"), thousands(int64(len(l.Links))))
 	return nil
 }
