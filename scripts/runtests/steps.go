@@ -122,7 +122,7 @@ func testRace(r *results) error {
 	free = slices.DeleteFunc(free, func(p string) bool {
 		return strings.HasPrefix(p, "semblance/bench/") || strings.HasPrefix(p, "semblance/scripts/") || p == "semblance/worker"
 	})
-	return r.goTest(native(), append([]string{"-race", "-skip", "^(TestScripts|TestSeizedDevices|TestKilledAtRandom)$"}, free...)...)
+	return r.goTest(native(), append([]string{"-race", "-skip", "^(TestScripts|TestSeizedDevices|TestImage.*|TestDiskWithBadSectors|TestUnpluggedDisk|TestKilledAtRandom)$"}, free...)...)
 }
 
 func testNative(r *results) error {
