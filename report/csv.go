@@ -147,7 +147,7 @@ func itemCells(r Row) []string {
 	for _, e := range l.Embedded {
 		embedded = join(embedded, string(e.Kind)+" sha256 "+e.SHA256)
 	}
-	o := origin.Of(cmp.Or(r.Item.Device, r.Item.Path))
+	o := originOf(r)
 	at, atZone, rules := "", "", ""
 	for _, f := range []*origin.Fact{o.Name, o.Folder} {
 		if f != nil {

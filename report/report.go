@@ -248,6 +248,9 @@ func rowLines(r Row, zone *time.Location) []any {
 	return out
 }
 
+// originOf is what an item's path says, the one on the device where that is known.
+func originOf(r Row) origin.Origin { return origin.Of(cmp.Or(r.Item.Device, r.Item.Path)) }
+
 func embeddedOf(e *semblance.EmbeddedPicture) embeddedLine {
 	d := &e.Digests
 	l := embeddedLine{Kind: e.Kind, SHA256: hexOf(d.SHA256[:]), SHA1: hexOf(d.SHA1[:]), MD5: hexOf(d.MD5[:]), Size: d.Size, Width: e.Width, Height: e.Height, Reason: e.Reason}
@@ -266,7 +269,7 @@ func lineOf(r Row) itemLine {
 	if r.Item.SHA256 != nil {
 		l.SHA256 = r.Item.SHA256.String()
 	}
-	if o := origin.Of(cmp.Or(r.Item.Device, r.Item.Path)); !o.IsZero() {
+	if o := originOf(r); !o.IsZero() {
 		l.Origin = &o
 	}
 	m := r.Media

@@ -10,7 +10,6 @@ import (
 	"unicode"
 
 	"semblance"
-	"semblance/origin"
 )
 
 // A summary counts rows: every format is made of the same counts.
@@ -84,7 +83,7 @@ func (s *summary) add(r Row) {
 	}
 	s.Total.add(r, first)
 	e.add(r, firstHere)
-	if o := origin.Of(cmp.Or(r.Item.Device, r.Item.Path)); o.Application() != "" || o.Kind() != "" {
+	if o := originOf(r); o.Application() != "" || o.Kind() != "" {
 		s.origins[strings.Trim(o.Application()+", "+string(o.Kind()), ", ")]++
 	}
 	if r.Item.Status == semblance.ItemFailed || r.Item.Status == semblance.ItemUnsupported {

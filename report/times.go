@@ -1,12 +1,10 @@
 package report
 
 import (
-	"cmp"
 	"strings"
 	"time"
 
 	"semblance"
-	"semblance/origin"
 )
 
 // timesOf are all times of an item: of its file, of what its metadata says and of what its
@@ -20,7 +18,7 @@ func timesOf(r Row, zone *time.Location) []semblance.ShownTime {
 	if len(m.Times) == 0 && m.Taken != "" { // as it was read before all times were
 		out = append(out, semblance.ShowTime("metadata", "exif:DateTimeOriginal", m.Taken, "", zone))
 	}
-	if f := origin.Of(cmp.Or(r.Item.Device, r.Item.Path)).Name; f != nil && f.Time != "" {
+	if f := originOf(r).Name; f != nil && f.Time != "" {
 		out = append(out, semblance.ShowTime("name", f.Rule, f.Time, f.Zone, zone))
 	}
 	return out

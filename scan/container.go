@@ -108,7 +108,7 @@ func (r *run) expand(ctx context.Context, s *slot, f *os.File, res *result) bool
 	if !s.again && !mayHold(f, it.Size) {
 		return false
 	}
-	if s.content == nil && res.later(s.os) {
+	if s.content == nil && !numbered(s.os) && res.later(s.os) {
 		return false
 	}
 	var sum semblance.SHA256 // none where parts of the file cannot be read: what can be is gone through

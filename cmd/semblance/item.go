@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -76,11 +77,11 @@ func fits(r report.Row, what string) bool {
 	if r.Item.SHA256 == nil {
 		return false
 	}
-	digest := strings.ToLower(what)
-	if r.Item.SHA256.String() == digest {
-		return true
+	digest, err := hex.DecodeString(what)
+	if err != nil || len(digest) == 0 {
+		return false
 	}
-	return r.Media != nil && (fmt.Sprintf("%x", r.Media.Digests.MD5) == digest || fmt.Sprintf("%x", r.Media.Digests.SHA1) == digest)
+	return bytes.Equal(r.Item.SHA256[:], digest) || r.Media != nil && (bytes.Equal(r.Media.Digests.MD5[:], digest) || bytes.Equal(r.Media.Digests.SHA1[:], digest))
 }
 
 // fields prints a line of the report, one field a line, in its order.

@@ -338,32 +338,9 @@ func (v *scanView) print(s scan.Summary) {
 	v.section("Contradictions (a person has to decide)", scan.EventContradiction, []string{"FILE", "KNOWN-GOOD IN", "BUT ALSO IN", "AS"}, func(t *table, x scan.Event) {
 		t.row(x.Path, x.Contradiction.KnownGood, x.Contradiction.Other, x.Contradiction.Because)
 	})
-	if len(v.notes) > 0 {
-		e.say("\nContainers")
-		t := newTable("FILE", "NOTE")
-		for _, x := range v.notes {
-			for _, n := range x.Opened.Notes {
-				t.row(x.Path, n)
-			}
-		}
-		t.print(e.out)
-	}
-	if len(v.failures) > 0 {
-		e.say("\nFailed")
-		t := newTable("FILE", "WHY")
-		for _, x := range v.failures {
-			t.row(x.Path, x.Reason)
-		}
-		t.print(e.out)
-	}
-	if len(v.partial) > 0 {
-		e.say("\nDecoded only in part: the rest was not compared")
-		t := newTable("FILE", "WHY")
-		for _, x := range v.partial {
-			t.row(x.Path, x.Partial)
-		}
-		t.print(e.out)
-	}
+	v.files("Containers", "NOTE", v.notes, func(x scan.Event) []string { return x.Opened.Notes })
+	v.files("Failed", "WHY", v.failures, func(x scan.Event) []string { return []string{x.Reason} })
+	v.files("Decoded only in part: the rest was not compared", "WHY", v.partial, func(x scan.Event) []string { return []string{x.Partial} })
 	if v.unlisted > 0 {
 		e.say("\n%s more are not listed here; the report has them", thousands(int64(v.unlisted)))
 	}
@@ -405,6 +382,21 @@ func (v *scanView) print(s scan.Summary) {
 	if nothing(s) {
 		e.say("  NOTHING IS THERE: no file was seen, so none was examined")
 	}
+}
+
+// files prints a table of files and what is said of each, unless there are none.
+func (v *scanView) files(title, column string, list []scan.Event, say func(scan.Event) []string) {
+	if len(list) == 0 {
+		return
+	}
+	v.e.say("\n%s", title)
+	t := newTable("FILE", column)
+	for _, x := range list {
+		for _, text := range say(x) {
+			t.row(x.Path, text)
+		}
+	}
+	t.print(v.e.out)
 }
 
 func (v *scanView) section(title string, kind scan.EventKind, head []string, row func(*table, scan.Event)) {
