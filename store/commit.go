@@ -195,15 +195,18 @@ func (c *commit) media(m *semblance.Media) error {
 	}
 	// Without an analysis of its own, a media keeps the one it has, and why an
 	// earlier decoding failed only gives way to a newer reason.
-	err := c.run(`INSERT INTO media (sha256, md5, sha1, size, analysis, partial, code, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+	number, err := c.number()
+	if err != nil {
+		return err
+	}
+	// One that gets signals gets a new number: look-backs go through it anew.
+	err = c.run(`INSERT INTO media (sha256, md5, sha1, size, analysis, partial, code, reason, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (sha256) DO UPDATE SET analysis = coalesce(excluded.analysis, media.analysis),
+		seq = CASE WHEN excluded.analysis IS NOT NULL THEN excluded.seq ELSE media.seq END,
 		partial = CASE WHEN excluded.analysis IS NOT NULL THEN excluded.partial ELSE media.partial END,
 		code = CASE WHEN excluded.analysis IS NOT NULL OR (media.analysis IS NULL AND excluded.code <> '') THEN excluded.code ELSE media.code END,
 		reason = CASE WHEN excluded.analysis IS NOT NULL OR (media.analysis IS NULL AND excluded.code <> '') THEN excluded.reason ELSE media.reason END`,
-		d.SHA256[:], d.MD5[:], d.SHA1[:], d.Size, analysis, a != nil && a.Partial != "", m.Code, m.Reason)
-	if err == nil {
-		err = c.kept(d.SHA256[:], a != nil)
-	}
+		d.SHA256[:], d.MD5[:], d.SHA1[:], d.Size, analysis, a != nil && a.Partial != "", m.Code, m.Reason, number)
 	if err != nil || a == nil {
 		return err
 	}
@@ -244,15 +247,10 @@ func (c *commit) pictures(sum []byte, a *semblance.Analysis) error {
 	return c.run(`INSERT INTO thumbnails (media, jpeg) VALUES (?, ?) ON CONFLICT (media) DO UPDATE SET jpeg = excluded.jpeg`, sum, a.Thumbnail)
 }
 
-// kept numbers a media among those that a look-back goes through, anew when it gets
-// signals.
-func (c *commit) kept(sum []byte, anew bool) error {
-	if anew {
-		if err := c.run(`DELETE FROM kept_media WHERE media = ?`, sum); err != nil {
-			return err
-		}
-	}
-	return c.run(`INSERT INTO kept_media (media) VALUES (?) ON CONFLICT DO NOTHING`, sum)
+// number gives a number that no media has had.
+func (c *commit) number() (n int64, err error) {
+	err = c.ask(`UPDATE numbers SET last = last + 1 WHERE name = 'media' RETURNING last`, nil, &n)
+	return n, err
 }
 
 // signals replaces the hashes of the algorithms that a has, in all frames.

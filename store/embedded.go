@@ -106,7 +106,7 @@ type keptEmbedded struct {
 
 func openKeptEmbedded(ctx context.Context, tx *sql.Tx, after int64) (*keptEmbedded, error) {
 	// CROSS JOIN keeps SQLite to the order that is written, which needs no sorting.
-	rows, err := tx.QueryContext(ctx, `SELECT k.seq, `+embeddedColumns+` FROM kept_media k CROSS JOIN embedded e ON e.media = k.media
+	rows, err := tx.QueryContext(ctx, `SELECT k.seq, `+embeddedColumns+` FROM media k CROSS JOIN embedded e ON e.media = k.sha256
 		LEFT JOIN embedded_signals s ON s.media = e.media AND s.position = e.position WHERE k.seq > ? ORDER BY k.seq, e.position, s.frame`, after)
 	if err != nil {
 		return nil, err

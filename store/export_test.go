@@ -60,3 +60,8 @@ func (s *Store) SubjectPlan(ctx context.Context) (plan string, err error) {
 	})
 	return strings.Join(steps, "\n"), err
 }
+
+// SortDigests puts digests in order that are more than few, a chunk at a time.
+func (s *Store) SortDigests(ctx context.Context, few, chunk int64) error {
+	return s.sortDigests(ctx, digestOrder{few: few, least: chunk, most: chunk})
+}

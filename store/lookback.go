@@ -170,7 +170,7 @@ func (s *Store) Affected(ctx context.Context, d semblance.DueCollection) (seqs [
 			}
 		}
 		if d.Gone || d.Lost {
-			if err := a.add(`SELECT DISTINCT k.seq FROM findings f JOIN kept_media k ON k.media = f.media WHERE f.collection = ? OR f.other = ?`, d.Name, d.Name); err != nil {
+			if err := a.add(`SELECT DISTINCT k.seq FROM findings f JOIN media k ON k.sha256 = f.media WHERE f.collection = ? OR f.other = ?`, d.Name, d.Name); err != nil {
 				return err
 			}
 		}
@@ -209,12 +209,12 @@ func (a *affectedReader) digests(d semblance.DueCollection) error {
 		return err
 	}
 	var count int64
-	if err := a.tx.QueryRowContext(a.ctx, `SELECT count(*) FROM kept_media`).Scan(&count); err != nil {
+	if err := a.tx.QueryRowContext(a.ctx, `SELECT count(*) FROM media`).Scan(&count); err != nil {
 		return err
 	}
-	for alg, column := range map[hashing.Algorithm]string{hashing.AlgorithmMD5: "md5", hashing.AlgorithmSHA1: "sha1", hashing.AlgorithmSHA256: "sha256"} {
-		for table, media := range map[string]string{"media": "sha256", "embedded": "media"} {
-			if err := a.add(digestJoin(table, media, column, d.New > 4*count), key, alg, d.After.Entry, d.Through.Entry); err != nil {
+	for _, alg := range []hashing.Algorithm{hashing.AlgorithmMD5, hashing.AlgorithmSHA1, hashing.AlgorithmSHA256} {
+		for _, query := range digestJoins(alg, d.New > 4*count) {
+			if err := a.add(query, key, alg, d.After.Entry, d.Through.Entry); err != nil {
 				return err
 			}
 		}
@@ -222,21 +222,14 @@ func (a *affectedReader) digests(d semblance.DueCollection) error {
 	return nil
 }
 
-// digestJoin joins entries with a table of digests, of media or of the pictures embedded in
-// them. CROSS JOIN keeps SQLite to the order that is written.
-func digestJoin(table, media, column string, fromMedia bool) string {
-	const which = ` WHERE h.collection_key = ? AND h.algorithm = ? AND h.id > ? AND h.id <= ?`
-	if fromMedia {
-		return `SELECT k.seq FROM kept_media k CROSS JOIN ` + table + ` m ON m.` + media + ` = k.media CROSS JOIN hash_entries h ON h.value = m.` + column + which
-	}
-	return `SELECT k.seq FROM hash_entries h CROSS JOIN ` + table + ` m ON m.` + column + ` = h.value CROSS JOIN kept_media k ON k.media = m.` + media + which
-}
+// selectKept reads the media after a number, with their signals.
+const selectKept = `SELECT m.seq, m.md5, m.sha1, m.sha256, m.size, s.algorithm, s.frame, s.value, s.quality, s.turned, coalesce(s.provider, ''), coalesce(s.provider_version, '')
+	FROM media m LEFT JOIN signals s ON s.media = m.sha256 WHERE m.seq > ? ORDER BY m.seq, s.frame`
 
 // EachKept implements [semblance.LookbackStore]. What f sees is one state.
 func (s *Store) EachKept(ctx context.Context, after int64, f func(semblance.KeptMedia) error) error {
 	return s.read(ctx, "read the kept signals", func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, `SELECT k.seq, m.md5, m.sha1, m.sha256, m.size, s.algorithm, s.frame, s.value, s.quality, s.turned, coalesce(s.provider, ''), coalesce(s.provider_version, '')
-			FROM kept_media k JOIN media m ON m.sha256 = k.media LEFT JOIN signals s ON s.media = k.media WHERE k.seq > ? ORDER BY k.seq, s.frame`, after)
+		rows, err := tx.QueryContext(ctx, selectKept, after)
 		if err != nil {
 			return err
 		}
@@ -319,7 +312,7 @@ func (r *comparedReader) read(seqs []int64) ([]semblance.ComparedMedia, error) {
 	for i, seq := range seqs {
 		args[i] = seq
 	}
-	rows, err := r.tx.QueryContext(r.ctx, `SELECT DISTINCT k.seq, k.media, e.case_key, p.key FROM kept_media k JOIN items i ON i.sha256 = k.media
+	rows, err := r.tx.QueryContext(r.ctx, `SELECT DISTINCT k.seq, k.sha256, e.case_key, p.key FROM media k JOIN items i ON i.sha256 = k.sha256
 		JOIN exhibits e ON e.key = i.exhibit_key JOIN exhibit_plans p ON p.exhibit_key = e.key
 		WHERE k.seq IN (`+marks(len(seqs))+`) ORDER BY k.seq, e.case_key, p.position`, args...)
 	if err != nil {

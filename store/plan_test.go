@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"strings"
 	"testing"
+
+	"semblance/hashing"
 )
 
 // TestEntriesOfOneAlgorithmAreNotLookedForAmongAll: a program that starts asks for the
@@ -56,4 +58,29 @@ func planOf(t *testing.T, s *Store, query string, args ...any) string {
 		t.Fatal(err)
 	}
 	return strings.Join(plan, "\n")
+}
+
+// TestDigestsAreLookedUp: whichever side a join begins at, the other is looked up by a key,
+// and only media that are not in order yet are gone through.
+func TestDigestsAreLookedUp(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), t.TempDir(), DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, alg := range []hashing.Algorithm{hashing.AlgorithmMD5, hashing.AlgorithmSHA1, hashing.AlgorithmSHA256} {
+		for _, fromMedia := range []bool{false, true} {
+			for _, query := range digestJoins(alg, fromMedia) {
+				plan := planOf(t, s, query, 1, alg, 0, 9)
+				if strings.Contains(plan, "SCAN m") && !fromMedia || strings.Contains(plan, "SCAN h") || strings.Contains(plan, "SCAN d") || strings.Contains(plan, "AUTOMATIC") {
+					t.Errorf("%s\n%s", query, plan)
+				}
+			}
+		}
+	}
+	// A walk over what is kept goes by the numbers, and sorts nothing.
+	if plan := planOf(t, s, selectKept, 0); !strings.Contains(plan, "SEARCH m USING INDEX media_seq (seq>?)") || strings.Contains(plan, "SCAN") {
+		t.Error(plan)
+	}
 }

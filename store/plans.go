@@ -41,7 +41,7 @@ func (s *Store) BeginPlan(ctx context.Context, id semblance.ExhibitID, p *sembla
 // EndPlan records that a scan has ended. When it is complete, every item was compared
 // with what the plan's collections held when the plan was made.
 func (s *Store) EndPlan(ctx context.Context, id semblance.ExhibitID, p *semblance.Plan, complete bool) error {
-	return s.write(ctx, "record what an exhibit was compared with", nil, func(tx *sql.Tx) error {
+	err := s.write(ctx, "record what an exhibit was compared with", nil, func(tx *sql.Tx) error {
 		exhibit, _, err := exhibitKey(ctx, tx, id)
 		if err != nil {
 			return err
@@ -59,6 +59,10 @@ func (s *Store) EndPlan(ctx context.Context, id semblance.ExhibitID, p *semblanc
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return s.sortDigests(ctx, defaultDigestOrder())
 }
 
 // planText names a plan's set of collections.

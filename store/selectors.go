@@ -288,9 +288,9 @@ func (a *affectedReader) selectors(d semblance.DueCollection) error {
 	}
 	for _, kind := range selector.Kinds() {
 		for _, query := range []string{
-			`SELECT k.seq FROM hash_entries h CROSS JOIN media_selectors s ON s.kind = ? AND s.value = CAST(h.value AS TEXT) CROSS JOIN kept_media k ON k.media = s.media`,
+			`SELECT k.seq FROM hash_entries h CROSS JOIN media_selectors s ON s.kind = ? AND s.value = CAST(h.value AS TEXT) CROSS JOIN media k ON k.sha256 = s.media`,
 			`SELECT k.seq FROM hash_entries h CROSS JOIN item_selectors s ON s.kind = ? AND s.value = CAST(h.value AS TEXT)
-				CROSS JOIN items i ON i.exhibit_key = s.exhibit_key AND i.path = s.path CROSS JOIN kept_media k ON k.media = i.sha256`,
+				CROSS JOIN items i ON i.exhibit_key = s.exhibit_key AND i.path = s.path CROSS JOIN media k ON k.sha256 = i.sha256`,
 		} {
 			if err := a.add(query+` WHERE h.collection_key = ? AND h.algorithm = ? AND h.id > ? AND h.id <= ?`,
 				kind, key, semblance.SelectorAlgorithm(kind), d.After.Entry, d.Through.Entry); err != nil {

@@ -24,10 +24,10 @@ func (s *Store) StackInput(ctx context.Context, id semblance.CaseID) (in semblan
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, `SELECT m.sha256, m.size, coalesce(json_extract(m.analysis, '$.width') * json_extract(m.analysis, '$.height'), 0), k.seq, s.value, coalesce(s.quality, 0),
+		rows, err := tx.QueryContext(ctx, `SELECT m.sha256, m.size, coalesce(json_extract(m.analysis, '$.width') * json_extract(m.analysis, '$.height'), 0), m.seq, s.value, coalesce(s.quality, 0),
 			t.key, t.seq, t.representative, t.distance
 			FROM (SELECT DISTINCT i.sha256 FROM exhibits e JOIN items i ON i.exhibit_key = e.key WHERE e.case_key = ? AND i.sha256 IS NOT NULL) c
-			JOIN media m ON m.sha256 = c.sha256 JOIN kept_media k ON k.media = c.sha256
+			JOIN media m ON m.sha256 = c.sha256
 			LEFT JOIN signals s ON s.media = c.sha256 AND s.algorithm = ? LEFT JOIN stack_media t ON t.case_key = ? AND t.media = c.sha256
 			ORDER BY m.sha256`, key, hashing.AlgorithmPDQ, key)
 		if err != nil {
