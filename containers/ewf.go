@@ -3,7 +3,6 @@ package containers
 import (
 	"bytes"
 	"cmp"
-	"compress/zlib"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/klauspost/compress/zlib"
 
 	"semblance"
 )

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"semblance"
+	"semblance/hashing"
 )
 
 // An acquired is a digest that was made of the device when it was imaged.
@@ -55,22 +56,51 @@ func newDigest(size int) hash.Hash {
 	return sha256.New()
 }
 
+// imageDigests are those of a device, by their length in bytes: those that are asked for.
+type imageDigests map[int][]byte
+
+// of makes the digests of what comes through pieces. Where all three cost no more than two,
+// all are made.
+func (d imageDigests) of(pieces <-chan []byte, done func([]byte)) {
+	if hashing.DigestsTogether() && len(d) > 1 {
+		all := hashing.NewDigester()
+		for p := range pieces {
+			all.Write(p)
+			done(p)
+		}
+		sum := all.Sum()
+		for _, v := range [][]byte{sum.MD5[:], sum.SHA1[:], sum.SHA256[:]} {
+			if _, asked := d[len(v)]; asked {
+				d[len(v)] = v
+			}
+		}
+		return
+	}
+	each := map[int]hash.Hash{}
+	for size := range d {
+		each[size] = newDigest(size)
+	}
+	for p := range pieces {
+		for _, h := range each {
+			h.Write(p)
+		}
+		done(p)
+	}
+	for size, h := range each {
+		d[size] = h.Sum(nil)
+	}
+}
+
 // verify reads the whole device and compares. There is one note for each digest, and
 // differs tells which is another, unless the device cannot be read.
 func verify(dev device, stated []acquired, progress func(done, total int64)) (notes []string, differs []bool) {
-	sums := map[int]hash.Hash{}
+	sums := imageDigests{}
 	for _, a := range stated {
-		if b, err := hex.DecodeString(a.value); err == nil && digestNames[len(b)] != "" && sums[len(b)] == nil {
-			sums[len(b)] = newDigest(len(b))
+		if b, err := hex.DecodeString(a.value); err == nil && digestNames[len(b)] != "" {
+			sums[len(b)] = nil
 		}
 	}
-	var made []io.Writer
-	for _, size := range []int{md5.Size, sha1.Size, sha256.Size} {
-		if sums[size] != nil {
-			made = append(made, sums[size])
-		}
-	}
-	if at, err := readAll(dev, io.MultiWriter(made...), progress); err != nil {
+	if at, err := readAll(dev, sums, progress); err != nil {
 		return []string{fmt.Sprintf("the digests of the image could not be verified: it cannot be read at byte %d (%v)", at, readable(err, at))}, nil
 	}
 	for _, a := range stated {
@@ -80,43 +110,50 @@ func verify(dev device, stated []acquired, progress func(done, total int64)) (no
 	return notes, differs
 }
 
-func judgeDigest(a acquired, sums map[int]hash.Hash) (note string, differs bool) {
+func judgeDigest(a acquired, sums imageDigests) (note string, differs bool) {
 	b, err := hex.DecodeString(a.value)
 	if err != nil || digestNames[len(b)] == "" {
 		return fmt.Sprintf("the digest %q %s is neither MD5, SHA-1 nor SHA-256; it was not compared", a.value, a.where), false
 	}
-	name, is := digestNames[len(b)], hex.EncodeToString(sums[len(b)].Sum(nil))
+	name, is := digestNames[len(b)], hex.EncodeToString(sums[len(b)])
 	if is == a.value {
 		return fmt.Sprintf("the image was verified: the %s %s agrees (%s)", name, a.where, is), false
 	}
 	return fmt.Sprintf("THE IMAGE DIFFERS FROM WHAT WAS ACQUIRED: the %s %s is %s, and that of the image is %s", name, a.where, a.value, is), true
 }
 
-// readAll reads a device from beginning to end; holes are hashed and not read.
-func readAll(dev device, w io.Writer, progress func(done, total int64)) (at int64, err error) {
-	buf := make([]byte, 1<<20)
-	hole := false // what buf holds
+// readAll reads a device from beginning to end, and makes its digests while it reads on;
+// holes are hashed and not read.
+func readAll(dev device, sums imageDigests, progress func(done, total int64)) (at int64, err error) {
+	pieces, free, made := make(chan []byte, 1), make(chan []byte, 3), make(chan struct{})
+	for range cap(free) {
+		free <- make([]byte, 1<<20)
+	}
+	zeros := make([]byte, 1<<20)
+	go func() {
+		defer close(made)
+		sums.of(pieces, func(p []byte) {
+			if &p[0] != &zeros[0] {
+				free <- p[:cap(p)]
+			}
+		})
+	}()
+	defer func() { close(pieces); <-made }()
 	for size := dev.Size(); at < size; {
 		start, end := dev.Data(at)
 		if start > at {
-			if !hole {
-				clear(buf)
-				hole = true
-			}
-			end = start
+			n := min(int64(len(zeros)), start-at)
+			pieces <- zeros[:n]
+			at += n
 		} else {
-			hole = false
-		}
-		n := int(min(int64(len(buf)), end-at))
-		if !hole {
-			if n, err = dev.ReadAt(buf[:n], at); n == 0 || err != nil && err != io.EOF {
+			buf := <-free
+			n, err := dev.ReadAt(buf[:min(int64(len(buf)), end-at)], at)
+			if n == 0 || err != nil && err != io.EOF {
 				return at + int64(n), err
 			}
+			pieces <- buf[:n]
+			at += int64(n)
 		}
-		if _, err := w.Write(buf[:n]); err != nil {
-			return at, err
-		}
-		at += int64(n)
 		progress(at, size)
 	}
 	return at, nil
