@@ -37,12 +37,16 @@ func (s *Store) CommitItems(ctx context.Context, id semblance.CaseID, exhibit se
 				return err
 			}
 		}
-		return nil
+		return c.end()
 	})
 }
 
 // A commit is one transaction of CommitItems. Statements run without the caller's
 // cancellation, which costs a goroutine each; the loop above looks at it.
+//
+// What a scan does for every file is written so that SQLite keeps no journal of the single
+// statement, which is a copy of each page that it changes: no upsert and no RETURNING on
+// tables with foreign keys or triggers.
 type commit struct {
 	ctx         context.Context
 	tx          *sql.Tx
@@ -51,6 +55,7 @@ type commit struct {
 	exhibitKey  int64
 	exhibit     semblance.ExhibitID
 	collections []string // names
+	number      int64    // the last that a media was given; 0: none was asked for
 	allNames    bool     // findings have the hits in the names of all items, which give way too
 }
 
@@ -126,7 +131,7 @@ func (c *commit) record(r *semblance.ItemRecord) error {
 			return err
 		}
 	}
-	if err := c.item(&r.Item); err != nil {
+	if err := c.item(&r.Item, known); err != nil {
 		return err
 	}
 	if r.Findings != nil {
@@ -154,13 +159,12 @@ func (c *commit) recorded(path string) (sum []byte, known bool, err error) {
 	return sum, err == nil, err
 }
 
-func (c *commit) item(i *semblance.Item) error {
+func (c *commit) item(i *semblance.Item, known bool) error {
 	if i.Status == semblance.ItemUnchanged {
-		known, err := added(c.exec(`UPDATE items SET plan = ? WHERE exhibit_key = ? AND path = ?`, i.Plan, c.exhibitKey, i.Path))
-		if err == nil && !known {
-			err = semblance.Errorf(semblance.Internal, "an item that is not recorded cannot be unchanged")
+		if !known {
+			return semblance.Errorf(semblance.Internal, "an item that is not recorded cannot be unchanged")
 		}
-		return err
+		return c.run(`UPDATE items SET plan = ? WHERE exhibit_key = ? AND path = ?`, i.Plan, c.exhibitKey, i.Path)
 	}
 	var sum []byte
 	if i.SHA256 != nil {
@@ -174,14 +178,14 @@ func (c *commit) item(i *semblance.Item) error {
 		}
 		details = string(text)
 	}
-	return c.run(`INSERT INTO items (exhibit_key, path, size, modified_s, modified_ns, changed_s, changed_ns, inode, sha256, status, code, reason, plan, opened, details)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (exhibit_key, path) DO UPDATE SET size = excluded.size,
-		modified_s = excluded.modified_s, modified_ns = excluded.modified_ns, changed_s = excluded.changed_s, changed_ns = excluded.changed_ns,
-		inode = excluded.inode, sha256 = excluded.sha256, status = excluded.status, code = excluded.code, reason = excluded.reason, plan = excluded.plan,
-		opened = excluded.opened, details = excluded.details`,
-		c.exhibitKey, i.Path, i.Size, i.Modified.Unix(), i.Modified.Nanosecond(), i.Changed.Unix(), i.Changed.Nanosecond(),
-		int64(i.Inode), sum, i.Status, i.Code, i.Reason, i.Plan, i.OpenState(), details)
+	query := `INSERT INTO items (size, modified_s, modified_ns, changed_s, changed_ns, inode, sha256, status, code, reason, plan, opened, details, exhibit_key, path)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	if known {
+		query = `UPDATE items SET size = ?, modified_s = ?, modified_ns = ?, changed_s = ?, changed_ns = ?, inode = ?, sha256 = ?, status = ?, code = ?, reason = ?,
+			plan = ?, opened = ?, details = ? WHERE exhibit_key = ? AND path = ?`
+	}
+	return c.run(query, i.Size, i.Modified.Unix(), i.Modified.Nanosecond(), i.Changed.Unix(), i.Changed.Nanosecond(),
+		int64(i.Inode), sum, i.Status, i.Code, i.Reason, i.Plan, i.OpenState(), details, c.exhibitKey, i.Path)
 }
 
 func (c *commit) media(m *semblance.Media) error {
@@ -195,18 +199,20 @@ func (c *commit) media(m *semblance.Media) error {
 	}
 	// Without an analysis of its own, a media keeps the one it has, and why an
 	// earlier decoding failed only gives way to a newer reason.
-	number, err := c.number()
+	number, err := c.next()
 	if err != nil {
 		return err
 	}
-	// One that gets signals gets a new number: look-backs go through it anew.
-	err = c.run(`INSERT INTO media (sha256, md5, sha1, size, analysis, partial, code, reason, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (sha256) DO UPDATE SET analysis = coalesce(excluded.analysis, media.analysis),
-		seq = CASE WHEN excluded.analysis IS NOT NULL THEN excluded.seq ELSE media.seq END,
-		partial = CASE WHEN excluded.analysis IS NOT NULL THEN excluded.partial ELSE media.partial END,
-		code = CASE WHEN excluded.analysis IS NOT NULL OR (media.analysis IS NULL AND excluded.code <> '') THEN excluded.code ELSE media.code END,
-		reason = CASE WHEN excluded.analysis IS NOT NULL OR (media.analysis IS NULL AND excluded.code <> '') THEN excluded.reason ELSE media.reason END`,
-		d.SHA256[:], d.MD5[:], d.SHA1[:], d.Size, analysis, a != nil && a.Partial != "", m.Code, m.Reason, number)
+	partial := a != nil && a.Partial != ""
+	isNew, err := added(c.exec(`INSERT INTO media (sha256, md5, sha1, size, analysis, partial, code, reason, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		d.SHA256[:], d.MD5[:], d.SHA1[:], d.Size, analysis, partial, m.Code, m.Reason, number))
+	switch {
+	case err != nil || isNew:
+	case a != nil: // a new number: look-backs go through its new signals
+		err = c.run(`UPDATE media SET analysis = ?, partial = ?, code = ?, reason = ?, seq = ? WHERE sha256 = ?`, analysis, partial, m.Code, m.Reason, number, d.SHA256[:])
+	case m.Code != "":
+		err = c.run(`UPDATE media SET code = ?, reason = ? WHERE sha256 = ? AND analysis IS NULL`, m.Code, m.Reason, d.SHA256[:])
+	}
 	if err != nil || a == nil {
 		return err
 	}
@@ -247,10 +253,23 @@ func (c *commit) pictures(sum []byte, a *semblance.Analysis) error {
 	return c.run(`INSERT INTO thumbnails (media, jpeg) VALUES (?, ?) ON CONFLICT (media) DO UPDATE SET jpeg = excluded.jpeg`, sum, a.Thumbnail)
 }
 
-// number gives a number that no media has had.
-func (c *commit) number() (n int64, err error) {
-	err = c.ask(`UPDATE numbers SET last = last + 1 WHERE name = 'media' RETURNING last`, nil, &n)
-	return n, err
+// next gives a number that no media has had.
+func (c *commit) next() (int64, error) {
+	if c.number == 0 {
+		if err := c.ask(`SELECT last FROM numbers WHERE name = 'media'`, nil, &c.number); err != nil {
+			return 0, err
+		}
+	}
+	c.number++
+	return c.number, nil
+}
+
+// end records the numbers that were given.
+func (c *commit) end() error {
+	if c.number == 0 {
+		return nil
+	}
+	return c.run(`UPDATE numbers SET last = ? WHERE name = 'media'`, c.number)
 }
 
 // signals replaces the hashes of the algorithms that a has, in all frames.
