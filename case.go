@@ -108,6 +108,17 @@ type ItemDetails struct {
 	Opened  *Opened    `json:"opened,omitempty"`      // of a container
 }
 
+// Marks say what of a file nobody would know from its path: that it was deleted, or carved.
+func (d *ItemDetails) Marks() (out []string) {
+	if d.Deleted {
+		out = append(out, "DELETED")
+	}
+	if d.Carved {
+		out = append(out, "CARVED")
+	}
+	return out
+}
+
 // Empty reports whether there is nothing in it.
 func (d *ItemDetails) Empty() bool {
 	return len(d.Times) == 0 && !d.Deleted && !d.Carved && d.Device == "" && d.Remark == "" && d.Offset == nil && d.Opened == nil
@@ -143,8 +154,20 @@ type ItemState struct {
 type Tally struct {
 	Items, Media, Partial, Faces, FacesPoor                         int64
 	Hits, WeakHits, NearMatches, Candidates, Contradictions, Failed int64
-	Texts, Selectors                                                int64   // contents that were read for selectors, and different selectors in contents and names
-	Floods                                                          []Flood // collections and entries that are near an absurd share of the media
+	HitMedia, NearMatchMedia, CandidateMedia                        int64             // different contents with such findings
+	Collections                                                     []CollectionTally // by name; those with findings
+	Texts, Selectors                                                int64             // contents that were read for selectors, and different selectors in contents and names
+	Floods                                                          []Flood           // collections and entries that are near an absurd share of the media
+}
+
+// A CollectionTally counts the findings of an exhibit in one collection, each once for
+// every item it is about. A contradiction is counted with its known-good collection.
+type CollectionTally struct {
+	Collection     string `json:"collection"`
+	Hits           int64  `json:"hits,omitempty"`
+	NearMatches    int64  `json:"near_matches,omitempty"`
+	Candidates     int64  `json:"candidates,omitempty"`
+	Contradictions int64  `json:"contradictions,omitempty"`
 }
 
 // Media is content, addressed by its SHA-256. Many items, exhibits and cases can

@@ -52,6 +52,8 @@ type found[T any] struct {
 	Path    string           `json:"path"`
 	Media   semblance.SHA256 `json:"media"`
 	Size    int64            `json:"size"`
+	Deleted bool             `json:"deleted,omitempty" doc:"The file system no longer lists the file, or it was carved"`
+	Carved  bool             `json:"carved,omitempty" doc:"Found by its signature alone"`
 	Finding T                `json:"finding"`
 }
 
@@ -131,7 +133,7 @@ func listFindings[T any](s *Server, kind string, of func(*semblance.Findings) []
 			r := &rows[i]
 			media = append(media, r.Media.String())
 			for _, f := range of(&r.Findings) {
-				out.Findings = append(out.Findings, found[T]{Exhibit: r.Exhibit, Path: r.Path, Media: r.Media, Size: r.Size, Finding: f})
+				out.Findings = append(out.Findings, found[T]{Exhibit: r.Exhibit, Path: r.Path, Media: r.Media, Size: r.Size, Deleted: r.Deleted, Carved: r.Carved, Finding: f})
 			}
 		}
 		if len(rows) == p.Limit {

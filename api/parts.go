@@ -119,6 +119,8 @@ type FindingRow struct {
 	Media    semblance.SHA256     `json:"media"`
 	Size     int64                `json:"size"`
 	Status   semblance.ItemStatus `json:"status"`
+	Deleted  bool                 `json:"deleted,omitempty"` // see semblance.ItemDetails
+	Carved   bool                 `json:"carved,omitempty"`
 	Findings semblance.Findings   `json:"findings"`
 }
 

@@ -213,7 +213,11 @@ func (c *carver) entry(at int64, found carving) semblance.Entry {
 // notes say what carving came to.
 func (c *carver) notes() (out []string) {
 	if c.bad == 0 || c.bad < c.space.size {
-		out = append(out, fmt.Sprintf("%d files were carved from %d bytes that nothing uses", c.found, c.space.size-c.bad))
+		files := "files were"
+		if c.found == 1 {
+			files = "file was"
+		}
+		out = append(out, fmt.Sprintf("%d %s carved from %d bytes that nothing uses", c.found, files, c.space.size-c.bad))
 	}
 	if c.hasty {
 		out = append(out, "so many files begin there and break off that files inside of others were not looked for everywhere")

@@ -231,7 +231,7 @@ func TestPDF(t *testing.T) {
 		text := pdfLines(t, data, font != nil)
 		for _, part := range []string{
 			fmt.Sprintf("All exhibits: %d items = %d new + %d duplicate + %d known-good + %d unsupported + %d failed", want["items"], want["new"], want["duplicate"], want["known-good"], want["unsupported"], want["failed"]),
-			fmt.Sprintf("%d hits (2 weak, on MD5 alone), %d near matches, %d candidates, %d contradictions; 1 hits and near matches rest", want["hits"], want["near matches"], want["candidates"], want["contradictions"]),
+			fmt.Sprintf("%d hits in 2 contents (2 weak, on MD5 alone), %d near matches in 2, %d candidate in 1, %d contradiction; of the hits and near matches 1 on a picture embedded in a file", want["hits"], want["near matches"], want["candidates"], want["contradictions"]),
 			"phone: 5 items", "stick: 3 items", "Hits: 2", "Near matches (UNVERIFIED): 2", "UNREVIEWED", "damaged at row #", "known (hashes)", `\u{202E}`, `\u{65E5}\u{672C}\u{5D0}`, "rests on the thumbnail embedded",
 		} {
 			if !strings.Contains(text, part) {
@@ -311,5 +311,52 @@ func TestMarks(t *testing.T) {
 				t.Errorf("%s does not say %q:\n%s", name, want, text)
 			}
 		}
+	}
+}
+
+// TestPlacesOfOneContent: a content at several places of an exhibit is listed once, with
+// all its places, and counted once; what was found in it is counted at each.
+func TestPlacesOfOneContent(t *testing.T) {
+	t.Parallel()
+	s := source(1)
+	named := withFindings(row("disk.E01//vol1@0/gone.jpg", semblance.ItemNew, "9", 1), 1)
+	carved := withFindings(row("disk.E01//zcarved/000512.jpg", semblance.ItemDuplicate, "9", 1), 1)
+	named.Item.Deleted, carved.Item.Deleted, carved.Item.Carved = true, true, true
+	elsewhere := withFindings(row("copy.jpg", semblance.ItemNew, "9", 1), 1)
+	elsewhere.Exhibit = "stick"
+	s.Rows = rowsOf(named, carved, elsewhere)
+	page := write(t, report.HTML, s)
+	for _, want := range []string{"3 hits in 1 content (3 weak", "3 near matches in 1 content,", "3 candidates in 1 content,", `<td class="n">2 in 1<td`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	hits := page[strings.Index(page, "<h2>Hits</h2>"):strings.Index(page, "<h2>Near matches</h2>")]
+	if n := strings.Count(hits, "<tr><td>"); n != 2 { // one for each exhibit
+		t.Errorf("%d rows of hits:\n%s", n, hits)
+	}
+	if !strings.Contains(hits, `gone.jpg <span class="mark">DELETED</span><br><span class="muted">also</span> disk.E01//zcarved/000512.jpg <span class="mark">DELETED</span> <span class="mark">CARVED</span><td>`) {
+		t.Errorf("the places are not beside each other:\n%s", hits)
+	}
+	text := strings.ReplaceAll(pdfLines(t, write(t, report.PDF, s), false), "\n", " ")
+	for _, want := range []string{"3 hits in 1 content (3 weak", "Hits: 3", "; also disk.E01//zcarved/000512.jpg [DELETED, CARVED]"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the PDF does not say %q:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "and 1 more") {
+		t.Error("the PDF tells of rows that are listed")
+	}
+	if lines := write(t, report.JSONL, s); strings.Count(lines, `"event":"hit"`) != 3 {
+		t.Errorf("the NDJSON report has not each hit of each item:\n%s", lines)
+	}
+	counted := map[string]string{}
+	for _, line := range tables(t, write(t, report.CSV, s))["summary.csv"] {
+		if len(line) > 3 && line[1] == "" {
+			counted[line[2]] = line[3]
+		}
+	}
+	if counted["hits"] != "3" || counted["contents with hits"] != "1" || counted["contents with candidates"] != "1" {
+		t.Errorf("summary.csv: %v", counted)
 	}
 }

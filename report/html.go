@@ -2,8 +2,10 @@ package report
 
 import (
 	"cmp"
+	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
@@ -41,6 +43,7 @@ type page struct {
 	Withdrawn      []semblance.Notice
 
 	since sinces
+	rows  map[string]int                          // place in its list of what is listed of a content
 	near  map[nearEntry]map[semblance.SHA256]bool // media near each entry
 }
 
@@ -56,6 +59,37 @@ type found[T any] struct {
 	Row
 	F     T
 	Since string // day on which a look-back found it; "" when a scan did
+	Also  []Row  // further places of the same content in the exhibit, where the same was found
+	More  int    // of those, not in Also
+}
+
+// mostPlaces is how many further places of one content the page shows.
+const mostPlaces = 1000
+
+// place adds a finding to its list. A content that lies at several places of an exhibit,
+// such as a deleted picture that was recovered and carved as well, is listed once, with
+// its further places.
+func place[T any](p *page, list []found[T], f found[T]) []found[T] {
+	key := placeKey(f.Row, f.F)
+	i, listed := p.rows[key]
+	switch {
+	case !listed && len(list) < mostRows:
+		p.rows[key] = len(list)
+		return append(list, f)
+	case !listed:
+	case len(list[i].Also) < mostPlaces:
+		list[i].Also = append(list[i].Also, f.Row)
+	default:
+		list[i].More++
+	}
+	return list
+}
+
+// placeKey names a finding in a content of an exhibit, wherever that lies.
+func placeKey(r Row, finding any) string {
+	text, _ := json.Marshal(finding) // plain data: cannot fail
+	sum := sha256.Sum256(fmt.Appendf(nil, "%T %q %v %s", finding, r.Exhibit, r.Item.SHA256, text))
+	return string(sum[:])
 }
 
 // mostRows is how many rows of one list the page shows: a browser stays usable.
@@ -72,7 +106,7 @@ func writeHTML(w io.Writer, s Source) error {
 	if err != nil {
 		return err
 	}
-	p := page{Source: s, zone: zone, summary: newSummary(), Most: mostRows, Withdrawn: withdrawn(s.Notices), since: sincesOf(s.Notices), near: map[nearEntry]map[semblance.SHA256]bool{}}
+	p := page{Source: s, zone: zone, summary: newSummary(), Most: mostRows, Withdrawn: withdrawn(s.Notices), since: sincesOf(s.Notices), rows: map[string]int{}, near: map[nearEntry]map[semblance.SHA256]bool{}}
 	for row, err := range s.Rows {
 		if err != nil {
 			return err
@@ -93,7 +127,7 @@ func writeHTML(w io.Writer, s Source) error {
 			p.Limits = append(p.Limits, l)
 		}
 	}
-	t, err := template.New("report").Funcs(template.FuncMap{"upper": strings.ToUpper, "name": shortName, "seconds": secondsOf, "age": semblance.DeclaredAge, "at": p.at, "kept": keptAs, "utc": inUTC, "local": inCase}).Parse(pageText)
+	t, err := template.New("report").Funcs(template.FuncMap{"upper": strings.ToUpper, "name": shortName, "seconds": secondsOf, "age": semblance.DeclaredAge, "at": p.at, "kept": keptAs, "n": number[int], "n64": number[int64], "utc": inUTC, "local": inCase}).Parse(pageText)
 	if err != nil {
 		return err
 	}
@@ -156,7 +190,7 @@ func (p *page) at(t time.Time, layout string) string {
 // listTimes lists the times of the items that are listed with findings, each item once.
 func (p *page) listTimes() {
 	seen := map[[2]string]bool{}
-	add := func(r Row) {
+	one := func(r Row) {
 		key := [2]string{r.Exhibit, r.Item.Path}
 		if seen[key] {
 			return
@@ -166,17 +200,23 @@ func (p *page) listTimes() {
 			p.Times = capped(p.Times, itemTime{r.Exhibit, r.Item.Path, t})
 		}
 	}
+	add := func(r Row, also []Row) {
+		one(r)
+		for _, r := range also {
+			one(r)
+		}
+	}
 	for _, f := range p.Contradictions {
-		add(f.Row)
+		add(f.Row, f.Also)
 	}
 	for _, f := range p.Hits {
-		add(f.Row)
+		add(f.Row, f.Also)
 	}
 	for _, f := range p.NearMatches {
-		add(f.Row)
+		add(f.Row, f.Also)
 	}
 	for _, f := range p.Candidates {
-		add(f.Row)
+		add(f.Row, f.Also)
 	}
 }
 
@@ -185,13 +225,8 @@ func (p *page) listTimes() {
 func noted(r Row) bool { return r.Item.Opened != nil && len(r.Item.Opened.Notes) > 0 }
 
 // Marks say what of an item's file a reader of its path would not know.
-func (r Row) Marks() (out []string) {
-	if r.Item.Deleted {
-		out = append(out, "DELETED")
-	}
-	if r.Item.Carved {
-		out = append(out, "CARVED")
-	}
+func (r Row) Marks() []string {
+	out := r.Item.Marks()
 	if r.Item.Device != "" {
 		out = append(out, "on the device: "+r.Item.Device)
 	}
@@ -223,19 +258,19 @@ func (p *page) addFindings(r Row) {
 		if h.Kind() != "digest" && p.isFlooded(r, h.Collection, h.Entry, true) {
 			continue
 		}
-		p.Hits = capped(p.Hits, found[semblance.Hit]{r, h, p.since.of(r, semblance.Findings{Hits: []semblance.Hit{h}})})
+		p.Hits = place(p, p.Hits, found[semblance.Hit]{r, h, p.since.of(r, semblance.Findings{Hits: []semblance.Hit{h}}), nil, 0})
 	}
 	for _, n := range f.NearMatches {
 		if p.isFlooded(r, n.Collection, n.Entry, false) { // a flood: the first stands for all of them, see foldFloods
 			continue
 		}
-		p.NearMatches = capped(p.NearMatches, found[semblance.NearMatch]{r, n, p.since.of(r, semblance.Findings{NearMatches: []semblance.NearMatch{n}})})
+		p.NearMatches = place(p, p.NearMatches, found[semblance.NearMatch]{r, n, p.since.of(r, semblance.Findings{NearMatches: []semblance.NearMatch{n}}), nil, 0})
 	}
 	for _, x := range f.Candidates {
-		p.Candidates = capped(p.Candidates, found[semblance.Candidate]{Row: r, F: x})
+		p.Candidates = place(p, p.Candidates, found[semblance.Candidate]{Row: r, F: x})
 	}
 	for _, x := range f.Contradictions {
-		p.Contradictions = capped(p.Contradictions, found[semblance.Contradiction]{r, x, p.since.of(r, semblance.Findings{Contradictions: []semblance.Contradiction{x}})})
+		p.Contradictions = place(p, p.Contradictions, found[semblance.Contradiction]{r, x, p.since.of(r, semblance.Findings{Contradictions: []semblance.Contradiction{x}}), nil, 0})
 	}
 }
 
@@ -282,6 +317,14 @@ func capped[T any](list []T, v T) []T {
 		return list
 	}
 	return append(list, v)
+}
+
+// number says a number with its noun.
+func number[T int | int64](n T, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // secondsOf says which seconds of a video are which seconds of the entry, and how many

@@ -149,9 +149,12 @@ func after(word, text string) string {
 func (p *pdfPage) counted(s Source, sum *summary) {
 	p.heading("Counts")
 	for _, e := range append([]exhibitCounts{{"All exhibits", sum.Total}}, sum.PerExhibit...) {
-		p.line("%s: %d items = %d new + %d duplicate + %d known-good + %d unsupported + %d failed; %d bytes, %d different contents, %d decoded only in part, %d faces; %d hits (%d weak, on MD5 alone), %d near matches, %d candidates, %d contradictions; %d hits and near matches rest on a picture embedded in a file.",
-			e.Label, e.Items, e.New, e.Duplicate, e.KnownGood, e.Unsupported, e.Failed, e.Bytes, e.Media, e.Partial, e.Faces, e.Hits, e.Weak, e.NearMatches, e.Candidates, e.Contradictions, e.Embedded)
+		p.line("%s: %s = %d new + %d duplicate + %d known-good + %d unsupported + %d failed; %s, %s, %d decoded only in part, %s; %s in %s (%d weak, on MD5 alone), %s in %d, %s in %d, %s; of the hits and near matches %d on a picture embedded in a file.",
+			e.Label, number(e.Items, "item", "items"), e.New, e.Duplicate, e.KnownGood, e.Unsupported, e.Failed, number(e.Bytes, "byte", "bytes"), number(e.Media, "content", "different contents"), e.Partial, number(e.Faces, "face", "faces"),
+			number(e.Hits, "hit", "hits"), number(e.HitMedia, "content", "contents"), e.Weak, number(e.NearMatches, "near match", "near matches"), e.NearMatchMedia, number(e.Candidates, "candidate", "candidates"), e.CandidateMedia,
+			number(e.Contradictions, "contradiction", "contradictions"), e.Embedded)
 	}
+	p.line("What was found in a content is counted at each item that has it, and for each collection and entry; the lists show a content once for each exhibit, with its further places.")
 	p.heading("Failed and not examined, by reason")
 	for _, r := range sum.Reasons {
 		p.line("%d %s: %s %s", r.Items, r.Status, r.Code, r.Reason)
@@ -200,6 +203,8 @@ type pdfList struct {
 	title string
 	rows  []string
 	of    int
+	told  int            // of those, in rows
+	at    map[string]int // rows of findings
 	add   func(l *pdfList, r Row)
 }
 
@@ -208,8 +213,27 @@ type pdfLists []*pdfList
 
 func (l *pdfList) row(format string, args ...any) {
 	if l.of++; len(l.rows) < mostPDF {
-		l.rows = append(l.rows, fmt.Sprintf(format, args...))
+		l.rows, l.told = append(l.rows, fmt.Sprintf(format, args...)), l.told+1
 	}
+}
+
+// finding adds a row for what was found at a place: of a content that lies at several
+// places of an exhibit one row, which names them.
+func (l *pdfList) finding(r Row, f any, format string, args ...any) {
+	key := placeKey(r, f)
+	place := r.Item.Path + after(" ", inBrackets(r.Marks()))
+	if i, listed := l.at[key]; listed {
+		l.of, l.told = l.of+1, l.told+1
+		l.rows[i] += "; also " + place
+		return
+	}
+	if l.at == nil {
+		l.at = map[string]int{}
+	}
+	if len(l.rows) < mostPDF {
+		l.at[key] = len(l.rows)
+	}
+	l.row("%s %s: %s", r.Exhibit, place, fmt.Sprintf(format, args...))
 }
 
 func (l pdfLists) add(r Row) {
@@ -226,36 +250,36 @@ func inBrackets(marks []string) string {
 }
 
 func newLists(zone *time.Location) pdfLists {
-	findings := func(do func(l *pdfList, at string, f *semblance.Findings)) func(*pdfList, Row) {
+	findings := func(do func(l *pdfList, r Row, f *semblance.Findings)) func(*pdfList, Row) {
 		return func(l *pdfList, r Row) {
 			if r.Findings != nil {
-				do(l, r.Exhibit+" "+r.Item.Path+after(" ", inBrackets(r.Marks())), r.Findings)
+				do(l, r, r.Findings)
 			}
 		}
 	}
 	return pdfLists{
-		{title: "Contradictions: a person has to decide", add: findings(func(l *pdfList, at string, f *semblance.Findings) {
+		{title: "Contradictions: a person has to decide", add: findings(func(l *pdfList, r Row, f *semblance.Findings) {
 			for _, c := range f.Contradictions {
-				l.row("%s: %s", at, c.Message)
+				l.finding(r, c, "%s", c.Message)
 			}
 		})},
-		{title: "Hits", add: findings(func(l *pdfList, at string, f *semblance.Findings) {
+		{title: "Hits", add: findings(func(l *pdfList, r Row, f *semblance.Findings) {
 			for _, h := range f.Hits {
 				weak := ""
 				if h.Weak {
 					weak = ", WEAK: MD5 ONLY"
 				}
-				l.row("%s: %s of %s, %s %s%s%s%s%s", at, h.Collection, h.Owner, shortName(h.Algorithm), h.Value, weak, after(", rests on ", embeddedIn(h.Embedded)), after(", ", category(h.Category)), after(", ", h.Note))
+				l.finding(r, h, "%s of %s, %s %s%s%s%s%s", h.Collection, h.Owner, shortName(h.Algorithm), h.Value, weak, after(", rests on ", embeddedIn(h.Embedded)), after(", ", category(h.Category)), after(", ", h.Note))
 			}
 		})},
-		{title: "Near matches (UNVERIFIED)", add: findings(func(l *pdfList, at string, f *semblance.Findings) {
+		{title: "Near matches (UNVERIFIED)", add: findings(func(l *pdfList, r Row, f *semblance.Findings) {
 			for _, n := range f.NearMatches {
-				l.row("%s: %s of %s, %s, %d of at most %d %s, %s%s%s%s", at, n.Collection, n.Owner, shortName(n.Algorithm), n.Distance, n.Threshold, n.Unit(), n.Transform, after(", rests on ", embeddedIn(n.Embedded)), after(", entry: ", category(n.Category)), after(", ", n.Note))
+				l.finding(r, n, "%s of %s, %s, %d of at most %d %s, %s%s%s%s", n.Collection, n.Owner, shortName(n.Algorithm), n.Distance, n.Threshold, n.Unit(), n.Transform, after(", rests on ", embeddedIn(n.Embedded)), after(", entry: ", category(n.Category)), after(", ", n.Note))
 			}
 		})},
-		{title: "Candidates", add: findings(func(l *pdfList, at string, f *semblance.Findings) {
+		{title: "Candidates", add: findings(func(l *pdfList, r Row, f *semblance.Findings) {
 			for _, c := range f.Candidates {
-				l.row("%s: face %d, rank %d, %s in %s, %.4f %s of at most %.4f, %s %d, %s", at, c.Face, c.Rank, c.Subject, c.Collection, c.Distance, c.Metric, c.Threshold, c.Engine, c.Version, strings.ToUpper(c.Review))
+				l.finding(r, c, "face %d, rank %d, %s in %s, %.4f %s of at most %.4f, %s %d, %s", c.Face, c.Rank, c.Subject, c.Collection, c.Distance, c.Metric, c.Threshold, c.Engine, c.Version, strings.ToUpper(c.Review))
 			}
 		})},
 		{title: "Times of the items with findings", add: func(l *pdfList, r Row) {
@@ -296,7 +320,7 @@ func (p *pdfPage) list(l *pdfList) {
 	for _, r := range l.rows {
 		p.line("%s", r)
 	}
-	if more := l.of - len(l.rows); more > 0 {
+	if more := l.of - l.told; more > 0 {
 		p.line("and %d more", more)
 	}
 }

@@ -147,7 +147,7 @@ func TestPage(t *testing.T) {
 	text := write(t, report.HTML, source(1))
 	for _, want := range []string{
 		"5 items = 1 new + 1 duplicate + 1 known-good + 1 unsupported + 1 failed", "4 bytes, 3 different contents",
-		"1 hits (1 weak, on MD5 alone), 1 near matches, 1 candidates, 1 contradictions",
+		"1 hit in 1 content (1 weak, on MD5 alone), 1 near match in 1 content, 1 candidate in 1 content, 1 contradiction",
 		"WEAK: MD5 ONLY", "UNVERIFIED", "UNREVIEWED", "0.2500 cosine", "probe: profile", "age at capture unknown", "reference: declared child", "7 of at most 31 bits", "flipy", "one of the two lists is wrong", "it is damaged",
 		`http-equiv="Content-Security-Policy" content="default-src 'none'`, "never an identification", "Written 1970-01-01 00:00:01 UTC by tester@host with semblance test",
 	} {

@@ -25,6 +25,7 @@ type summary struct {
 
 	media             map[semblance.SHA256]bool
 	here              map[semblance.SHA256]bool // of the exhibit that is under way
+	found, foundHere  foundMedia
 	reasons           map[reasonCount]int
 	partial           map[reasonCount]int
 	decoders, engines map[string]int
@@ -36,7 +37,8 @@ type counts struct {
 	Items, New, Duplicate, KnownGood, Unsupported, Failed, Partial int
 	Bytes                                                          int64
 	Media, Faces                                                   int
-	Hits, Weak, NearMatches, Candidates, Contradictions            int
+	Hits, Weak, NearMatches, Candidates, Contradictions            int // each at every item that has its media
+	HitMedia, NearMatchMedia, CandidateMedia                       int // different media with them
 	Embedded                                                       int // of the hits and near matches, those that rest on an embedded picture
 }
 
@@ -65,7 +67,7 @@ type toolCount struct {
 }
 
 func newSummary() *summary {
-	return &summary{media: map[semblance.SHA256]bool{}, here: map[semblance.SHA256]bool{}, reasons: map[reasonCount]int{}, partial: map[reasonCount]int{},
+	return &summary{media: map[semblance.SHA256]bool{}, here: map[semblance.SHA256]bool{}, found: newFoundMedia(), foundHere: newFoundMedia(), reasons: map[reasonCount]int{}, partial: map[reasonCount]int{},
 		decoders: map[string]int{}, engines: map[string]int{}, provided: map[string]int{}, origins: map[string]int{}}
 }
 
@@ -74,6 +76,7 @@ func (s *summary) add(r Row) {
 	if n := len(s.PerExhibit); n == 0 || s.PerExhibit[n-1].Label != r.Exhibit {
 		s.PerExhibit = append(s.PerExhibit, exhibitCounts{Label: r.Exhibit})
 		clear(s.here)
+		s.foundHere.clear()
 	}
 	e := &s.PerExhibit[len(s.PerExhibit)-1].counts
 	first, firstHere := false, false
@@ -83,6 +86,10 @@ func (s *summary) add(r Row) {
 	}
 	s.Total.add(r, first)
 	e.add(r, firstHere)
+	if sum := r.Item.SHA256; sum != nil && r.Findings != nil {
+		s.found.add(&s.Total, *sum, r.Findings)
+		s.foundHere.add(e, *sum, r.Findings)
+	}
 	if o := originOf(r); o.Application() != "" || o.Kind() != "" {
 		s.origins[strings.Trim(o.Application()+", "+string(o.Kind()), ", ")]++
 	}
@@ -91,6 +98,35 @@ func (s *summary) add(r Row) {
 	}
 	if first && r.Media != nil && r.Media.Analysis != nil {
 		s.tools(r.Media.Analysis)
+	}
+}
+
+// A foundMedia is in which media something was found: hits, near matches, candidates.
+type foundMedia [3]map[semblance.SHA256]bool
+
+func newFoundMedia() (m foundMedia) {
+	for i := range m {
+		m[i] = map[semblance.SHA256]bool{}
+	}
+	return m
+}
+
+func (m foundMedia) clear() {
+	for _, of := range m {
+		clear(of)
+	}
+}
+
+// add counts a media once for each kind of finding in it.
+func (m foundMedia) add(c *counts, sum semblance.SHA256, f *semblance.Findings) {
+	for i, x := range []struct {
+		found int
+		count *int
+	}{{len(f.Hits), &c.HitMedia}, {len(f.NearMatches), &c.NearMatchMedia}, {len(f.Candidates), &c.CandidateMedia}} {
+		if x.found > 0 && !m[i][sum] {
+			m[i][sum] = true
+			*x.count++
+		}
 	}
 }
 
@@ -234,7 +270,8 @@ type namedCount struct {
 func (c counts) named() []namedCount {
 	return []namedCount{{"items", int64(c.Items)}, {"new", int64(c.New)}, {"duplicate", int64(c.Duplicate)}, {"known-good", int64(c.KnownGood)}, {"unsupported", int64(c.Unsupported)}, {"failed", int64(c.Failed)},
 		{"decoded in part", int64(c.Partial)}, {"bytes", c.Bytes}, {"contents", int64(c.Media)}, {"faces", int64(c.Faces)}, {"hits", int64(c.Hits)}, {"weak hits", int64(c.Weak)}, {"near matches", int64(c.NearMatches)},
-		{"candidates", int64(c.Candidates)}, {"contradictions", int64(c.Contradictions)}, {"resting on an embedded picture", int64(c.Embedded)}}
+		{"candidates", int64(c.Candidates)}, {"contradictions", int64(c.Contradictions)},
+		{"contents with hits", int64(c.HitMedia)}, {"contents with near matches", int64(c.NearMatchMedia)}, {"contents with candidates", int64(c.CandidateMedia)}, {"resting on an embedded picture", int64(c.Embedded)}}
 }
 
 // byTool gives the lists of what was used, in a fixed order.

@@ -36,6 +36,8 @@ type Event struct {
 	Type          string                   `json:"media_type,omitempty"`
 	Faces         *int                     `json:"faces,omitempty"` // nil: no detector ran
 	Partial       string                   `json:"partial,omitempty"`
+	Deleted       bool                     `json:"deleted,omitempty"` // of the item, also where a finding is told
+	Carved        bool                     `json:"carved,omitempty"`
 	Code          semblance.Code           `json:"code,omitempty"`
 	Reason        string                   `json:"reason,omitempty"`
 	Hit           *semblance.Hit           `json:"-"`
@@ -84,38 +86,44 @@ func (e Event) MarshalJSON() ([]byte, error) {
 // everything found in them are of the whole exhibit as it is recorded now, so
 // that a second run that has nothing to do still says what there is.
 type Summary struct {
-	Case           string            `json:"case"`
-	Exhibit        string            `json:"exhibit"`
-	Seen           int64             `json:"items"`
-	New            int64             `json:"new"`
-	Unchanged      int64             `json:"unchanged"`
-	Duplicate      int64             `json:"duplicate"`
-	KnownGood      int64             `json:"known_good"`
-	Unsupported    int64             `json:"unsupported"`
-	Failed         int64             `json:"failed"`
-	Media          int64             `json:"media"`               // different contents in the exhibit
-	Containers     int64             `json:"containers"`          // of the items seen, those that hold others
-	Opened         int64             `json:"opened"`              // of those, gone through in this run
-	Bytes          int64             `json:"bytes"`               // read in this run
-	Texts          int64             `json:"texts,omitempty"`     // of the media, texts that were read for selectors
-	Selectors      int64             `json:"selectors,omitempty"` // different ones, in contents and names
-	Decoded        int64             `json:"decoded"`
-	Partial        int64             `json:"partial"` // pictures of which only a part could be decoded
-	Faces          int64             `json:"faces"`
-	FacesPoor      int64             `json:"faces_too_poor"` // of those, too poor to search
-	FacesRan       bool              `json:"faces_looked_for"`
-	Hits           int64             `json:"hits"`
-	Weak           int64             `json:"weak_hits"`
-	NearMatches    int64             `json:"near_matches"`
-	Candidates     int64             `json:"candidates"`
-	Contradictions int64             `json:"contradictions"`
-	Floods         []semblance.Flood `json:"floods,omitempty"`       // collections and entries near an absurd share of the media
-	NotCompared    []string          `json:"not_compared,omitempty"` // what was named and is switched off, and why
-	Missing        int64             `json:"missing"`                // recorded by an earlier run, not there now; kept
-	Errors         map[string]int    `json:"errors"`                 // by code
-	Complete       bool              `json:"complete"`
-	Why            string            `json:"why,omitempty"` // why it is not complete
-	Seconds        float64           `json:"seconds"`
+	Case           string `json:"case"`
+	Exhibit        string `json:"exhibit"`
+	Seen           int64  `json:"items"`
+	New            int64  `json:"new"`
+	Unchanged      int64  `json:"unchanged"`
+	Duplicate      int64  `json:"duplicate"`
+	KnownGood      int64  `json:"known_good"`
+	Unsupported    int64  `json:"unsupported"`
+	Failed         int64  `json:"failed"`
+	Media          int64  `json:"media"`               // different contents in the exhibit
+	Containers     int64  `json:"containers"`          // of the items seen, those that hold others
+	Opened         int64  `json:"opened"`              // of those, gone through in this run
+	Bytes          int64  `json:"bytes"`               // read in this run
+	Texts          int64  `json:"texts,omitempty"`     // of the media, texts that were read for selectors
+	Selectors      int64  `json:"selectors,omitempty"` // different ones, in contents and names
+	Decoded        int64  `json:"decoded"`
+	Partial        int64  `json:"partial"` // pictures of which only a part could be decoded
+	Faces          int64  `json:"faces"`
+	FacesPoor      int64  `json:"faces_too_poor"` // of those, too poor to search
+	FacesRan       bool   `json:"faces_looked_for"`
+	Hits           int64  `json:"hits"`
+	Weak           int64  `json:"weak_hits"`
+	NearMatches    int64  `json:"near_matches"`
+	Candidates     int64  `json:"candidates"`
+	Contradictions int64  `json:"contradictions"`
+	HitMedia       int64  `json:"hit_media"` // different contents with hits: each hit, near match and candidate is counted at every item that has its content
+	NearMatchMedia int64  `json:"near_match_media"`
+	CandidateMedia int64  `json:"candidate_media"`
+	// Elsewhere are, of the findings, those in collections that this run did not compare
+	// with: earlier scans of the case recorded them.
+	Elsewhere   []semblance.CollectionTally `json:"not_compared_now,omitempty"`
+	Floods      []semblance.Flood           `json:"floods,omitempty"`       // collections and entries near an absurd share of the media
+	NotCompared []string                    `json:"not_compared,omitempty"` // what was named and is switched off, and why
+	Missing     int64                       `json:"missing"`                // recorded by an earlier run, not there now; kept
+	Errors      map[string]int              `json:"errors"`                 // by code
+	Complete    bool                        `json:"complete"`
+	Why         string                      `json:"why,omitempty"` // why it is not complete
+	Seconds     float64                     `json:"seconds"`
 
 	known int64 // items that an earlier run had recorded
 }
@@ -178,7 +186,7 @@ func (r *result) events() []Event {
 		}
 		return []Event{ev}
 	}
-	ev := Event{Event: EventItem, Path: it.Path, Status: r.status, Size: it.Size, Code: it.Code, Reason: it.Reason}
+	ev := Event{Event: EventItem, Path: it.Path, Status: r.status, Size: it.Size, Code: it.Code, Reason: it.Reason, Deleted: it.Deleted, Carved: it.Carved}
 	if it.SHA256 != nil {
 		ev.SHA256 = it.SHA256.String()
 	} else if r.known != (semblance.SHA256{}) {
@@ -195,33 +203,43 @@ func (r *result) events() []Event {
 	if r.status == semblance.ItemFailed {
 		out = append(out, Event{Event: EventError, Path: it.Path, Code: it.Code, Reason: it.Reason})
 	}
+	of := Event{Path: it.Path, SHA256: ev.SHA256, Deleted: it.Deleted, Carved: it.Carved}
 	if r.findings != nil {
-		out = append(out, findingEvents(it.Path, ev.SHA256, r.findings)...)
+		out = append(out, Findings(of, r.findings)...)
 	}
 	if n := r.record.Name; n != nil && it.SHA256 != nil {
-		out = append(out, findingEvents(it.Path, ev.SHA256, &semblance.Findings{Hits: n.Hits})...)
+		out = append(out, Findings(of, &semblance.Findings{Hits: n.Hits})...)
 	}
 	return out
 }
 
-// Findings are the events that tell what was found in one item.
-func Findings(path string, sum semblance.SHA256, f *semblance.Findings) []Event {
-	return findingEvents(path, sum.String(), f)
-}
-
-func findingEvents(path, sum string, f *semblance.Findings) []Event {
+// Findings are the events that tell what was found in one item; of has what is said of
+// the item in each.
+func Findings(of Event, f *semblance.Findings) []Event {
 	var out []Event
+	add := func(kind EventKind, x Event) {
+		x.Event = kind
+		out = append(out, x)
+	}
 	for i := range f.Hits {
-		out = append(out, Event{Event: EventHit, Path: path, SHA256: sum, Hit: &f.Hits[i]})
+		x := of
+		x.Hit = &f.Hits[i]
+		add(EventHit, x)
 	}
 	for i := range f.NearMatches {
-		out = append(out, Event{Event: EventNearMatch, Path: path, SHA256: sum, NearMatch: &f.NearMatches[i]})
+		x := of
+		x.NearMatch = &f.NearMatches[i]
+		add(EventNearMatch, x)
 	}
 	for i := range f.Candidates {
-		out = append(out, Event{Event: EventCandidate, Path: path, SHA256: sum, Candidate: &f.Candidates[i]})
+		x := of
+		x.Candidate = &f.Candidates[i]
+		add(EventCandidate, x)
 	}
 	for i := range f.Contradictions {
-		out = append(out, Event{Event: EventContradiction, Path: path, SHA256: sum, Contradiction: &f.Contradictions[i]})
+		x := of
+		x.Contradiction = &f.Contradictions[i]
+		add(EventContradiction, x)
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -325,6 +326,10 @@ func (r *run) tally(ctx context.Context) error {
 	s.Media, s.Partial, s.Faces, s.FacesPoor = t.Media, t.Partial, t.Faces, t.FacesPoor
 	s.Floods, s.Texts, s.Selectors = t.Floods, t.Texts, t.Selectors
 	s.Hits, s.Weak, s.NearMatches, s.Candidates, s.Contradictions = t.Hits, t.WeakHits, t.NearMatches, t.Candidates, t.Contradictions
+	s.HitMedia, s.NearMatchMedia, s.CandidateMedia = t.HitMedia, t.NearMatchMedia, t.CandidateMedia
+	s.Elsewhere = slices.DeleteFunc(t.Collections, func(t semblance.CollectionTally) bool {
+		return slices.ContainsFunc(r.Plan.Collections, func(c semblance.Collection) bool { return c.Name == t.Collection })
+	})
 	return nil
 }
 

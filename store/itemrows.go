@@ -47,6 +47,21 @@ func (s *Store) ItemRows(ctx context.Context, id semblance.CaseID, exhibit strin
 	return list, err
 }
 
+// NotedContainers lists the containers of an exhibit, given by its label, of which
+// something was noted, by path in byte order; a limit of 0 means 100.
+func (s *Store) NotedContainers(ctx context.Context, id semblance.CaseID, exhibit string, limit int) (list []ItemRow, err error) {
+	if limit <= 0 {
+		limit = 100
+	}
+	const op = "list the containers"
+	rows, err := s.reader.QueryContext(ctx, `SELECT e.label, e.id, `+itemColumns+` FROM cases c JOIN exhibits e ON e.case_key = c.key JOIN items i ON i.exhibit_key = e.key
+		WHERE c.id = ? AND e.label = ? AND i.opened <> ? AND json_array_length(i.details, '$.opened.notes') > 0 ORDER BY i.path LIMIT ?`, id, exhibit, semblance.NotOpened, limit)
+	if err == nil {
+		list, err = collect(rows, scanItemRow)
+	}
+	return list, s.fail(ctx, op, err)
+}
+
 func scanItemRow(scan scanner) (r ItemRow, err error) {
 	var d itemDest
 	if err = scan(append([]any{&r.Exhibit, &d.item.Exhibit}, d.columns()...)...); err != nil {

@@ -41,6 +41,26 @@ func TestTallyKeepsNoContentsInMemory(t *testing.T) {
 	}
 }
 
+// TestMediaWithFindingsAreCountedWithoutATableOfThem: the same for those in which
+// something was found.
+func TestMediaWithFindingsAreCountedWithoutATableOfThem(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), t.TempDir(), DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	plan := planOf(t, s, countFound, 1, 1, "", "")
+	for _, want := range []string{"SEARCH p USING COVERING INDEX items_sha256 (sha256=? AND exhibit_key=? AND path<?)", "SEARCH o USING"} {
+		if !strings.Contains(plan, want) {
+			t.Errorf("no %q in\n%s", want, plan)
+		}
+	}
+	if strings.Contains(plan, "AUTOMATIC") || strings.Contains(plan, "DISTINCT") {
+		t.Error(plan)
+	}
+}
+
 // planOf says how SQLite would answer a query.
 func planOf(t *testing.T, s *Store, query string, args ...any) string {
 	t.Helper()

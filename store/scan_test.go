@@ -471,9 +471,61 @@ func TestTally(t *testing.T) {
 	dup.Item.Status, dup.Media = semblance.ItemDuplicate, nil
 	commit(t, s, e, nil, r, dup, record("c", "two"), semblance.ItemRecord{Item: semblance.Item{Path: "d", Status: semblance.ItemFailed}})
 	commit(t, s, other, nil, record("x", "three"))
-	want := semblance.Tally{Items: 4, Media: 2, Partial: 1, Faces: 2, FacesPoor: 1, Hits: 4, WeakHits: 2, NearMatches: 4, Candidates: 2, Contradictions: 2, Failed: 1}
+	want := semblance.Tally{Items: 4, Media: 2, Partial: 1, Faces: 2, FacesPoor: 1, Hits: 4, WeakHits: 2, NearMatches: 4, Candidates: 2, Contradictions: 2, Failed: 1, HitMedia: 1, NearMatchMedia: 1, CandidateMedia: 1,
+		Collections: []semblance.CollectionTally{{Collection: "f", Candidates: 2}, {Collection: "g", Contradictions: 2}, {Collection: "h", Hits: 4, NearMatches: 4}}}
 	if got := must(s.Tally(t.Context(), c.ID, e.ID))(t); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
+	}
+}
+
+// TestNotedContainers: what images say of themselves is found again without the scan.
+func TestNotedContainers(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	c := makeCase(t, s, "1")
+	e, other := makeExhibit(t, s, c, "E1"), makeExhibit(t, s, c, "E2")
+	opened := func(path string, notes ...string) semblance.ItemRecord {
+		r := record(path, path)
+		r.Item.Opened = &semblance.Opened{ContainerFacts: semblance.ContainerFacts{Format: "raw", Notes: notes}, Complete: true}
+		return r
+	}
+	commit(t, s, e, nil, opened("b.img", "vol1@0: ext4", "verified"), opened("a.zip"), opened("a.img", "short"), record("file", "file"))
+	commit(t, s, other, nil, opened("c.img", "of another exhibit"))
+	var got []string
+	for _, r := range must(s.NotedContainers(t.Context(), c.ID, "E1", 0))(t) {
+		got = append(got, r.Item.Path+" "+strings.Join(r.Item.Opened.Notes, "; "))
+	}
+	equal(t, "containers", got, []string{"a.img short", "b.img vol1@0: ext4; verified"})
+	if n := len(must(s.NotedContainers(t.Context(), c.ID, "E1", 1))(t)); n != 1 {
+		t.Errorf("%d containers of at most one", n)
+	}
+}
+
+// TestTallyCountsMediaOnce: what was found is counted at every item, and a media once,
+// wherever it lies, also where the only hit is in the name of one of its items.
+func TestTallyCountsMediaOnce(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	c := makeCase(t, s, "1")
+	e, other := makeExhibit(t, s, c, "E1"), makeExhibit(t, s, c, "E2")
+	named := func(x semblance.Exhibit, path, content string) semblance.ItemRecord {
+		r := record(path, content)
+		h := hit("s", 2)
+		h.Algorithm, h.Place, h.Item, h.Exhibit = semblance.SelectorAlgorithm("user"), "name", path, x.ID
+		r.Name = &semblance.NameExamination{Hits: []semblance.Hit{h}}
+		return r
+	}
+	first := record("a", "known")
+	first.Findings = &semblance.Findings{Hits: []semblance.Hit{hit("h", 1), hit("h", 2), hit("more", 2)}}
+	commit(t, s, e, nil, first, record("b", "known"), record("c", "plain"), named(e, "d", "plain"), named(e, "f", "plain"))
+	commit(t, s, other, nil, record("x", "plain")) // without that name
+	got := must(s.Tally(t.Context(), c.ID, e.ID))(t)
+	if got.Hits != 8 || got.HitMedia != 2 || got.Media != 2 || got.NearMatchMedia != 0 {
+		t.Errorf("%+v", got)
+	}
+	equal(t, "collections", got.Collections, []semblance.CollectionTally{{Collection: "h", Hits: 4}, {Collection: "more", Hits: 2}, {Collection: "s", Hits: 2}})
+	if got = must(s.Tally(t.Context(), c.ID, other.ID))(t); got.Hits != 0 || got.HitMedia != 0 || got.Collections != nil {
+		t.Errorf("the other exhibit: %+v", got)
 	}
 }
 

@@ -97,27 +97,69 @@ func tallyFaces(ctx context.Context, tx *sql.Tx, exhibitKey int64, t *semblance.
 	return err
 }
 
+// What is asked about the findings of every item of an exhibit. A hit in the name of an
+// item is about that one alone.
+var (
+	aboutItem     = ` (f.kind <> '` + string(KindHit) + `' OR f.other IN ('', ? || i.path))`
+	countFindings = `SELECT f.kind, f.collection, count(*), sum(f.weak) FROM items i JOIN findings f ON f.case_key = ? AND f.media = i.sha256
+		WHERE i.exhibit_key = ? AND` + aboutItem + ` GROUP BY f.collection, f.kind ORDER BY f.collection, f.kind`
+	// Of each content its first item of the exhibit that has such a finding, and of that the first finding.
+	countFound = `SELECT f.kind, count(*) FROM items i CROSS JOIN findings f ON f.case_key = ? AND f.media = i.sha256
+		WHERE i.exhibit_key = ? AND` + aboutItem + ` AND NOT EXISTS (
+			SELECT 1 FROM items p CROSS JOIN findings o ON o.case_key = f.case_key AND o.media = f.media AND o.kind = f.kind
+			WHERE p.sha256 = f.media AND p.exhibit_key = i.exhibit_key AND p.path <= i.path AND (o.kind <> '` + string(KindHit) + `' OR o.other IN ('', ? || p.path))
+				AND (p.path < i.path OR (o.collection, o.other, o.position) < (f.collection, f.other, f.position)))
+		GROUP BY f.kind`
+)
+
 func tallyFindings(ctx context.Context, tx *sql.Tx, exhibitKey, caseKey int64, exhibit semblance.ExhibitID, t *semblance.Tally) error {
-	rows, err := tx.QueryContext(ctx, `SELECT f.kind, count(*), sum(f.weak) FROM items i JOIN findings f ON f.case_key = ? AND f.media = i.sha256
-		WHERE i.exhibit_key = ? AND (f.kind <> ? OR f.other IN ('', ? || i.path)) GROUP BY f.kind`, caseKey, exhibitKey, KindHit, itemKey(exhibit, ""))
+	name := itemKey(exhibit, "")
+	rows, err := tx.QueryContext(ctx, countFindings, caseKey, exhibitKey, name)
 	if err != nil {
+		return err
+	}
+	err = each(rows, func(scan scanner) error {
+		var kind FindingKind
+		var collection string
+		var n, weak int64
+		if err := scan(&kind, &collection, &n, &weak); err != nil || kind == KindKnownGood {
+			return err
+		}
+		if last := len(t.Collections); last == 0 || t.Collections[last-1].Collection != collection {
+			t.Collections = append(t.Collections, semblance.CollectionTally{Collection: collection})
+		}
+		in := &t.Collections[len(t.Collections)-1]
+		switch kind {
+		case KindHit:
+			in.Hits, t.Hits, t.WeakHits = n, t.Hits+n, t.WeakHits+weak
+		case KindNearMatch:
+			in.NearMatches, t.NearMatches = n, t.NearMatches+n
+		case KindCandidate:
+			in.Candidates, t.Candidates = n, t.Candidates+n
+		case KindContradiction:
+			in.Contradictions, t.Contradictions = n, t.Contradictions+n
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if rows, err = tx.QueryContext(ctx, countFound, caseKey, exhibitKey, name, name); err != nil {
 		return err
 	}
 	return each(rows, func(scan scanner) error {
 		var kind FindingKind
-		var n, weak int64
-		if err := scan(&kind, &n, &weak); err != nil {
+		var n int64
+		if err := scan(&kind, &n); err != nil {
 			return err
 		}
 		switch kind {
 		case KindHit:
-			t.Hits, t.WeakHits = n, weak
+			t.HitMedia = n
 		case KindNearMatch:
-			t.NearMatches = n
+			t.NearMatchMedia = n
 		case KindCandidate:
-			t.Candidates = n
-		case KindContradiction:
-			t.Contradictions = n
+			t.CandidateMedia = n
 		}
 		return nil
 	})

@@ -130,6 +130,8 @@ type FindingRow struct {
 	Media    semblance.SHA256     `json:"media"`
 	Size     int64                `json:"size"`
 	Status   semblance.ItemStatus `json:"status"`
+	Deleted  bool                 `json:"deleted,omitempty"` // see semblance.ItemDetails
+	Carved   bool                 `json:"carved,omitempty"`
 	Findings semblance.Findings   `json:"findings"`
 }
 
@@ -154,7 +156,7 @@ func (s *Store) FindingRows(ctx context.Context, id semblance.CaseID, filter Fin
 		}
 		list, err = collect(rows, func(scan scanner) (r FindingRow, err error) {
 			var id semblance.ExhibitID
-			err = scan(&id, &r.Exhibit, &r.Path, fixed(r.Media[:]), &r.Size, &r.Status)
+			err = scan(&id, &r.Exhibit, &r.Path, fixed(r.Media[:]), &r.Size, &r.Status, &r.Deleted, &r.Carved)
 			exhibits = append(exhibits, id)
 			return r, err
 		})
@@ -196,7 +198,7 @@ func (f FindingFilter) query(caseKey int64) (string, []any) {
 		where += ` AND (e.label > ? OR (e.label = ? AND i.path > ?))`
 		args = append(args, f.After.Exhibit, f.After.Exhibit, f.After.Path)
 	}
-	return `SELECT e.id, e.label, i.path, i.sha256, i.size, i.status FROM exhibits e JOIN items i ON i.exhibit_key = e.key
+	return `SELECT e.id, e.label, i.path, i.sha256, i.size, i.status, coalesce(json_extract(i.details, '$.deleted'), 0), coalesce(json_extract(i.details, '$.carved'), 0) FROM exhibits e JOIN items i ON i.exhibit_key = e.key
 		WHERE ` + where + ` ORDER BY e.label, i.path LIMIT ?`, append(args, f.Limit)
 }
 

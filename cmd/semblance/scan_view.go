@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -18,20 +20,36 @@ import (
 	"semblance/store"
 )
 
-// mostRecorded is how many files with findings a second run lists; the report has all.
+// mostRecorded is how many files with findings are listed; the report has all.
 const mostRecorded = 1000
 
-// recorded are the findings of a whole exhibit as events.
-func (p *program) recorded(ctx context.Context, id semblance.CaseID, exhibit string) ([]scan.Event, error) {
-	rows, err := p.store.FindingRows(ctx, id, store.FindingFilter{Exhibit: exhibit, Limit: mostRecorded})
+// recorded are the findings of a whole exhibit as events, and the containers of which
+// something was noted: what earlier runs found was not told in this one, and what the
+// counts say has to be in the tables.
+func (p *program) recorded(ctx context.Context, id semblance.CaseID, exhibit string) (findings, notes []scan.Event, err error) {
+	rows, err := p.store.FindingRows(ctx, id, store.FindingFilter{Exhibit: exhibit, Limit: mostRecorded,
+		Kinds: []store.FindingKind{store.KindHit, store.KindNearMatch, store.KindCandidate, store.KindContradiction}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []scan.Event
 	for _, r := range rows {
-		out = append(out, scan.Findings(r.Path, r.Media, &r.Findings)...)
+		findings = append(findings, scan.Findings(scan.Event{Path: r.Path, SHA256: r.Media.String(), Deleted: r.Deleted, Carved: r.Carved}, &r.Findings)...)
 	}
-	return out, nil
+	// Where a file lies by name says more than where it was carved: that place comes first.
+	slices.SortStableFunc(findings, func(a, b scan.Event) int {
+		switch {
+		case a.Carved == b.Carved:
+			return 0
+		case a.Carved:
+			return 1
+		}
+		return -1
+	})
+	containers, err := p.store.NotedContainers(ctx, id, exhibit, mostRecorded)
+	for _, c := range containers {
+		notes = append(notes, scan.Event{Event: scan.EventContainer, Path: c.Item.Path, Opened: c.Item.Opened})
+	}
+	return findings, notes, err
 }
 
 // A scanView shows the scan of an exhibit to a person, or as NDJSON to a program.
@@ -48,7 +66,8 @@ type scanView struct {
 	findings []scan.Event
 	partial  []scan.Event
 	notes    []scan.Event // of containers
-	unlisted int          // events beyond those kept
+	unlisted int          // findings beyond those kept
+	dropped  int          // other events beyond those kept
 	told     int          // findings, as they came
 
 	unsupported map[string]int // by reason
@@ -106,9 +125,16 @@ func (v *scanView) say(line string) {
 func (v *scanView) run(ctx context.Context, run *scanRun, turn func(context.Context) (func(), error)) (scan.Summary, error) {
 	v.job = string(run.job.ID)
 	sum, err := run.run(ctx, turn, scanWatch{event: v.event, progress: v.progress, state: v.state})
-	if err == nil && sum.Unchanged > 0 && !v.e.json {
-		// What earlier runs found was not told in this one, and a person wants the whole.
-		v.findings, err = run.r.p.recorded(ctx, run.job.Case, run.order.Exhibit)
+	if sum.Case != "" && !v.e.json {
+		// Also of a run that was interrupted: the counts are of the whole exhibit.
+		findings, notes, rerr := run.r.p.recorded(context.WithoutCancel(ctx), run.job.Case, run.order.Exhibit)
+		if err == nil {
+			err = rerr
+		}
+		if rerr == nil {
+			v.findings, v.notes = findings, notes
+			v.unlisted = int(sum.Hits+sum.NearMatches+sum.Candidates+sum.Contradictions) - len(findings)
+		}
 	}
 	v.stop()
 	return sum, err
@@ -169,13 +195,13 @@ func (v *scanView) event(ev scan.Event) {
 	}
 	switch ev.Event {
 	case scan.EventHit, scan.EventNearMatch, scan.EventCandidate, scan.EventContradiction:
-		v.findings = v.keep(v.findings, ev)
+		v.findings = keep(v.findings, ev, &v.unlisted)
 		v.early(ev)
 	case scan.EventError:
-		v.failures = v.keep(v.failures, ev)
+		v.failures = keep(v.failures, ev, &v.dropped)
 	case scan.EventContainer:
 		if len(ev.Opened.Notes) > 0 {
-			v.notes = v.keep(v.notes, ev)
+			v.notes = keep(v.notes, ev, &v.dropped)
 		}
 	case scan.EventItem:
 		v.item(ev)
@@ -183,11 +209,11 @@ func (v *scanView) event(ev scan.Event) {
 }
 
 // keep remembers an event to be listed at the end: so many that a person can read them.
-func (v *scanView) keep(list []scan.Event, ev scan.Event) []scan.Event {
+func keep(list []scan.Event, ev scan.Event, beyond *int) []scan.Event {
 	if len(list) < mostRecorded {
 		return append(list, ev)
 	}
-	v.unlisted++
+	*beyond++
 	return list
 }
 
@@ -199,7 +225,7 @@ func (v *scanView) early(ev scan.Event) {
 	if v.told++; v.told > mostEarly || v.e.quiet || ev.Event == scan.EventContradiction {
 		return
 	}
-	line := string(ev.Event) + ": " + ev.Path
+	line := string(ev.Event) + ": " + ev.Path + bracketed(marks(ev))
 	switch {
 	case ev.Hit != nil:
 		line += " in " + ev.Hit.Collection
@@ -224,7 +250,7 @@ func (v *scanView) item(ev scan.Event) {
 		}
 		v.unsupported[ev.Reason]++
 	case ev.Partial != "":
-		v.partial = v.keep(v.partial, ev)
+		v.partial = keep(v.partial, ev, &v.dropped)
 	}
 	if ev.Faces != nil && *ev.Faces == 0 {
 		v.faceless++
@@ -305,9 +331,9 @@ func nothing(s scan.Summary) bool { return s.Complete && s.Seen == 0 }
 func (v *scanView) print(s scan.Summary) {
 	e := v.e
 	listed := semblance.FirstOfFloods(s.Floods)
-	v.section("Hits (a digest or a selector is in a collection)", scan.EventHit, []string{"FILE", "COLLECTION", "BY", "NOTE"}, func(t *table, x scan.Event) {
+	v.section("Hits (a digest or a selector is in a collection)", scan.EventHit, []string{"COLLECTION", "BY", "NOTE"}, func(x scan.Event) []any {
 		if x.Hit.Kind() != "digest" && !listed(x.Hit.Collection, x.Hit.Entry) {
-			return
+			return nil
 		}
 		by := string(x.Hit.Algorithm)
 		switch {
@@ -316,14 +342,14 @@ func (v *scanView) print(s scan.Summary) {
 		case x.Hit.Weak:
 			by += " only: weak"
 		}
-		t.row(x.Path, x.Hit.Collection, by, categorized(x.Hit.Category, note(x.Hit.Note, x.Hit.Source)))
+		return cells(x.Hit.Collection, by, categorized(x.Hit.Category, noteOrSource(x.Hit.Note, x.Hit.Source)))
 	})
-	v.section("Near matches (a person has to verify them)", scan.EventNearMatch, []string{"FILE", "COLLECTION", "DISTANCE", "TRANSFORM", "QUALITY", "OF"}, func(t *table, x scan.Event) {
+	v.section("Near matches (a person has to verify them)", scan.EventNearMatch, []string{"COLLECTION", "DISTANCE", "TRANSFORM", "QUALITY", "OF"}, func(x scan.Event) []any {
 		n := x.NearMatch
 		if !listed(n.Collection, n.Entry) {
-			return
+			return nil
 		}
-		t.row(x.Path, n.Collection, fmt.Sprintf("%d of %d (%s)", n.Distance, n.Threshold, shortName(string(n.Algorithm))), n.Transform, qualities(n), where(n)+categorized(n.Category, note(n.Note, n.Source)))
+		return cells(n.Collection, fmt.Sprintf("%d of %d (%s)", n.Distance, n.Threshold, shortName(string(n.Algorithm))), n.Transform, qualities(n), where(n)+categorized(n.Category, note(n.Note, n.Source)))
 	})
 	if len(s.Floods) > 0 {
 		e.say("\nFloods: of each entry only the first near match or hit of a selector is listed here, the report has all")
@@ -331,28 +357,34 @@ func (v *scanView) print(s scan.Summary) {
 			e.say("  %s", printable(f.String()))
 		}
 	}
-	v.section("Candidates (leads for an examiner, not identifications)", scan.EventCandidate, []string{"FILE", "FACE", "QUALITY", "RANK", "SUBJECT", "COLLECTION", "DISTANCE", "THRESHOLD", "BAND"}, func(t *table, x scan.Event) {
+	v.section("Candidates (leads for an examiner, not identifications)", scan.EventCandidate, []string{"FACE", "QUALITY", "RANK", "SUBJECT", "COLLECTION", "DISTANCE", "THRESHOLD", "BAND"}, func(x scan.Event) []any {
 		c := x.Candidate
-		t.row(x.Path, whichFace(c), fmt.Sprintf("%.0f", c.Quality), c.Rank, c.Subject, c.Collection, fmt.Sprintf("%.4f", c.Distance), fmt.Sprintf("%.4f", c.Threshold), c.Band)
+		return cells(whichFace(c), fmt.Sprintf("%.0f", c.Quality), c.Rank, c.Subject, c.Collection, fmt.Sprintf("%.4f", c.Distance), fmt.Sprintf("%.4f", c.Threshold), c.Band)
 	})
-	v.section("Contradictions (a person has to decide)", scan.EventContradiction, []string{"FILE", "KNOWN-GOOD IN", "BUT ALSO IN", "AS"}, func(t *table, x scan.Event) {
-		t.row(x.Path, x.Contradiction.KnownGood, x.Contradiction.Other, x.Contradiction.Because)
+	v.section("Contradictions (a person has to decide)", scan.EventContradiction, []string{"KNOWN-GOOD IN", "BUT ALSO IN", "AS"}, func(x scan.Event) []any {
+		return cells(x.Contradiction.KnownGood, x.Contradiction.Other, x.Contradiction.Because)
 	})
 	v.files("Containers", "NOTE", v.notes, func(x scan.Event) []string { return x.Opened.Notes })
 	v.files("Failed", "WHY", v.failures, func(x scan.Event) []string { return []string{x.Reason} })
 	v.files("Decoded only in part: the rest was not compared", "WHY", v.partial, func(x scan.Event) []string { return []string{x.Partial} })
 	if v.unlisted > 0 {
-		e.say("\n%s more are not listed here; the report has them", thousands(int64(v.unlisted)))
+		e.say("\n%s not listed here; the report has all", count(int64(v.unlisted), "finding is", "findings are"))
+	}
+	if v.dropped > 0 {
+		e.say("\n%s that failed or were decoded only in part not listed here; the report has all", count(int64(v.dropped), "further file", "further files"))
 	}
 	e.say("\nExhibit %s of case %s", printable(s.Exhibit), printable(s.Case))
 	e.say("  %s seen = %d new + %d unchanged + %d duplicate + %d known-good + %d unsupported + %d failed",
 		count(s.Seen, "file", "files"), s.New, s.Unchanged, s.Duplicate, s.KnownGood, s.Unsupported, s.Failed)
-	faces := "faces not looked for (no faces collection)"
-	if s.FacesRan {
-		faces = fmt.Sprintf("%s (%d too poor to search)", count(s.Faces, "face", "faces"), s.FacesPoor)
+	e.say("  in all: %s, %s, %s, %s, %s, %s", count(s.Media, "media", "media"), faces(s), inMedia(count(s.Hits, "hit", "hits"), s.Hits, s.HitMedia),
+		inMedia(count(s.NearMatches, "near match", "near matches"), s.NearMatches, s.NearMatchMedia), inMedia(count(s.Candidates, "candidate", "candidates"), s.Candidates, s.CandidateMedia),
+		count(s.Contradictions, "contradiction", "contradictions"))
+	if s.Hits != s.HitMedia || s.NearMatches != s.NearMatchMedia || s.Candidates != s.CandidateMedia {
+		e.say("  a media is counted once, and what was found in it at each file that has it and for each collection and entry")
 	}
-	e.say("  in all: %s, %s, %s, %s, %s, %s", count(s.Media, "media", "media"), faces, count(s.Hits, "hit", "hits"),
-		count(s.NearMatches, "near match", "near matches"), count(s.Candidates, "candidate", "candidates"), count(s.Contradictions, "contradiction", "contradictions"))
+	if len(s.Elsewhere) > 0 {
+		e.say("  of these not from this scan, which did not compare with these collections, but from earlier ones of this case: %s", printable(elsewhere(s.Elsewhere)))
+	}
 	if s.Texts+s.Selectors > 0 {
 		e.say("  %s read for selectors; %s in contents and names", count(s.Texts, "text", "texts"), count(s.Selectors, "different selector", "different selectors"))
 	}
@@ -384,6 +416,44 @@ func (v *scanView) print(s scan.Summary) {
 	}
 }
 
+// faces says how many faces there are, and whether this scan looked for any.
+func faces(s scan.Summary) string {
+	text := fmt.Sprintf("%s (%d too poor to search)", count(s.Faces, "face", "faces"), s.FacesPoor)
+	switch {
+	case s.FacesRan:
+		return text
+	case s.Faces > 0:
+		return text + " of earlier scans, not looked for in this one (no faces collection)"
+	}
+	return "faces not looked for (no faces collection)"
+}
+
+// inMedia says in how many media so many findings are, where that is not as many.
+func inMedia(text string, n, media int64) string {
+	if n == media {
+		return text
+	}
+	return fmt.Sprintf("%s in %s media", text, thousands(media))
+}
+
+// elsewhere says what was found in which collections.
+func elsewhere(list []semblance.CollectionTally) string {
+	var out []string
+	for _, t := range list {
+		var of []string
+		for _, x := range []struct {
+			n         int64
+			one, many string
+		}{{t.Hits, "hit", "hits"}, {t.NearMatches, "near match", "near matches"}, {t.Candidates, "candidate", "candidates"}, {t.Contradictions, "contradiction", "contradictions"}} {
+			if x.n > 0 {
+				of = append(of, count(x.n, x.one, x.many))
+			}
+		}
+		out = append(out, t.Collection+" "+strings.Join(of, " and "))
+	}
+	return strings.Join(out, ", ")
+}
+
 // files prints a table of files and what is said of each, unless there are none.
 func (v *scanView) files(title, column string, list []scan.Event, say func(scan.Event) []string) {
 	if len(list) == 0 {
@@ -399,17 +469,98 @@ func (v *scanView) files(title, column string, list []scan.Event, say func(scan.
 	t.print(v.e.out)
 }
 
-func (v *scanView) section(title string, kind scan.EventKind, head []string, row func(*table, scan.Event)) {
-	t := newTable(head...)
+// A listing is what is listed of one content in a table of findings: each finding once, at
+// its first place, and the other places.
+type listing struct {
+	rows []scan.Event
+	keys []string // of rows
+	also []scan.Event
+}
+
+// add takes a finding; key is what makes it the same at another place.
+func (l *listing) add(x scan.Event, key string) {
+	switch {
+	case !slices.Contains(l.keys, key):
+		l.rows, l.keys = append(l.rows, x), append(l.keys, key)
+	case !slices.ContainsFunc(l.also, func(o scan.Event) bool { return o.Path == x.Path }):
+		l.also = append(l.also, x)
+	}
+}
+
+// section prints the findings of a kind. A content that lies at several places is listed
+// once, with the other places below: it is one thing that was found. row returns the cells
+// after the file's, nil for what is not listed.
+func (v *scanView) section(title string, kind scan.EventKind, head []string, row func(scan.Event) []any) {
+	var order []string
+	by := map[string]*listing{}
+	marked := false
 	for _, x := range v.findings {
-		if x.Event == kind {
-			row(t, x)
+		if x.Event != kind {
+			continue
 		}
+		l := by[x.SHA256]
+		if l == nil {
+			l = &listing{}
+			by[x.SHA256], order = l, append(order, x.SHA256)
+		}
+		bare := x
+		bare.Path, bare.Deleted, bare.Carved = "", false, false
+		key, _ := json.Marshal(bare) // plain data: cannot fail
+		l.add(x, string(key))
+		marked = marked || len(marks(x)) > 0
+	}
+	t := newTable(append(columns("FILE", "MARKS", marked), head...)...)
+	for _, sum := range order {
+		v.list(t, by[sum], marked, row)
 	}
 	if len(t.rows) > 0 {
 		v.e.say("\n%s", title)
 		t.print(v.e.out)
 	}
+}
+
+func (v *scanView) list(t *table, l *listing, marked bool, row func(scan.Event) []any) {
+	put := func(name string, x scan.Event, rest []any) {
+		cells := []any{name}
+		if marked {
+			cells = append(cells, strings.Join(marks(x), ", "))
+		}
+		t.row(append(cells, rest...)...)
+	}
+	listed := false
+	for _, x := range l.rows {
+		if rest := row(x); rest != nil {
+			put(x.Path, x, rest)
+			listed = true
+		}
+	}
+	if !listed {
+		return
+	}
+	for _, x := range l.also {
+		put("  also "+x.Path, x, nil)
+	}
+}
+
+// columns are those a table begins with.
+func columns(first, second string, both bool) []string {
+	if both {
+		return []string{first, second}
+	}
+	return []string{first}
+}
+
+func cells(c ...any) []any { return c }
+
+func marks(x scan.Event) []string {
+	return (&semblance.ItemDetails{Deleted: x.Deleted, Carved: x.Carved}).Marks()
+}
+
+func bracketed(marks []string) string {
+	if len(marks) == 0 {
+		return ""
+	}
+	return " [" + strings.Join(marks, ", ") + "]"
 }
 
 func note(note, source string) string {
@@ -419,12 +570,20 @@ func note(note, source string) string {
 	return source
 }
 
+// noteOrSource tells an entry's note, or else where the entry came from, so that this is not taken for a note.
+func noteOrSource(note, source string) string {
+	if note != "" || source == "" {
+		return note
+	}
+	return "from " + source
+}
+
 // categorized puts what the agency says of an entry before its note.
 func categorized(c *semblance.EntryCategory, note string) string {
 	if c == nil {
 		return note
 	}
-	return c.String() + "; " + note
+	return strings.TrimSuffix(c.String()+"; "+note, "; ")
 }
 
 func shortName(alg string) string {

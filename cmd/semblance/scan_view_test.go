@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"semblance"
+	"semblance/scan"
+)
+
+// TestFindingsAreListedOnceAndMarked: a deleted picture that was recovered and carved is
+// listed once with both places, each marked; a hit in a name is about its own item only.
+func TestFindingsAreListedOnceAndMarked(t *testing.T) {
+	t.Parallel()
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	v := newScanView(&env{streams: streams{out: out, err: os.Stderr}, quiet: true}, nil)
+	hit := func(path string, of scan.Event, hits ...semblance.Hit) {
+		of.Path = path
+		for _, ev := range scan.Findings(of, &semblance.Findings{Hits: hits}) {
+			v.event(ev)
+		}
+	}
+	known, more := semblance.Hit{Collection: "known", Algorithm: "sha256", Note: "n"}, semblance.Hit{Collection: "more", Algorithm: "sha256", Source: "list.txt"}
+	name := semblance.Hit{Collection: "names", Algorithm: semblance.SelectorAlgorithm("user"), Value: "kim", Place: "name", Item: "b.jpg"}
+	hit("a.jpg", scan.Event{SHA256: "1", Deleted: true}, known, more)
+	hit("b.jpg", scan.Event{SHA256: "2"}, name)
+	hit("$carved/1.jpg", scan.Event{SHA256: "1", Deleted: true, Carved: true}, known, more)
+	hit("c.jpg", scan.Event{SHA256: "2"}, known) // found when another scan had compared
+	v.print(scan.Summary{Case: "C", Exhibit: "E", Hits: 6, HitMedia: 2, Floods: nil})
+	want := `
+Hits (a digest or a selector is in a collection)
+FILE                 MARKS            COLLECTION  BY                NOTE
+a.jpg                DELETED          known       sha256            n
+a.jpg                DELETED          more        sha256            from list.txt
+  also $carved/1.jpg  DELETED, CARVED
+b.jpg                                 names       user kim at name
+c.jpg                                 known       sha256            n
+`
+	b, err := os.ReadFile(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	got, _, _ := strings.Cut(text, "\nExhibit E")
+	if squeeze(got) != squeeze(want) {
+		t.Errorf("%s\nwant%s", got, want)
+	}
+	if !strings.Contains(text, ", 6 hits in 2 media, ") || !strings.Contains(text, "at each file that has it") {
+		t.Error(text)
+	}
+}
