@@ -91,6 +91,12 @@ type AuditReport struct {
 	Why      string `json:"why"`       // a sentence; empty when OK
 }
 
+// LastAudit is the number of the last event, which is how many there are; 0 when there is none.
+func (s *Store) LastAudit(ctx context.Context) (n int64, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM audit`).Scan(&n)
+	return n, s.fail(ctx, "read the audit chain", err)
+}
+
 // VerifyAudit recomputes the whole chain and compares its end with the anchor
 // file. A broken chain is a report, not an error.
 //

@@ -20,7 +20,7 @@ import (
 func newAudit(e *env) *cobra.Command {
 	var after int64
 	var limit int
-	show := &cobra.Command{Use: "list", Short: "List events of the audit chain", Args: none, RunE: func(cmd *cobra.Command, _ []string) error {
+	show := &cobra.Command{Use: "list", Short: "List events of the audit chain, the oldest first", Args: none, RunE: func(cmd *cobra.Command, _ []string) error {
 		return e.stored(cmd.Context(), func(p *program) error {
 			events, err := p.store.AuditEvents(cmd.Context(), after, limit)
 			if err != nil {
@@ -38,6 +38,17 @@ func newAudit(e *env) *cobra.Command {
 			}
 			if !e.json {
 				t.print(e.out)
+			}
+			last, err := p.store.LastAudit(cmd.Context())
+			if err != nil {
+				return err
+			}
+			told := after
+			if n := len(events); n > 0 {
+				told = events[n-1].Seq
+			}
+			if more := last - told; more > 0 {
+				e.note("%s not listed: --after %d goes on, --limit %d lists all that come after it at once", count(more, "later event is", "later events are"), told, more)
 			}
 			return nil
 		})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,7 @@ import (
 type evaluateOptions struct {
 	engine string
 	html   string
+	force  bool // html writes over a file
 	self   string
 	look   semblance.Detection
 }
@@ -54,6 +56,11 @@ Exit code 3 says that some pictures could not be used. docs/evaluation.md explai
 			case len(args) == 0:
 				return semblance.Errorf(semblance.Invalid, "it is not said what to measure with").WithHint("Name a folder with a folder per person, a pairs file, or --self COLLECTION.")
 			}
+			if o.html != "" {
+				if err := e.writable(o.html, o.force); err != nil {
+					return err
+				}
+			}
 			return e.local(func(eng *semblance.Engine) error {
 				spec, err := eng.Engines.ByName(semblance.EngineName(o.engine))
 				if err != nil {
@@ -62,13 +69,14 @@ Exit code 3 says that some pictures could not be used. docs/evaluation.md explai
 				if err := eng.CheckEngine(cmd.Context(), spec.Name); err != nil {
 					return err
 				}
-				v := evaluator{e: e, eng: eng, spec: spec, source: args[0], html: o.html, look: o.look, unused: []evaluation.Unused{}}
+				v := evaluator{e: e, eng: eng, spec: spec, source: args[0], html: o.html, force: o.force, look: o.look, unused: []evaluation.Unused{}}
 				return v.run(cmd.Context())
 			})
 		}}
 	f := cmd.Flags()
 	f.StringVar(&o.engine, "engine", "", "face engine; empty is "+string(semblance.DefaultEngine))
 	f.StringVar(&o.html, "html", "", "write tables and curves to this file as one self-contained page")
+	f.BoolVar(&o.force, "force", false, "with --html: write over the file when it is there already")
 	f.StringVar(&o.self, "self", "", "measure this faces collection with its own references")
 	detectionFlags(cmd, &o.look)
 	return cmd
@@ -81,6 +89,7 @@ type evaluator struct {
 	spec   semblance.EngineSpec
 	source string
 	html   string
+	force  bool // html writes over a file
 	look   semblance.Detection
 	unused []evaluation.Unused
 	empty  []string // folders
@@ -128,25 +137,10 @@ func (v *evaluator) run(ctx context.Context) error {
 	return err
 }
 
-// writePage writes the page beside its final name first: what is there is whole.
 func (v *evaluator) writePage(result evaluation.Evaluation) error {
-	path := v.e.path(v.html)
-	f, err := os.CreateTemp(filepath.Dir(path), ".evaluation-*")
-	if err != nil {
-		return semblance.Errorf(semblance.Invalid, "%q cannot be written", v.html).WithCause(err)
-	}
-	defer os.Remove(f.Name())
-	err = evaluation.WriteHTML(f, evaluation.Page{Program: "semblance " + version, Source: filepath.Base(v.source), Engine: v.spec, Unused: v.unused, Evaluation: result})
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	return err
+	return v.e.writeFile(v.html, v.force, func(w io.Writer) error {
+		return evaluation.WriteHTML(w, evaluation.Page{Program: "semblance " + version, Source: filepath.Base(v.source), Engine: v.spec, Unused: v.unused, Evaluation: result})
+	})
 }
 
 // folder measures with a folder per person.

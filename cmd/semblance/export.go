@@ -17,6 +17,7 @@ import (
 
 func newCollectionExport(e *env) *cobra.Command {
 	var format string
+	var force bool
 	cmd := &cobra.Command{Use: "export NAME FILE [--format F]", Short: "Export the hashes or selectors of a collection as a plain list that import reads; FILE may be - for standard output",
 		Long: `Each line is ALGORITHM:HEX (PhotoDNA in base64), or of a selector KIND:VALUE in its normalized form, followed by a comma and the note where there is one. With
 --format, only values of that algorithm, as bare digits. The export is audited before
@@ -29,13 +30,17 @@ its first line is written.`,
 					return semblance.Errorf(semblance.Invalid, "%v", err).WithHint("Formats of this version are plain lists: md5, sha1, sha256, pdq, phash, dhash, ahash, photodna, and the kinds of selectors.")
 				}
 			}
-			return e.stored(cmd.Context(), func(p *program) error { return e.exportList(cmd.Context(), p, args[0], args[1], only) })
+			if err := e.writable(args[1], force); err != nil {
+				return err
+			}
+			return e.stored(cmd.Context(), func(p *program) error { return e.exportList(cmd.Context(), p, args[0], args[1], force, only) })
 		}}
 	cmd.Flags().StringVar(&format, "format", "", "md5, sha1, sha256, pdq, phash, dhash, ahash or photodna; or phone, email, url, user, onion, wallet, document; empty is all of them")
+	forceFlag(cmd, &force)
 	return cmd
 }
 
-func (e *env) exportList(ctx context.Context, p *program, name, path string, only hashing.Algorithm) error {
+func (e *env) exportList(ctx context.Context, p *program, name, path string, force bool, only hashing.Algorithm) error {
 	c, err := p.engine.Collections.Collection(ctx, name)
 	if err != nil {
 		return err
@@ -52,7 +57,7 @@ func (e *env) exportList(ctx context.Context, p *program, name, path string, onl
 		return err
 	}
 	n, left := 0, 0
-	err = e.writeFile(path, func(w io.Writer) error {
+	err = e.writeFile(path, force, func(w io.Writer) error {
 		out := bufio.NewWriter(w)
 		err := p.engine.Entries.EachEntry(ctx, c.ID, 0, func(h semblance.HashEntry) error {
 			if only != "" && h.Algorithm != only {

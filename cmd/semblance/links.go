@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ func newLinks(e *env) *cobra.Command {
 	var r semblance.LinkRequest
 	var kinds []string
 	var format, out string
+	var force bool
 	cmd := &cobra.Command{Use: "links CASE...", Short: "What exhibits share: media, cameras, selectors, faces; as a table or a graph",
 		Long: `Compares the exhibits of one or more cases with each other: the same or nearly the same
 media, pictures of the same camera, the same selector, the same group of faces (run
@@ -34,12 +34,15 @@ with --json each link, and then each pair of exhibits, is a line.`,
 			if format != "table" && format != "graphml" && format != "json" {
 				return semblance.Errorf(semblance.Invalid, "%q is not a format of links", format).WithHint("The formats are table, json and graphml.")
 			}
+			if err := e.writable(out, force); err != nil {
+				return err
+			}
 			return e.stored(cmd.Context(), func(p *program) error {
 				l, err := p.engine.Links(cmd.Context(), e.who(), r)
 				if err != nil {
 					return err
 				}
-				return e.links(l, format, out)
+				return e.links(l, format, out, force)
 			})
 		}}
 	f := cmd.Flags()
@@ -50,7 +53,8 @@ with --json each link, and then each pair of exhibits, is a line.`,
 	f.IntVar(&r.Most, "most", 0, "leave out what more exhibits than this share; 0 leaves out nothing")
 	f.IntVar(&r.Limit, "limit", semblance.DefaultLinkLimit, "links told, the strongest first")
 	f.StringVar(&format, "format", "table", "table, json or graphml")
-	f.StringVarP(&out, "output", "o", "-", "the new file to write a graph to; - is standard output")
+	f.StringVarP(&out, "output", "o", "-", "the file to write a graph to; - is standard output")
+	forceFlag(cmd, &force)
 	return cmd
 }
 
@@ -62,7 +66,7 @@ func linkKindNames() string {
 	return strings.Join(names, ", ")
 }
 
-func (e *env) links(l semblance.Links, format, out string) error {
+func (e *env) links(l semblance.Links, format, out string, force bool) error {
 	if format == "table" {
 		return e.printLinks(l)
 	}
@@ -71,10 +75,7 @@ func (e *env) links(l semblance.Links, format, out string) error {
 	if format == "graphml" {
 		write = g.WriteGraphML
 	}
-	if _, err := os.Lstat(e.path(out)); out != "-" && err == nil {
-		return semblance.Errorf(semblance.Invalid, "%q is there already", out).WithHint("Name a file that is not there yet.")
-	}
-	return e.writeFile(out, write)
+	return e.writeFile(out, force, write)
 }
 
 func (e *env) printLinks(l semblance.Links) error {

@@ -143,40 +143,17 @@ func newModelsVerify(e *env) *cobra.Command {
 }
 
 func newModelsExport(e *env) *cobra.Command {
-	return &cobra.Command{Use: "export FILE [NAME|ENGINE|all]...", Short: "Write weights as one bundle, for a machine without a network; FILE may be - for standard output",
+	var force bool
+	cmd := &cobra.Command{Use: "export FILE [NAME|ENGINE|all]...", Short: "Write weights as one bundle, for a machine without a network; FILE may be - for standard output",
 		Args: atLeast(1, "the file to write"), RunE: func(cmd *cobra.Command, args []string) error {
 			lib, err := openModels(e.cfg)
 			if err != nil {
 				return err
 			}
-			return e.writeFile(args[0], func(w io.Writer) error { return lib.Export(cmd.Context(), w, args[1:]...) })
+			return e.writeFile(args[0], force, func(w io.Writer) error { return lib.Export(cmd.Context(), w, args[1:]...) })
 		}}
-}
-
-// writeFile writes a file that is whole or not there: through a temporary one
-// beside it. "-" is standard output.
-func (e *env) writeFile(name string, f func(io.Writer) error) (err error) {
-	if name == "-" {
-		return f(e.out)
-	}
-	path := e.path(name)
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".semblance-*")
-	if err != nil {
-		return semblance.Errorf(semblance.Invalid, "%q cannot be written", name).WithHint("Name a file in a folder that exists and that this user may write.").WithCause(err)
-	}
-	defer func() {
-		tmp.Close()
-		if err != nil {
-			os.Remove(tmp.Name())
-		}
-	}()
-	if err := f(tmp); err != nil {
-		return err
-	}
-	if err := tmp.Sync(); err != nil {
-		return semblance.Errorf(semblance.Unavailable, "%q could not be written whole; is the disk full?", name).WithCause(err)
-	}
-	return os.Rename(tmp.Name(), path)
+	forceFlag(cmd, &force)
+	return cmd
 }
 
 func newModelsImport(e *env) *cobra.Command {

@@ -129,7 +129,7 @@ func (e *env) probesOfFolder(name string) ([]semblance.Probe, error) {
 }
 
 // searchSheet searches many probes and makes one sheet of the answers.
-func (e *env) searchSheet(cmd *cobra.Command, r semblance.SearchRequest, from, sheet string) error {
+func (e *env) searchSheet(cmd *cobra.Command, r semblance.SearchRequest, from, sheet string, force bool) error {
 	format := report.HTML
 	switch ext := strings.ToLower(filepath.Ext(sheet)); {
 	case ext == ".csv":
@@ -137,6 +137,11 @@ func (e *env) searchSheet(cmd *cobra.Command, r semblance.SearchRequest, from, s
 	case ext == ".html", ext == ".htm", sheet == "":
 	default:
 		return semblance.Errorf(semblance.Invalid, "%q is no name of a sheet", sheet).WithHint("Let it end in .csv for a spreadsheet or .html for a page.")
+	}
+	if sheet != "" {
+		if err := e.writable(sheet, force); err != nil {
+			return err
+		}
 	}
 	probes, bad, err := e.probes(from)
 	if err != nil {
@@ -163,7 +168,7 @@ func (e *env) searchSheet(cmd *cobra.Command, r semblance.SearchRequest, from, s
 		if err != nil {
 			return err
 		}
-		return e.endSheet(s, sheet, format)
+		return e.endSheet(s, sheet, force, format)
 	})
 }
 
@@ -179,9 +184,9 @@ type sheetEnd struct {
 	Bad []semblance.BadLine `json:"bad_lines,omitempty"`
 }
 
-func (e *env) endSheet(s report.SheetSource, sheet string, format report.Format) error {
+func (e *env) endSheet(s report.SheetSource, sheet string, force bool, format report.Format) error {
 	if sheet != "" {
-		if err := e.writeFile(sheet, func(w io.Writer) error { return report.WriteSheet(w, format, s) }); err != nil {
+		if err := e.writeFile(sheet, force, func(w io.Writer) error { return report.WriteSheet(w, format, s) }); err != nil {
 			return err
 		}
 	}

@@ -23,6 +23,7 @@ import (
 
 func newReport(e *env) *cobra.Command {
 	var format, out, annex string
+	var force bool
 	var a report.Annex
 	cmd := &cobra.Command{Use: "report CASE --format html|csv|jsonl|pdf [-o FILE]", Short: "Write what a case holds: numbers and hashes, never pixels", Args: exactly(1, "the case number"),
 		Long: `jsonl has every item with its hits, near matches, candidates (UNREVIEWED until they are)
@@ -34,7 +35,7 @@ for spreadsheets, pdf a summary.
 face crops of media with hits, near matches or candidates, encrypted for that key alone.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if annex != "" || a.Role != "" || a.Recipient != "" {
-				return e.annex(cmd.Context(), args[0], annex, a)
+				return e.annex(cmd.Context(), args[0], annex, force, a)
 			}
 			if !cmd.Flags().Changed("format") {
 				var err error
@@ -42,12 +43,16 @@ face crops of media with hits, near matches or candidates, encrypted for that ke
 					return err
 				}
 			}
+			if err := e.writable(out, force); err != nil {
+				return err
+			}
 			return e.stored(cmd.Context(), func(p *program) error {
-				return e.writeFile(out, func(w io.Writer) error { return p.report(cmd.Context(), w, report.Format(format), args[0], e.who()) })
+				return e.writeFile(out, force, func(w io.Writer) error { return p.report(cmd.Context(), w, report.Format(format), args[0], e.who()) })
 			})
 		}}
 	cmd.Flags().StringVar(&format, "format", "html", "html, csv (a ZIP of tables), jsonl or pdf; when it is not said, the name of the file tells")
 	cmd.Flags().StringVarP(&out, "output", "o", "-", "the file to write; - is standard output")
+	forceFlag(cmd, &force)
 	cmd.Flags().StringVar(&annex, "annex", "", "the file to write pictures to, encrypted")
 	cmd.Flags().StringVar(&a.Recipient, "recipient", "", "the age public key that reads the annex")
 	cmd.Flags().StringVar(&a.Role, "role", "", "the role of whom the annex is for; it is audited")
@@ -70,18 +75,21 @@ func formatOf(name string) (string, error) {
 }
 
 // annex writes the pictures of a case for one role, and audits that it will and that it has.
-func (e *env) annex(ctx context.Context, number, file string, a report.Annex) error {
+func (e *env) annex(ctx context.Context, number, file string, force bool, a report.Annex) error {
 	if file == "" || file == "-" {
 		return semblance.Errorf(semblance.Invalid, "an annex is written to a file").WithHint("Name it with --annex FILE.")
 	}
 	if err := a.Check(); err != nil {
 		return err
 	}
+	if err := e.writable(file, force); err != nil {
+		return err
+	}
 	return e.stored(ctx, func(p *program) error {
-		return e.writeFile(file, func(w io.Writer) error {
+		return e.writeFile(file, force, func(w io.Writer) error {
 			m, err := p.annex(ctx, w, a, number, e.who())
 			if err == nil {
-				e.note("%d pictures of %d media with hits, near matches or candidates; of %d none was kept", m.Files, len(m.Media), m.Without)
+				e.note("%s of %s with hits, near matches or candidates; of %s none was kept", count(int64(m.Files), "picture", "pictures"), count(int64(len(m.Media)), "media", "media"), thousands(int64(m.Without)))
 			}
 			return err
 		})

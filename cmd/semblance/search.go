@@ -24,6 +24,7 @@ type searchFlags struct {
 	fuse     bool
 	probes   string
 	sheet    string
+	force    bool // --sheet writes over a file
 }
 
 func newSearch(e *env) *cobra.Command {
@@ -67,7 +68,7 @@ func (e *env) search(cmd *cobra.Command, s *searchFlags, args []string) error {
 	case err != nil:
 		return err
 	case s.probes != "":
-		return e.searchSheet(cmd, r, s.probes, s.sheet)
+		return e.searchSheet(cmd, r, s.probes, s.sheet, s.force)
 	case s.fuse:
 		return e.searchFused(cmd.Context(), r, s.faces, args)
 	}
@@ -105,6 +106,7 @@ func (s *searchFlags) add(cmd *cobra.Command) {
 	f.BoolVar(&s.fuse, "fuse", false, "the pictures show one person and are one probe")
 	f.StringVar(&s.probes, "probes", "", "folder of probes, or a CSV list of them")
 	f.StringVar(&s.sheet, "sheet", "", "with --probes: the file to write, .csv or .html")
+	f.BoolVar(&s.force, "force", false, "with --sheet: write over the file when it is there already")
 	f.StringVar(&s.rerank, "rerank", "", "another engine that ranks the candidates again, from the kept originals")
 	detectionFlags(cmd, &s.r.Detection)
 }
