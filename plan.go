@@ -160,8 +160,9 @@ func (e *Engine) planSignals(ctx context.Context, p *Plan) error {
 }
 
 // fingerprint digests everything that findings depend on besides the media.
-// examined is 1 since containers are opened.
-const examined = 1
+// examined is 1 since containers are opened, and 2 since image sequences and sound are
+// looked at.
+const examined = 2
 
 func (p *Plan) fingerprint() string {
 	cols := slices.Clone(p.Collections)
@@ -273,7 +274,7 @@ func (p *Plan) satisfied(m *Media) bool {
 	case MediaUnsupported:
 		// Versions before this one did not examine videos, and a plan can leave them out.
 		// Nor did they read texts.
-		if strings.HasPrefix(m.Reason, "this is a video (") {
+		if strings.HasPrefix(m.Reason, "this is a video (") || strings.HasPrefix(m.Reason, "this is an image sequence without a primary picture") {
 			return len(p.Videos) == 0
 		}
 		return m.Digests.Size == 0 || strings.HasSuffix(m.Reason, notText)

@@ -51,6 +51,9 @@ type Options struct {
 	Progress func(done, total int64)
 	// MotionVideo finds the video inside a motion photo. It may be nil.
 	MotionVideo func(r io.ReaderAt, size int64) (off, n int64, ok bool)
+	// SequenceFilm makes a film, of the size of the file, of the image sequence that a HEIC
+	// or AVIF file has beside its picture. It may be nil.
+	SequenceFilm func(r io.ReaderAt, size int64) (film io.ReaderAt, ok bool)
 }
 
 func (o *Options) progress(done, total int64) {

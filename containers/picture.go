@@ -9,8 +9,8 @@ import (
 	"semblance"
 )
 
-// A picture can hold more than it shows: the video of a motion photo, further pictures of
-// a multi-picture file (CIPA DC-007), and whatever was hung behind its end. semblance.Carries
+// A picture can hold more than it shows: the video of a motion photo, an image sequence,
+// further pictures of a multi-picture file (CIPA DC-007), and whatever was hung behind its end. semblance.Carries
 // tells beforehand which pictures are worth a look.
 
 // maxMPF bounds the pictures of a multi-picture file.
@@ -50,6 +50,14 @@ func (f *pictureFile) walk() error {
 	if f.o.MotionVideo != nil {
 		if off, n, ok := f.o.MotionVideo(f.p.R, f.p.Size); ok && off > 0 && n > 0 && off+n <= f.p.Size {
 			if err := f.give("motion.mp4", off, n); err != nil {
+				return err
+			}
+		}
+	}
+	if f.o.SequenceFilm != nil {
+		if film, ok := f.o.SequenceFilm(f.p.R, f.p.Size); ok { // its bytes lie nowhere: it is the file under other brands
+			e := semblance.Entry{Name: []byte(semblance.SequenceName), Kind: semblance.EntryFile, Size: f.p.Size, Offset: -1}
+			if err := f.emit(item{e, section(film, 0, f.p.Size)}); err != nil {
 				return err
 			}
 		}

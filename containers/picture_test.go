@@ -64,3 +64,40 @@ func TestPictureCarriesFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestPictureWithASequence: the film of an image sequence is made, and lies nowhere.
+func TestPictureWithASequence(t *testing.T) {
+	t.Parallel()
+	box := func(kind, body string) string {
+		return string(binary.BigEndian.AppendUint32(nil, uint32(len(body)+8))) + kind + body
+	}
+	heic := box("ftyp", "heic\x00\x00\x00\x00mif1msf1") + box("meta", strings.Repeat("m", 300)) + box("mdat", strings.Repeat("d", 300))
+	film := strings.Repeat("f", len(heic))
+	for _, test := range []struct {
+		story string
+		film  func(io.ReaderAt, int64) (io.ReaderAt, bool)
+		want  []string
+	}{
+		{"with one", func(r io.ReaderAt, size int64) (io.ReaderAt, bool) {
+			return strings.NewReader(film), size == int64(len(heic))
+		}, []string{"sequence.mp4"}},
+		{"with none", func(io.ReaderAt, int64) (io.ReaderAt, bool) { return nil, false }, nil},
+		{"by who does not look", nil, nil},
+	} {
+		all, _, err := list(t, "x.heic", []byte(heic), Options{SequenceFilm: test.film})
+		if err != nil || !slices.Equal(names(all), test.want) {
+			t.Fatalf("%s: %v %q", test.story, err, names(all))
+		}
+		for _, h := range all {
+			if h.content != film || h.Offset != -1 || h.Size != int64(len(film)) || h.err != nil {
+				t.Errorf("%s: %+v", test.story, h)
+			}
+		}
+	}
+	plain := strings.Replace(heic, "msf1", "heic", 1)
+	for content, want := range map[string]bool{heic: true, plain: false, heic[:14]: false} {
+		if got := semblance.Carries([]byte(content), nil); got != want {
+			t.Errorf("%q: carries %v", content[:14], got)
+		}
+	}
+}

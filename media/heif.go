@@ -41,7 +41,7 @@ func openHEIF(p *picture) error {
 		return err
 	}
 	if h.sequence {
-		p.warn("the file holds an image sequence too: only its primary picture is examined")
+		p.warn("the file holds an image sequence too, and this is its primary picture: a scan examines the sequence as %s within the file", semblance.SequenceName)
 	}
 	if err := p.probeHEIF(&h); err != nil {
 		return err

@@ -43,7 +43,8 @@ func readHEIF(data []byte) (heifHead, error) {
 	})
 	switch {
 	case !meta && h.sequence:
-		return h, unsupported("this is an image sequence without a primary picture, which is not read")
+		return h, unsupported("this is an image sequence without a primary picture, and only pictures are looked at here").
+			WithHint("scan and hash examine it as a video.")
 	case !meta:
 		return h, damaged("the HEIF file ends before it says what it holds; it is truncated or damaged")
 	}

@@ -33,6 +33,7 @@ type Video struct {
 	damaged   int
 	ended     bool
 	keyframes bool
+	tracks    movieTracks // of an image sequence
 	rgb       []byte
 	gray      [graySize]byte
 }
@@ -87,7 +88,11 @@ const textSize = 256
 func (v *Video) open(f *os.File, size int64, o VideoOptions) error {
 	why := (*C.char)(C.calloc(1, textSize))
 	defer C.free(unsafe.Pointer(why))
-	code := C.sem_video_open(C.int(f.Fd()), C.int64_t(size), C.int64_t(v.limits.Pixels), C.int64_t(o.Left), &v.v, &v.info, why, textSize)
+	var track uint32
+	if v.tracks = (motionFile{f, size}).tracks(); v.tracks.pict {
+		track = v.tracks.first
+	}
+	code := C.sem_video_open(C.int(f.Fd()), C.int64_t(size), C.int64_t(v.limits.Pixels), C.int64_t(o.Left), C.uint(track), &v.v, &v.info, why, textSize)
 	if code == C.SEM_VIDEO_OK {
 		if err := v.describe(max(o.Threads, 1)); err != nil {
 			return err
@@ -146,8 +151,12 @@ func (v *Video) describe(threads int) error {
 	} else {
 		v.clock.step = time.Second / 25
 	}
-	if i.videos > 1 {
-		v.warn("the first of %d video streams is examined", i.videos)
+	videos := int(i.videos)
+	if v.tracks.pict {
+		videos = v.tracks.main
+	}
+	if videos > 1 {
+		v.warn("the first of %d video streams is examined", videos)
 	}
 	if v.a.Width == 0 || v.a.Height == 0 {
 		return damaged("the header of the video gives a size of %d by %d pixels", v.a.Width, v.a.Height)

@@ -393,3 +393,13 @@ func TestTenHours(t *testing.T) {
 		t.Errorf("%d frames, %+v, %q", n, a.Video, a.Partial)
 	}
 }
+
+// encoders are those that ffmpeg has here.
+func encoders(t testing.TB) string {
+	t.Helper()
+	out, err := exec.Command("ffmpeg", "-hide_banner", "-encoders").Output()
+	if err != nil {
+		t.Skip("ffmpeg is not installed: no videos can be made to test with")
+	}
+	return string(out)
+}

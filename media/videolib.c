@@ -176,8 +176,9 @@ static int open_format(sem_video *v, char *why, size_t size) {
   return SEM_VIDEO_OK;
 }
 
-// choose takes the first video stream that is no cover picture.
-static void choose(sem_video *v, sem_video_info *info) {
+// choose takes the first video stream that is no cover picture, or that of an ID where
+// there is one.
+static void choose(sem_video *v, unsigned track, sem_video_info *info) {
   for (unsigned i = 0; i < v->format->nb_streams; i++) {
     AVStream *s = v->format->streams[i];
     s->discard = AVDISCARD_ALL;
@@ -187,7 +188,7 @@ static void choose(sem_video *v, sem_video_info *info) {
       info->covers++;
       continue;
     }
-    if (info->videos++ == 0) v->stream = s;
+    if (info->videos++ == 0 || track != 0 && s->id == (int)track && v->stream->id != (int)track) v->stream = s;
   }
 }
 
@@ -232,7 +233,7 @@ static void describe(sem_video *v, sem_video_info *info) {
   }
 }
 
-int sem_video_open(int fd, int64_t size, int64_t max_pixels, int64_t left, sem_video **out, sem_video_info *info, char *why, size_t why_size) {
+int sem_video_open(int fd, int64_t size, int64_t max_pixels, int64_t left, unsigned track, sem_video **out, sem_video_info *info, char *why, size_t why_size) {
   memset(info, 0, sizeof *info);
   sem_video *v = *out = calloc(1, sizeof *v);
   if (v == NULL) return SEM_VIDEO_NO_MEMORY;
@@ -241,7 +242,7 @@ int sem_video_open(int fd, int64_t size, int64_t max_pixels, int64_t left, sem_v
   if (left > 0) v->deadline = nanotime() + left;
   int code = open_format(v, why, why_size);
   if (code != SEM_VIDEO_OK) return code;
-  choose(v, info);
+  choose(v, track, info);
   if (v->stream == NULL) return SEM_VIDEO_NO_VIDEO;
   v->stream->discard = AVDISCARD_DEFAULT;
   describe(v, info);

@@ -48,8 +48,8 @@ int sem_video_load(char *version, size_t size);
 
 // sem_video_open reads headers. fd is read with pread and not closed. A failure fills
 // why. max_pixels bounds every frame. After so many nanoseconds nothing more is read; 0
-// is never.
-int sem_video_open(int fd, int64_t size, int64_t max_pixels, int64_t left, sem_video **out, sem_video_info *info, char *why, size_t why_size);
+// is never. track is the ID of the stream that is decoded; 0 is the first of a video.
+int sem_video_open(int fd, int64_t size, int64_t max_pixels, int64_t left, unsigned track, sem_video **out, sem_video_info *info, char *why, size_t why_size);
 
 // sem_video_tag gives the i-th tag that the container (stream 0) or the stream that is
 // decoded (1) has. It returns 0 when there are no more.

@@ -17,7 +17,7 @@ func openContainer(parts []worker.Part, o semblance.ContainerOptions, progress f
 	for i, p := range parts {
 		own[i] = containers.Part{Name: p.Name, R: &watched{p.File, progress}, Size: p.Size}
 	}
-	r, err := containers.Open(own, containers.Options{ContainerOptions: o, Progress: progress, MotionVideo: media.MotionVideo})
+	r, err := containers.Open(own, containers.Options{ContainerOptions: o, Progress: progress, MotionVideo: media.MotionVideo, SequenceFilm: media.SequenceFilm})
 	if r == nil || err != nil {
 		return nil, err // not a nil Reader in an interface that is not nil
 	}

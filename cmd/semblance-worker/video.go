@@ -14,11 +14,15 @@ import (
 	"semblance/media"
 )
 
-// isVideo looks at the first bytes of a file.
+// isVideo looks at the first bytes of a file, and at the boxes of a HEIC or AVIF file.
 func isVideo(f *os.File) bool {
 	head := make([]byte, media.SniffLen)
 	n, _ := f.ReadAt(head, 0)
-	return media.IsVideo(media.Sniff(head[:n]))
+	if media.IsVideo(media.Sniff(head[:n])) {
+		return true
+	}
+	info, err := f.Stat()
+	return err == nil && media.OnlySequence(f, info.Size())
 }
 
 // A videoAnalysis makes signals of a video while it is decoded, holding one frame.
