@@ -21,21 +21,28 @@ import (
 	"semblance/docs"
 )
 
-// fakeCases answers every question about cases with one error.
-type fakeCases struct{ err error }
+// fakeCases answers every question about cases with the error it points at.
+type fakeCases struct{ err *error }
+
+func (f fakeCases) fails() error {
+	if f.err == nil {
+		return nil
+	}
+	return *f.err
+}
 
 func (f fakeCases) Case(context.Context, string) (semblance.Case, error) {
-	return semblance.Case{}, f.err
+	return semblance.Case{}, f.fails()
 }
-func (f fakeCases) Cases(context.Context) ([]semblance.Case, error)           { return nil, f.err }
+func (f fakeCases) Cases(context.Context) ([]semblance.Case, error)           { return nil, f.fails() }
 func (f fakeCases) Jobs(context.Context, semblance.CaseID) ([]api.Job, error) { return nil, nil }
-func (f fakeCases) Check(context.Context, api.Upload) error                   { return f.err }
-func (f fakeCases) Submit(context.Context, api.Upload) (api.Job, error)       { return api.Job{}, f.err }
+func (f fakeCases) Check(context.Context, api.Upload) error                   { return f.fails() }
+func (f fakeCases) Submit(context.Context, api.Upload) (api.Job, error)       { return api.Job{}, f.fails() }
 func (f fakeCases) Cancel(context.Context, semblance.Actor, string) (api.Job, error) {
-	return api.Job{}, f.err
+	return api.Job{}, f.fails()
 }
 func (f fakeCases) Wait(context.Context, string, string) (api.Job, string, error) {
-	return api.Job{}, "", f.err
+	return api.Job{}, "", f.fails()
 }
 
 var (
@@ -43,8 +50,9 @@ var (
 	_ api.Jobs  = fakeCases{}
 )
 
-// newServer is a server whose cases fail with err; its log goes to log.
-func newServer(t *testing.T, err error, log *bytes.Buffer) *api.Server {
+// newServer is a server whose cases fail with what err points at; its log goes to log.
+// Making one takes long, since it describes every route: what walks the codes has one.
+func newServer(t *testing.T, err *error, log *bytes.Buffer) *api.Server {
 	t.Helper()
 	spool, serr := api.OpenSpool(t.TempDir(), 1000, 3)
 	if serr != nil {
@@ -74,13 +82,15 @@ var instance = regexp.MustCompile(`urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}
 // handlers and through echo's alike.
 func TestProblemsAreGolden(t *testing.T) {
 	t.Parallel()
+	var fails error
+	var log bytes.Buffer
+	s := newServer(t, &fails, &log)
 	for _, code := range semblance.Codes() {
 		t.Run(string(code), func(t *testing.T) {
-			t.Parallel()
+			log.Reset()
 			cause := errors.New(`open /var/lib/semblance/semblance.db: SELECT secret FROM tokens: goroutine 1 [running]`)
 			err := semblance.Errorf(code, `exhibit "E1" is of another source, "/mnt/evidence/E1/disk.img"`).WithHint("Look at /var/lib/semblance/log first.").WithCause(cause)
-			var log bytes.Buffer
-			s := newServer(t, fmt.Errorf("list %w", err), &log)
+			fails = fmt.Errorf("list %w", err)
 			got := ask(s, "GET", "/v1/cases", "")
 			text := instance.ReplaceAllString(got.Body.String(), "urn:uuid:REQUEST")
 			if got.Header().Get("Content-Type") != "application/problem+json" {
@@ -140,13 +150,16 @@ func golden(t *testing.T, path, got string) {
 // page.
 func TestEveryCodeHasItsProblem(t *testing.T) {
 	t.Parallel()
+	var fails error
+	var log bytes.Buffer
+	s := newServer(t, &fails, &log)
 	for _, code := range semblance.Codes() {
-		var log bytes.Buffer
-		w := ask(newServer(t, semblance.Errorf(code, "x"), &log), "GET", "/v1/cases", "")
+		fails = semblance.Errorf(code, "x")
+		w := ask(s, "GET", "/v1/cases", "")
 		if (w.Code == http.StatusInternalServerError) != (code == semblance.Internal) {
 			t.Errorf("%s has status %d: it is not in the table", code, w.Code)
 		}
-		page := ask(newServer(t, nil, &log), "GET", "/problems/"+string(code), "")
+		page := ask(s, "GET", "/problems/"+string(code), "")
 		if page.Code != 200 || !strings.Contains(page.Body.String(), "<h1>"+string(code)+"</h1>") {
 			t.Errorf("%s has no page: %d", code, page.Code)
 		}
