@@ -1,8 +1,11 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
+	"slices"
 
 	"semblance/hashing"
 )
@@ -16,7 +19,7 @@ type digestOrder struct {
 }
 
 func defaultDigestOrder() digestOrder {
-	return digestOrder{few: 1 << 14, least: 1 << 16, most: 1 << 19}
+	return digestOrder{few: 1 << 14, least: 1 << 14, most: 1 << 18}
 }
 
 // sortDigests puts the digests of media that came since the last time into order, when they
@@ -28,11 +31,9 @@ func (s *Store) sortDigests(ctx context.Context, o digestOrder) error {
 			if more = last-sorted > max(o.few, sorted/64); err != nil || !more {
 				return err
 			}
-			through := min(last, sorted+min(max(sorted/4, o.least), o.most))
+			through := min(last, sorted+min(max(sorted/16, o.least), o.most))
 			for _, alg := range []hashing.Algorithm{hashing.AlgorithmMD5, hashing.AlgorithmSHA1} {
-				_, err := tx.ExecContext(ctx, `INSERT INTO media_digests (algorithm, start, seq) SELECT ?, substr(`+digestColumn(alg)+`, 1, 8) AS start, seq
-					FROM media WHERE seq > ? AND seq <= ? ORDER BY start, seq`, alg, sorted, through)
-				if err != nil {
+				if err := putInOrder(ctx, tx, alg, sorted, through); err != nil {
 					return err
 				}
 			}
@@ -40,6 +41,41 @@ func (s *Store) sortDigests(ctx context.Context, o digestOrder) error {
 			return err
 		})
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putInOrder inserts one digest after the other: for one statement that inserts all, SQLite
+// would keep a copy of every page that it changes in memory.
+func putInOrder(ctx context.Context, tx *sql.Tx, alg hashing.Algorithm, after, through int64) error {
+	type digest struct {
+		start [8]byte
+		seq   int64
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT substr(`+digestColumn(alg)+`, 1, 8), seq FROM media WHERE seq > ? AND seq <= ?`, after, through)
+	if err != nil {
+		return err
+	}
+	list, err := collect(rows, func(scan scanner) (d digest, err error) {
+		err = scan(fixed(d.start[:]), &d.seq)
+		return d, err
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(list, func(a, b digest) int { return cmp.Or(bytes.Compare(a.start[:], b.start[:]), cmp.Compare(a.seq, b.seq)) })
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO media_digests (algorithm, start, seq) VALUES (?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for i := range list {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := insert.ExecContext(context.WithoutCancel(ctx), alg, list[i].start[:], list[i].seq); err != nil {
 			return err
 		}
 	}
