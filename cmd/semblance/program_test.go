@@ -180,12 +180,13 @@ func TestInterruptedScan(t *testing.T) {
 		t.Skip("the worker is not built: run make build, or set SEMBLANCE_WORKER")
 	}
 	s := newShell(t)
-	for i := range 300 {
-		b, err := testPicture(fmt.Sprintf("jpeg-%d", i/2))
+	for i := range 150 {
+		b, err := testPicture(fmt.Sprintf("jpeg-%d", i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.write(fmt.Sprintf("device/%03d.jpg", i), b)
+		s.write(fmt.Sprintf("device/%03d.jpg", 2*i), b)
+		s.write(fmt.Sprintf("device/%03d.jpg", 2*i+1), b)
 	}
 	b, err := testPicture("jpeg-7")
 	if err != nil {
