@@ -267,8 +267,8 @@ func TestEvaluateSelfAndCalibrate(t *testing.T) {
 		t.Errorf("the scan: exit code %d, %s%s", code, out, errs)
 	}
 	for _, format := range []string{"jsonl", "html"} {
-		code, out, errs := v.run("report", "C1", "--format", format, "-o", "report")
-		if text := v.read("report"); code != exitDone || !strings.Contains(text, "p008") || strings.Contains(text, "return anyone") || strings.Contains(strings.ToLower(text), `"band"`) {
+		code, out, errs := v.run("report", "C1", "--format", format, "-o", "report."+format)
+		if text := v.read("report." + format); code != exitDone || !strings.Contains(text, "p008") || strings.Contains(text, "return anyone") || strings.Contains(strings.ToLower(text), `"band"`) {
 			t.Errorf("%s: exit code %d, %s%s%s", format, code, out, errs, text)
 		}
 	}
