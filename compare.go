@@ -119,8 +119,8 @@ func (e *Engine) compareSignals(ctx context.Context, p *Plan, a *Analysis, out *
 		return err
 	}
 	out.NearMatches = near
-	if a.IsText() {
-		return nil // faces are not looked for in texts
+	if a.IsText() || a.IsSound() {
+		return nil // faces are not looked for in texts and sound
 	}
 	for _, spec := range p.Engines {
 		set, ran := a.Faces(spec.Name)

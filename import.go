@@ -78,6 +78,9 @@ func (e *Engine) perceptual(ctx context.Context, f *os.File, entry func(hashing.
 	if a.IsVideo() {
 		return videoEntries(&a, entry)
 	}
+	if a.IsSound() {
+		return nil, "digests only, no perceptual hash: the file is sound (" + a.Type + ")", nil
+	}
 	var out []HashEntry
 	add := func(fr *FrameHashes, alg hashing.Algorithm, value []byte) {
 		h := entry(alg, value)

@@ -22,6 +22,7 @@ const (
 	LinkDocument LinkKind = "document id"
 	LinkOwner    LinkKind = "camera owner"
 	LinkMedia    LinkKind = "same media" // the same content, bit by bit
+	LinkSound    LinkKind = "same sound" // the same audio stream, bit by bit, in different media
 	LinkNear     LinkKind = "near media" // nearly the same picture, by PDQ
 	LinkSelector LinkKind = "selector"   // the same phone number, address, name, wallet
 	LinkFace     LinkKind = "face group" // faces that look alike: a lead, not an identification
@@ -29,7 +30,7 @@ const (
 
 // LinkKinds lists the kinds, the strongest first.
 func LinkKinds() []LinkKind {
-	return []LinkKind{LinkSerial, LinkLens, LinkImage, LinkDocument, LinkOwner, LinkMedia, LinkNear, LinkSelector, LinkFace}
+	return []LinkKind{LinkSerial, LinkLens, LinkImage, LinkDocument, LinkOwner, LinkMedia, LinkSound, LinkNear, LinkSelector, LinkFace}
 }
 
 // A LinkRequest asks what exhibits of cases share.
@@ -116,7 +117,7 @@ type LinkRow struct {
 	Kind  LinkKind
 	Value string
 	Label string
-	Media string // of a face group, the media of its faces; the same text for the same media
+	Media string // of a face group and of sound, the media; the same text for the same media
 	LinkedExhibit
 }
 

@@ -48,6 +48,7 @@ type linked struct {
 	serial        string
 	modified      int64
 	status        semblance.ItemStatus
+	sound         string // of which the digest is the sound's
 }
 
 func (r *linkRig) exhibit(number, label string, media ...linked) {
@@ -79,12 +80,21 @@ func (r *linkRig) exhibit(number, label string, media ...linked) {
 				pdq.Hash[i] ^= m.pdq * byte(i)
 			}
 		}
-		rec.Media = &semblance.Media{Digests: d, Analysis: &semblance.Analysis{Type: "image/jpeg", Width: 10, Height: 10, Frames: 1, Decoder: "d", Metadata: semblance.Metadata{Make: "Maker", Serial: m.serial}, Hashes: []semblance.FrameHashes{{PDQ: &pdq}}}}
+		rec.Media = &semblance.Media{Digests: d, Analysis: &semblance.Analysis{Type: "image/jpeg", Width: 10, Height: 10, Frames: 1, Decoder: "d", Metadata: semblance.Metadata{Make: "Maker", Serial: m.serial, Video: m.facts()}, Hashes: []semblance.FrameHashes{{PDQ: &pdq}}}}
 		records = append(records, rec)
 	}
 	if err := r.store.CommitItems(r.t.Context(), c.ID, x.ID, records, nil); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// facts are of a film with sound; nil where it has none.
+func (m linked) facts() *semblance.VideoFacts {
+	if m.sound == "" {
+		return nil
+	}
+	sum := semblance.SHA256(hashing.DigestBytes([]byte(m.sound)).SHA256)
+	return &semblance.VideoFacts{Sound: semblance.SoundReader, Audio: []semblance.AudioStream{{Codec: "aac", Packets: 9, SHA256: &sum, Silent: m.sound == "silence"}}}
 }
 
 func layLinks(t *testing.T) *linkRig {
@@ -136,6 +146,31 @@ func TestLinks(t *testing.T) {
 	for name, bad := range map[string]semblance.LinkRequest{"no case": {}, "kind": {All: true, Kinds: []semblance.LinkKind{"friendship"}}, "distance": {All: true, Distance: 32}, "unknown": {Cases: []string{"9"}}} {
 		if _, err := r.Links(t.Context(), tester, bad); semblance.CodeOf(err) != semblance.Invalid && semblance.CodeOf(err) != semblance.NotFound {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSoundLinks: the same sound links different media, and what is the same file is not
+// told once more.
+func TestSoundLinks(t *testing.T) {
+	t.Parallel()
+	r := newLinkRig(t)
+	r.exhibit("1", "phone", linked{path: "film.mp4", content: "a", sound: "waves"}, linked{path: "mute.mp4", content: "x", sound: "silence"}, linked{path: "same.mp4", content: "c", sound: "song"})
+	r.exhibit("1", "laptop", linked{path: "film.mkv", content: "b", sound: "waves"}, linked{path: "mute.mkv", content: "y", sound: "silence"}, linked{path: "same.mp4", content: "c", sound: "song"})
+	for want, kinds := range map[int][]semblance.LinkKind{1: nil, 2: {semblance.LinkSound}} {
+		l, err := r.Links(t.Context(), tester, semblance.LinkRequest{Cases: []string{"1"}, Kinds: kinds})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sound []semblance.Link
+		for _, x := range l.Links {
+			if x.Kind == semblance.LinkSound {
+				sound = append(sound, x)
+			}
+		}
+		waves := semblance.SHA256(hashing.DigestBytes([]byte("waves")).SHA256).String()
+		if len(sound) != want || !slices.ContainsFunc(sound, func(x semblance.Link) bool { return x.Value == waves && len(x.Exhibits) == 2 }) || l.Pairs[0].Kinds[semblance.LinkSound] != want {
+			t.Errorf("%v: %+v, %+v", kinds, sound, l.Pairs)
 		}
 	}
 }

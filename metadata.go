@@ -76,6 +76,7 @@ const (
 	TraceImage    TraceKind = "image id"    // EXIF ImageUniqueID, or Apple's content identifier
 	TraceDocument TraceKind = "document id" // XMP OriginalDocumentID or DocumentID: survives edits
 	TraceOwner    TraceKind = "camera owner"
+	TraceSound    TraceKind = "same sound" // an audio stream, packet by packet
 )
 
 // A Trace is a value in a picture's metadata that it shares with others of the same camera
@@ -120,6 +121,13 @@ func (m *Metadata) Traces() []Trace {
 			add(TraceOwner, "", t.Text)
 		case "exif:SerialNumber", "xmp:aux:SerialNumber", "xmp:exifEX:BodySerialNumber":
 			add(TraceSerial, m.Make, t.Text)
+		}
+	}
+	if m.Video != nil {
+		for _, s := range m.Video.Audio {
+			if s.SHA256 != nil && !s.Silent {
+				add(TraceSound, "", s.SHA256.String())
+			}
 		}
 	}
 	return out

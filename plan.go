@@ -290,6 +290,9 @@ func (p *Plan) satisfied(m *Media) bool {
 	if m.Analysis.IsText() {
 		return p.readText(m.Analysis)
 	}
+	if m.Analysis.IsSound() {
+		return true
+	}
 	if !m.Analysis.IsVideo() && m.Analysis.Looked < MetadataReader {
 		return false
 	}
@@ -328,6 +331,24 @@ func (p *Plan) satisfied(m *Media) bool {
 	return len(m.Analysis.Hashes) > 0
 }
 
+// heard reports whether what is known of the sound of a media is all that is made today.
+// It finds nothing in collections, so that a look-back goes without.
+func (p *Plan) heard(m *Media) bool {
+	switch {
+	case m == nil || len(p.Videos) == 0:
+		return true
+	case m.Code == MediaUnsupported: // as versions said that did not look at files of sound alone
+		return !strings.HasPrefix(m.Reason, "this is not a picture: its content is of type audio/") && !strings.HasPrefix(m.Reason, noVideoIn)
+	case m.Analysis == nil || m.Analysis.Metadata.Video == nil:
+		return true
+	}
+	return m.Analysis.Metadata.Video.Sound >= SoundReader
+}
+
+// noVideoIn is how the reason began, before sound was looked at, why a file of it was not
+// examined.
+const noVideoIn = "there is no video in this file ("
+
 // An Examination is what Examine gives.
 type Examination struct {
 	Status   ItemStatus // ItemNew, ItemKnownGood, ItemUnsupported or ItemFailed
@@ -360,7 +381,7 @@ func (e *Engine) Examine(ctx context.Context, p *Plan, digests hashing.Digests, 
 		}
 		return x, nil
 	}
-	if p.satisfied(prior) {
+	if p.satisfied(prior) && p.heard(prior) {
 		x.Media = *prior
 	} else {
 		if err := e.analyze(ctx, p, prior, f, name, &x); err != nil {

@@ -98,7 +98,7 @@ func (a *Analysis) SelectorSet(country string) (SelectorSet, bool) {
 
 // IsText reports whether the analysis is of a text that was read for selectors.
 func (a *Analysis) IsText() bool {
-	return a != nil && a.Video == nil && a.Width == 0 && len(a.SelectorSets) > 0
+	return a != nil && a.Video == nil && a.Metadata.Video == nil && a.Width == 0 && len(a.SelectorSets) > 0
 }
 
 // selectors is what a plan looks for in texts.

@@ -48,7 +48,12 @@ type ContactSheet struct {
 type VideoFacts struct {
 	Tags  []VideoTag    `json:"tags,omitempty"`  // as written: of the container, then of the stream
 	Audio []AudioStream `json:"audio,omitempty"` // none: the video has no sound
+	Sound int           `json:"sound,omitempty"` // the version of SoundReader that read the sound, 0 before there was one
 }
+
+// SoundReader is the version of what is made of sound. Videos of which an older one was
+// made are examined again.
+const SoundReader = 1
 
 // A VideoTag is one of a container's, by the name that FFmpeg gives it, such as
 // creation_time or com.apple.quicktime.location.ISO6709.
@@ -58,13 +63,31 @@ type VideoTag struct {
 	Stream bool   `json:"stream,omitempty"` // of the stream that is examined
 }
 
-// An AudioStream is the sound of a video, by its header.
+// An AudioStream is the sound of a video, or of a file that has nothing else: what the
+// header says, and what all its packets are. It is never decoded.
 type AudioStream struct {
 	Codec    string        `json:"codec"`
 	Channels int           `json:"channels,omitempty"`
 	Rate     int           `json:"rate,omitempty"`     // samples a second
 	Duration time.Duration `json:"duration,omitempty"` // 0 unknown
+	BitRate  int64         `json:"bit_rate,omitempty"` // bits a second, 0 unknown
+	Language string        `json:"language,omitempty"` // as written, such as "eng"
+	Title    string        `json:"title,omitempty"`
+	// Packets are those of the stream, and Bytes what they hold without what a container
+	// puts around them.
+	Packets int64 `json:"packets,omitempty"`
+	Bytes   int64 `json:"bytes,omitempty"`
+	// SHA256 is of these bytes: the same sound has it in whatever container, beside whatever
+	// pictures, as long as it was not encoded again. nil: Partial says why.
+	SHA256  *SHA256 `json:"sha256,omitempty"`
+	Partial string  `json:"partial,omitempty"`
+	// Silent says that one packet is like the other, as of silence, and that the digest
+	// therefore tells nothing.
+	Silent bool `json:"silent,omitempty"`
 }
+
+// IsSound reports whether the analysis is of a file that has sound and no picture.
+func (a *Analysis) IsSound() bool { return a != nil && a.Video == nil && a.Metadata.Video != nil }
 
 // An Appearance says when a face is seen in a video: one person, from when the face is
 // first seen to when it is lost, or the scene ends. Seconds are from the first frame on.

@@ -225,6 +225,48 @@ func TestVideosOfEarlierVersions(t *testing.T) {
 	}
 }
 
+// TestSoundOfEarlierVersions is read although the signals of the video are known, and
+// files of sound are examined that were none of ours.
+func TestSoundOfEarlierVersions(t *testing.T) {
+	r := newRig(t)
+	r.collection("videos", semblance.Hashes)
+	b := picture{Film: scenes(10, 3)}.bytes(t)
+	plan := func(mode semblance.VideoMode) *semblance.Plan {
+		p, err := r.Plan(t.Context(), "C1", semblance.PlanOptions{Collections: []string{"videos"}, Video: mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	examine := func(p *semblance.Plan, prior *semblance.Media) semblance.Examination {
+		x, err := r.Examine(t.Context(), p, hashing.DigestBytes(b), prior, r.file(b), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	prior := examine(plan(""), nil).Media
+	for sound, again := range map[int]bool{0: true, semblance.SoundReader: false} {
+		prior.Analysis.Metadata.Video = &semblance.VideoFacts{Sound: sound}
+		if x := examine(plan(""), &prior); x.Decoded != again {
+			t.Errorf("sound of reader %d: decoded %v", sound, x.Decoded)
+		}
+	}
+	for reason, again := range map[string]bool{
+		"this is not a picture: its content is of type audio/mpeg, and no text that is read for selectors":       true,
+		"there is no video in this file (application/ogg): it has sound or other streams only":                   true,
+		"this is not a picture: its content is of type application/gzip, and no text that is read for selectors": false,
+	} {
+		old := semblance.Media{Digests: prior.Digests, Code: semblance.MediaUnsupported, Reason: reason}
+		if x := examine(plan(""), &old); x.Decoded != again && (again || x.Status != semblance.ItemUnsupported) {
+			t.Errorf("%s: decoded %v, %s", reason, x.Decoded, x.Status)
+		}
+		if x := examine(plan(semblance.VideoNone), &old); !strings.HasPrefix(reason, "there") && x.Decoded {
+			t.Errorf("%s: decoded where videos are not examined", reason)
+		}
+	}
+}
+
 // TestFacesOfAVideo are compared like those of a picture, and say at which seconds.
 func TestFacesOfAVideo(t *testing.T) {
 	r := newRig(t)

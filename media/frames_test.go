@@ -3,6 +3,7 @@ package media_test
 import (
 	"bytes"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"semblance"
@@ -180,6 +181,15 @@ func TestSniff(t *testing.T) {
 		"  <!DOCTYPE html><html>":                                            "text/html",
 		"<?xml version='1.0'?><svg xmlns=''>":                                "image/svg+xml",
 		"\x00\x01\x02\x03":                                                   "application/octet-stream",
+		"#!AMR\n<":                                                           "audio/amr",
+		"FORM\x00\x00\x00\x00AIFFCOMM":                                       "audio/aiff",
+		strings.Repeat("\xff\xfb\x90\x00"+strings.Repeat("x", 413), 3):       "audio/mpeg",               // 128 kbit at 44.1 kHz
+		"\xff\xfb\x90\x00" + strings.Repeat("x", 900):                        "application/octet-stream", // one frame of MP3, and no other
+		"\xff\xfeH\x00e\x00l\x00l\x00o\x00":                                  "application/octet-stream", // UTF-16
+		strings.Repeat("\xff", 4096):                                         "application/octet-stream",
+		strings.Repeat("\x0b\x77..\x14\x40"+strings.Repeat("x", 762), 3):     "audio/ac3", // 192 kbit at 48 kHz
+		strings.Repeat("\xff\xf1\x50\x80\x02\x1f\xfc123456789", 3):           "audio/aac", // frames of 16 bytes
+		strings.Repeat("text ", 200) + "\x00\x01":                            "text/plain",
 	} {
 		if got := media.Sniff([]byte(head)); got != want {
 			t.Errorf("%.30q is %s, want %s", head, got, want)

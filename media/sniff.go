@@ -8,7 +8,11 @@ import (
 )
 
 // SniffLen is how many bytes of a file's head Sniff looks at, at most.
-const SniffLen = 512
+const SniffLen = 4096
+
+// shortHead is what is looked at for everything that a long look would tell no better: a
+// text that goes on as something else is a text.
+const shortHead = 512
 
 // Types that are decoded.
 const (
@@ -57,7 +61,8 @@ func magics() []magic {
 		{0, "\x1f\x8b", "application/gzip"}, {0, "SQLite format 3\x00", "application/vnd.sqlite3"},
 		{0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"},
 		{0, "\x7fELF", "application/x-executable"}, {0, "MZ", "application/x-executable"},
-		{0, "ID3", "audio/mpeg"}, {0, "fLaC", "audio/flac"},
+		{0, "ID3", typeMP3}, {0, "fLaC", "audio/flac"}, {0, "#!AMR", "audio/amr"}, {0, "caff\x00\x01", "audio/x-caf"}, {0, ".snd\x00\x00", "audio/basic"},
+		{0, "wvpk", "audio/x-wavpack"}, {0, "MAC \x96\x0f", "audio/x-ape"}, {0, "riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb", "audio/x-w64"},
 	}
 }
 
@@ -76,6 +81,8 @@ func Sniff(head []byte) string {
 		return sniffRIFF(string(head[8:12]))
 	case has(head, 4, "ftyp"):
 		return sniffBrands(head)
+	case has(head, 0, "FORM") && (has(head, 8, "AIFF") || has(head, 8, "AIFC")):
+		return "audio/aiff"
 	case isTransport(head, 0, 188) || isTransport(head, 4, 192):
 		return "video/mp2t"
 	}
@@ -84,14 +91,17 @@ func Sniff(head []byte) string {
 			return m.mediaType
 		}
 	}
-	return sniffText(head)
+	if sound := sniffFrames(head); sound != "" {
+		return sound
+	}
+	return sniffText(head[:min(len(head), shortHead)])
 }
 
 // isTransport looks for the sync bytes of an MPEG transport stream, as recorders write
 // them: packets of 188 bytes, or with four in front.
 func isTransport(head []byte, first, step int) bool {
 	n := 0
-	for i := first; i < len(head); i += step {
+	for i := first; i < min(len(head), shortHead); i += step {
 		if head[i] != 0x47 {
 			return false
 		}
@@ -107,6 +117,100 @@ func IsVideo(mediaType string) bool {
 		return true
 	}
 	return strings.HasPrefix(mediaType, "video/")
+}
+
+// IsSound reports whether a type that Sniff tells is of files that hold sound, and perhaps
+// video.
+func IsSound(mediaType string) bool { return strings.HasPrefix(mediaType, "audio/") }
+
+const (
+	typeMP3 = "audio/mpeg"
+	typeAAC = "audio/aac"
+	typeAC3 = "audio/ac3"
+)
+
+// sniffFrames tells MP3, AAC and AC-3 without any header of a file, by frames that follow
+// one another: their first two bytes alone begin many other things. "" is none of them.
+func sniffFrames(head []byte) string {
+	for _, f := range []struct {
+		mediaType string
+		size      func([]byte) int
+	}{{typeMP3, mpegFrame}, {typeAAC, adtsFrame}, {typeAC3, ac3Frame}} {
+		frames, at := 0, 0
+		for at < len(head) {
+			n := f.size(head[at:])
+			if n == 0 {
+				break
+			}
+			frames, at = frames+1, at+n
+		}
+		if frames >= 3 || frames == 2 && at >= len(head) {
+			return f.mediaType
+		}
+	}
+	return ""
+}
+
+// mpegFrame is the size of a frame of MPEG audio, 0 where none begins (ISO/IEC 11172-3,
+// 2.4.1.3).
+func mpegFrame(b []byte) int {
+	if len(b) < 4 || b[0] != 0xff || b[1]&0xe0 != 0xe0 {
+		return 0
+	}
+	version, layer, rate, hz, padding := b[1]>>3&3, b[1]>>1&3, b[2]>>4, b[2]>>2&3, int(b[2]>>1&1)
+	if version == 1 || layer == 0 || rate == 0 || rate == 15 || hz == 3 {
+		return 0
+	}
+	rates := map[bool]map[byte][]int{
+		true: {3: {32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448}, 2: {32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384},
+			1: {32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320}},
+		false: {3: {32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256}, 2: {8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160},
+			1: {8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160}},
+	}
+	kbit, samples := rates[version == 3][layer][rate-1], []int{44100, 48000, 32000}[hz]
+	if version != 3 {
+		samples /= 2
+	}
+	if version == 0 {
+		samples /= 2
+	}
+	switch {
+	case layer == 3:
+		return (12000*kbit/samples + padding) * 4
+	case layer == 1 && version != 3:
+		return 72000*kbit/samples + padding
+	}
+	return 144000*kbit/samples + padding
+}
+
+// adtsFrame is the size of a frame of AAC with its header, 0 where none begins (ISO/IEC
+// 13818-7, 6.2).
+func adtsFrame(b []byte) int {
+	if len(b) < 7 || b[0] != 0xff || b[1]&0xf6 != 0xf0 || b[2]>>2&15 > 12 {
+		return 0
+	}
+	n := int(b[3]&3)<<11 | int(b[4])<<3 | int(b[5])>>5
+	if n < 8 {
+		return 0
+	}
+	return n
+}
+
+// ac3Frame is the size of a frame of AC-3, 0 where none begins (ETSI TS 102 366, 4.4.1).
+func ac3Frame(b []byte) int {
+	if len(b) < 6 || b[0] != 0x0b || b[1] != 0x77 || b[4]&63 > 37 || b[5]>>3 > 10 {
+		return 0
+	}
+	kbit := []int{32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640}[b[4]&63/2]
+	switch b[4] >> 6 {
+	case 0:
+		return kbit * 4
+	case 1:
+		return (kbit*320/147 + int(b[4]&1)) * 2
+	case 2:
+		return kbit * 6
+	}
+	return 0
 }
 
 func has(head []byte, offset int, s string) bool {

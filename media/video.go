@@ -116,14 +116,14 @@ func (v *Video) failure(code C.int, why string) error {
 	case C.SEM_VIDEO_OK:
 		return nil
 	case C.SEM_VIDEO_NO_VIDEO:
-		what := "it has sound or other streams only"
-		if v.info.covers > 0 {
-			what = "it has sound and a cover picture"
+		what := "it has no stream at all"
+		switch {
+		case v.info.covers > 0:
+			what = "it has a cover picture only"
+		case v.info.streams > 0:
+			what = "it has other streams only"
 		}
-		if v.info.streams == 0 {
-			what = "it has no stream at all"
-		}
-		return semblance.Errorf(semblance.MediaUnsupported, "there is no video in this file (%s): %s", v.a.Type, what)
+		return semblance.Errorf(semblance.MediaUnsupported, "there is neither video nor sound in this file (%s): %s", v.a.Type, what).WithCause(errNoVideo)
 	case C.SEM_VIDEO_NO_DECODER:
 		return semblance.Errorf(semblance.MediaUnsupported, "the video is coded as %s, for which there is no decoder here", C.GoString(&v.info.codec[0]))
 	case C.SEM_VIDEO_NO_MEMORY:
@@ -157,6 +157,9 @@ func (v *Video) describe(threads int) error {
 	}
 	if videos > 1 {
 		v.warn("the first of %d video streams is examined", videos)
+	}
+	if i.covers > 0 {
+		v.warn("the cover picture in the file is not examined")
 	}
 	if v.a.Width == 0 || v.a.Height == 0 {
 		return damaged("the header of the video gives a size of %d by %d pixels", v.a.Width, v.a.Height)
@@ -195,7 +198,8 @@ func (v *Video) facts() semblance.Metadata {
 	}
 	var a C.sem_audio_info
 	for i := 0; i < maxAudios && C.sem_video_audio(v.v, C.int(i), &a) != 0; i++ {
-		facts.Audio = append(facts.Audio, semblance.AudioStream{Codec: C.GoString(&a.codec[0]), Channels: int(a.channels), Rate: int(a.rate), Duration: time.Duration(a.duration)})
+		facts.Audio = append(facts.Audio, semblance.AudioStream{Codec: C.GoString(&a.codec[0]), Channels: int(a.channels), Rate: int(a.rate), Duration: time.Duration(a.duration),
+			BitRate: int64(a.bit_rate), Language: C.GoString(&a.language[0]), Title: C.GoString(&a.title[0])})
 	}
 	m := ofTags(facts.Tags)
 	m.Video = facts

@@ -302,7 +302,7 @@ func TestVideosThatAreNone(t *testing.T) {
 		code       semblance.Code
 		want       string
 	}{
-		{"sound only", record(t, "s.mp4", sound...), semblance.Limits{}, semblance.MediaUnsupported, "sound or other streams only"},
+		{"sound only", record(t, "s.mp4", sound...), semblance.Limits{}, semblance.MediaUnsupported, "neither video nor sound"},
 		{"sound with a cover", record(t, "c.mp4", append(sound, "-f", "lavfi", "-i", "testsrc=d=1:s=64x64", "-map", "0", "-map", "1", "-frames:v", "1", "-c:v", "mjpeg", "-disposition:v:0", "attached_pic")...),
 			semblance.Limits{}, semblance.MediaUnsupported, "cover picture"},
 		{"no index", file("cut.mp4", whole[:len(whole)*2/3]), semblance.Limits{}, semblance.MediaDamaged, "does not open"},

@@ -150,7 +150,7 @@ static int open_code(sem_video *v, int code) {
 
 static int64_t nanoseconds(int64_t ts, AVRational base) { return av.av_rescale_q(ts, base, (AVRational){1, 1000000000}); }
 
-static int open_format(sem_video *v, char *why, size_t size) {
+static int open_format(sem_video *v, int sound, int look, char *why, size_t size) {
   const int buffer = 256 << 10;
   uint8_t *mem = av.av_malloc(buffer);
   v->format = av.avformat_alloc_context();
@@ -164,11 +164,15 @@ static int open_format(sem_video *v, char *why, size_t size) {
   v->format->io_open = open_none;
   v->format->interrupt_callback = (AVIOInterruptCB){too_late, v};
   AVDictionary *options = NULL;
-  // What holds seized videos; nothing that is a list of other files.
-  av.av_dict_set(&options, "format_whitelist", "mov,matroska,avi,mpeg,mpegvideo,mpegts,flv,asf,ogg,rm,mxf,wtv,ivf,nut,gxf,dv,dhav,h264,hevc,m4v,yuv4mpegpipe", 0);
+  // What holds seized videos and sound; nothing that is a list of other files.
+  av.av_dict_set(&options, "format_whitelist",
+                 "mov,matroska,avi,mpeg,mpegvideo,mpegts,flv,asf,ogg,rm,mxf,wtv,ivf,nut,gxf,dv,dhav,h264,hevc,m4v,yuv4mpegpipe,"
+                 "mp3,aac,wav,w64,flac,amr,caf,aiff,au,ac3,wv,ape", 0);
+  // All packets of the sound, those too that an MP4 says are not to be heard.
+  if (sound) av.av_dict_set(&options, "ignore_editlist", "1", 0);
   int code = av.avformat_open_input(&v->format, NULL, NULL, &options);  // frees format when it fails
   av.av_dict_free(&options);
-  if (code == 0) code = av.avformat_find_stream_info(v->format, NULL);
+  if (code == 0 && (look || v->format->ctx_flags & AVFMTCTX_NOHEADER)) code = av.avformat_find_stream_info(v->format, NULL);
   if (code < 0) {
     explain(code, why, size);
     return open_code(v, code);
@@ -240,7 +244,7 @@ int sem_video_open(int fd, int64_t size, int64_t max_pixels, int64_t left, unsig
   v->fd = fd;
   v->size = size;
   if (left > 0) v->deadline = nanotime() + left;
-  int code = open_format(v, why, why_size);
+  int code = open_format(v, 0, 1, why, why_size);
   if (code != SEM_VIDEO_OK) return code;
   choose(v, track, info);
   if (v->stream == NULL) return SEM_VIDEO_NO_VIDEO;
@@ -409,9 +413,61 @@ int sem_video_audio(const sem_video *v, int i, sem_audio_info *out) {
     out->rate = c->sample_rate;
     if (s->duration != AV_NOPTS_VALUE && s->duration > 0) out->duration = nanoseconds(s->duration, s->time_base);
     else out->duration = tagged_duration((AVStream *)s);
+    out->bit_rate = c->bit_rate;
+    AVDictionaryEntry *e = av.av_dict_get(s->metadata, "language", NULL, 0);
+    if (e != NULL) snprintf(out->language, sizeof out->language, "%s", e->value);
+    e = av.av_dict_get(s->metadata, "title", NULL, 0);
+    if (e != NULL) snprintf(out->title, sizeof out->title, "%s", e->value);
     return 1;
   }
   return 0;
+}
+
+int sem_sound_open(int fd, int64_t size, int64_t left, int look, sem_video **out, sem_video_info *info, char *why, size_t why_size) {
+  memset(info, 0, sizeof *info);
+  sem_video *v = *out = calloc(1, sizeof *v);
+  if (v == NULL) return SEM_VIDEO_NO_MEMORY;
+  v->fd = fd;
+  v->size = size;
+  if (left > 0) v->deadline = nanotime() + left;
+  int code = open_format(v, 1, look, why, why_size);
+  if (code != SEM_VIDEO_OK) return code;
+  for (unsigned i = 0; i < v->format->nb_streams; i++) {
+    AVStream *s = v->format->streams[i];
+    info->streams++;
+    if (s->codecpar->codec_type == AVMEDIA_TYPE_AUDIO) {
+      if (v->stream == NULL) v->stream = s;
+      continue;
+    }
+    s->discard = AVDISCARD_ALL;
+    if (s->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && s->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS)) info->covers++;
+  }
+  if (v->stream == NULL) return SEM_VIDEO_NO_VIDEO;
+  snprintf(info->format, sizeof info->format, "%s", v->format->iformat->name);
+  if (v->format->duration != AV_NOPTS_VALUE && v->format->duration > 0) info->duration = nanoseconds(v->format->duration, AV_TIME_BASE_Q);
+  return (v->packet = av.av_packet_alloc()) == NULL ? SEM_VIDEO_NO_MEMORY : SEM_VIDEO_OK;
+}
+
+int sem_sound_next(sem_video *v, sem_sound_packet *out) {
+  for (;;) {
+    av.av_packet_unref(v->packet);
+    int code = av.av_read_frame(v->format, v->packet);
+    if (code == AVERROR(ENOMEM)) return SEM_VIDEO_NO_MEMORY;
+    if (too_late(v)) return SEM_VIDEO_TIMEOUT;
+    if (code == AVERROR_EOF) return SEM_VIDEO_END;
+    if (code < 0) return SEM_VIDEO_DAMAGED;
+    if (v->packet->stream_index < 0 || (unsigned)v->packet->stream_index >= v->format->nb_streams) continue;
+    const AVStream *s = v->format->streams[v->packet->stream_index];
+    if (s->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) continue;
+    memset(out, 0, sizeof *out);
+    for (int i = 0; i < v->packet->stream_index; i++)
+      if (v->format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO) out->stream++;
+    out->data = v->packet->data;
+    out->size = v->packet->size;
+    out->damaged = (v->packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
+    if (v->packet->duration > 0) out->duration = nanoseconds(v->packet->duration, s->time_base);
+    return SEM_VIDEO_OK;
+  }
 }
 
 void sem_video_counts(const sem_video *v, int64_t *bad_packets, int *read_error, int *short_read, int *beyond) {

@@ -57,13 +57,31 @@ int sem_video_tag(const sem_video *v, int stream, int i, char *name, size_t name
 
 // An audio stream, by the headers.
 typedef struct {
-  char codec[64];
+  char codec[64], language[32], title[512];
   int channels, rate;
   int64_t duration; // nanoseconds; 0 unknown
+  int64_t bit_rate; // bits a second; 0 unknown
 } sem_audio_info;
 
 // sem_video_audio gives the i-th audio stream. It returns 0 when there are no more.
 int sem_video_audio(const sem_video *v, int i, sem_audio_info *out);
+
+// sem_sound_open reads headers, as sem_video_open does, of a file whose sound is read and
+// not decoded: its audio streams. With look the beginning of the streams is looked at for
+// what the headers do not say. It returns SEM_VIDEO_NO_VIDEO where there is no sound.
+int sem_sound_open(int fd, int64_t size, int64_t left, int look, sem_video **out, sem_video_info *info, char *why, size_t why_size);
+
+// A packet of an audio stream, valid until the next one.
+typedef struct {
+  int stream; // as sem_video_audio counts
+  const uint8_t *data;
+  int size, damaged; // damaged or cut off, by the container
+  int64_t duration;  // nanoseconds; 0 unknown
+} sem_sound_packet;
+
+// sem_sound_next gives the next packet. It returns SEM_VIDEO_END at the end, and
+// SEM_VIDEO_DAMAGED where nothing behind can be read.
+int sem_sound_next(sem_video *v, sem_sound_packet *out);
 
 // sem_video_start opens the decoder.
 int sem_video_start(sem_video *v, int threads, int keyframes, char *why, size_t why_size);

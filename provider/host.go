@@ -304,6 +304,9 @@ func (z *analyzer) Analyze(ctx context.Context, f *os.File, req semblance.Analyz
 		}
 		return a, nil
 	}
+	if a.IsSound() {
+		return a, nil // there is nothing to see
+	}
 	pictures := a.Pictures
 	a.Pictures = nil
 	for _, b := range asked {

@@ -19,6 +19,8 @@ var _ semblance.LinkStore = (*Store)(nil)
 var linkSources = map[semblance.LinkKind]string{
 	semblance.LinkMedia: `SELECT lower(hex(i.sha256)) AS value, '' AS label, '' AS face_of, i.exhibit_key, i.path, i.modified_s
 		FROM items i JOIN media m ON m.sha256 = i.sha256 WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND m.size > 0 AND (? OR m.analysis IS NOT NULL)`,
+	semblance.LinkSound: `SELECT lower(t.value) AS value, '' AS label, lower(hex(t.media)) AS face_of, i.exhibit_key, i.path, i.modified_s
+		FROM traces t JOIN items i ON i.sha256 = t.media WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND (? OR 1) AND t.kind = 'same sound'`,
 	semblance.LinkFace: `SELECT 'G' || f.group_key AS value, g.name AS label, lower(hex(f.media)) AS face_of, i.exhibit_key, i.path, i.modified_s
 		FROM group_faces f JOIN face_groups g ON g.key = f.group_key JOIN items i ON i.sha256 = f.media
 		WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND f.gone = 0 AND (? OR 1)`,

@@ -42,6 +42,9 @@ func checkAnalysis(a *semblance.Analysis, req *semblance.AnalyzeRequest, o *Opti
 	if a.IsText() {
 		return checkText(a, req)
 	}
+	if a.IsSound() {
+		return checkSound(a)
+	}
 	switch {
 	case len(a.SelectorSets) > 0:
 		return violate("selectors of a picture")

@@ -111,10 +111,37 @@ func checkFacts(f *semblance.VideoFacts) error {
 			return violate("a tag that is not text")
 		}
 	}
+	if f.Sound < 0 || f.Sound > semblance.SoundReader {
+		return violate("sound of reader %d", f.Sound)
+	}
 	for _, s := range f.Audio {
-		if !printable(s.Codec) || s.Channels < 0 || s.Rate < 0 || s.Duration < 0 {
-			return violate("an audio stream of %d channels at %d samples a second, for %v", s.Channels, s.Rate, s.Duration)
+		switch {
+		case !printable(s.Codec) || !printable(s.Language) || !printable(s.Title) || !printable(s.Partial):
+			return violate("an audio stream of which something is not text")
+		case s.Channels < 0 || s.Rate < 0 || s.Duration < 0 || s.BitRate < 0 || s.Packets < 0 || s.Bytes < 0:
+			return violate("an audio stream of %d channels at %d samples and %d bits a second, for %v, of %d packets and %d bytes", s.Channels, s.Rate, s.BitRate, s.Duration, s.Packets, s.Bytes)
+		case s.SHA256 != nil && (s.Partial != "" || s.Packets == 0) || s.Silent && s.SHA256 == nil:
+			return violate("a digest of sound that was not read")
 		}
 	}
 	return nil
+}
+
+// checkSound insists on what is made of a file that has nothing but sound: no signal, no
+// picture, no face.
+func checkSound(a *semblance.Analysis) error {
+	switch {
+	case !printable(a.Type) || a.Type == "" || !printable(a.Decoder) || !printable(a.Partial):
+		return violate("a type, decoder or partial text that is not text")
+	case a.Width != 0 || a.Height != 0 || a.Frames != 0 || a.Orientation != 0 || a.Looked != 0:
+		return violate("frames of sound")
+	case len(a.Hashes)+len(a.Signals)+len(a.FaceSets)+len(a.SelectorSets)+len(a.Pictures)+len(a.Providers)+len(a.Thumbnail)+len(a.Embedded) > 0:
+		return violate("hashes, faces or pixels of sound")
+	case len(a.Metadata.Video.Audio) == 0:
+		return violate("sound without a stream")
+	}
+	if err := checkTexts(a.Warnings); err != nil {
+		return err
+	}
+	return checkMetadata(&a.Metadata)
 }

@@ -308,8 +308,8 @@ func (c *child) analyze(ctx context.Context, f *os.File, req *semblance.AnalyzeR
 	}
 	var plain semblance.Analysis // beside an error
 	switch {
-	case r.Analysis != nil && r.Analysis.IsVideo() != long:
-		err = violate("a video for a picture, or the other way round")
+	case r.Analysis != nil && (r.Analysis.IsVideo() || r.Analysis.IsSound()) != long:
+		err = violate("a video or sound for a picture, or the other way round")
 	case r.Error != nil:
 		plain.Plain = r.Plain
 		err = checkRemote(r.Error)
@@ -326,6 +326,6 @@ func (c *child) analyze(ctx context.Context, f *os.File, req *semblance.AnalyzeR
 		return plain, err
 	}
 	c.worked++
-	r.Analysis.Plain = r.Plain && r.Analysis.IsText()
+	r.Analysis.Plain = r.Plain && (r.Analysis.IsText() || r.Analysis.IsSound())
 	return *r.Analysis, nil
 }

@@ -94,6 +94,20 @@ func obeyVideo(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, er
 		select {}
 	case "picture":
 		a.Video, a.Signals = nil, nil
+	case "sound", "sound pixels", "sound digest", "sound nothing", "sound reader":
+		sum := semblance.SHA256{1}
+		a = semblance.Analysis{Type: "audio/test", Decoder: "test 1", Metadata: semblance.Metadata{Video: &semblance.VideoFacts{Sound: semblance.SoundReader,
+			Audio: []semblance.AudioStream{{Codec: "aac\x00", Language: "n\x1bd", Packets: 3, Bytes: 9, SHA256: &sum}}}}}
+		switch how {
+		case "sound pixels":
+			a.Thumbnail = picture(64)
+		case "sound digest":
+			a.Metadata.Video.Audio[0].Partial = "cut"
+		case "sound nothing":
+			a.Metadata.Video.Audio = nil
+		case "sound reader":
+			a.Metadata.Video.Sound++
+		}
 	case "missing":
 		a.Signals = a.Signals[1:]
 	case "cut":

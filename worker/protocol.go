@@ -8,7 +8,7 @@ import (
 
 // protocolVersion is raised with every change, so that programs of two releases
 // refuse each other instead of misunderstanding.
-const protocolVersion = 10
+const protocolVersion = 11
 
 // The parent writes a request, the child answers with one reply; then the next.
 // Each is a frame: four bytes of length, big endian, and that many bytes of
@@ -113,7 +113,7 @@ func replyBudget(req *semblance.AnalyzeRequest) budget {
 		faces = max(faces, req.Limits.VideoFaces*len(Engines(req)))
 		b.bytes += base64Size(maxSheet)
 		b.objects += maxTags + maxAudios + 4
-		b.values += 3*maxTags + 4*maxAudios + maxSheetCells
+		b.values += 3*maxTags + 12*maxAudios + maxSheetCells
 	}
 	b.objects += faces * 17          // a face, its box, its points, its appearance
 	b.values += faces * (1024 + 128) // the longest embedding, and the rest of a face

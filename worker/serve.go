@@ -29,8 +29,8 @@ type Program struct {
 	// Analyze is the child's side of semblance.Analyzer. It reads f with pread only;
 	// Serve closes it.
 	Analyze func(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error)
-	// IsVideo reports whether a file is a video by its first bytes, and AnalyzeVideo is
-	// Analyze for those. IsVideo may be nil: then nothing is a video.
+	// IsVideo reports whether a file is a video, or sound, by its first bytes, and
+	// AnalyzeVideo is Analyze for those. IsVideo may be nil: then nothing is a video.
 	IsVideo      func(f *os.File) bool
 	AnalyzeVideo func(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, error)
 	// Open opens a container; nil, without an error, is the answer for what is none. It is
@@ -171,7 +171,7 @@ func (p *Program) answer(in arrival) *reply {
 			return &reply{Error: remote(err), Plain: semblance.CodeOf(err) == semblance.MediaUnsupported && p.plain(in)}
 		}
 		tidy(&a)
-		return &reply{Analysis: &a, Plain: a.IsText() && p.plain(in)}
+		return &reply{Analysis: &a, Plain: (a.IsText() || a.IsSound()) && p.plain(in)}
 	case in.Check != "" && p.Check != nil:
 		start := time.Now()
 		models, err := p.Check(in.Check)

@@ -25,6 +25,7 @@ func tidy(a *semblance.Analysis) {
 		for i := range f.Audio {
 			s := &f.Audio[i]
 			s.Codec, s.Channels, s.Rate, s.Duration = clean(s.Codec, maxText), max(s.Channels, 0), max(s.Rate, 0), max(s.Duration, 0)
+			s.Language, s.Title, s.Partial, s.BitRate = clean(s.Language, maxText), clean(s.Title, maxText), clean(s.Partial, maxText), max(s.BitRate, 0)
 		}
 	}
 	if checkMetadata(m) != nil {

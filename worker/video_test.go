@@ -43,7 +43,8 @@ func TestAVideoHasItsOwnTime(t *testing.T) {
 
 func TestVideoAnswersThatNoHonestChildGives(t *testing.T) {
 	t.Parallel()
-	for _, how := range []string{"video picture", "video missing", "video cut", "video hashes", "video time", "video turned", "video frames", "sneak"} {
+	for _, how := range []string{"video picture", "video missing", "video cut", "video hashes", "video time", "video turned", "video frames", "sneak",
+		"video sound pixels", "video sound digest", "video sound nothing", "video sound reader"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			req := videoRequest()
@@ -52,6 +53,18 @@ func TestVideoAnswersThatNoHonestChildGives(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+// TestSoundAlone is an answer to what looks like a video.
+func TestSoundAlone(t *testing.T) {
+	t.Parallel()
+	a, err := analyze(t, open(t), "video sound", videoRequest())
+	if err != nil || !a.IsSound() || a.IsVideo() || a.IsText() || a.Plain {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if s := a.Metadata.Video.Audio[0]; s.Codec != "aac" || s.Language != "n d" || s.SHA256 == nil || s.Packets != 3 {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -185,12 +198,19 @@ func TestRealWorkerSaysWhatItLeftOut(t *testing.T) {
 	}
 }
 
-func TestRealWorkerRefusesWhatIsNoVideo(t *testing.T) {
+func TestRealWorkerDescribesSound(t *testing.T) {
 	t.Parallel()
 	p := real(t)
-	f := film(t, "sound.mp4", "-f", "lavfi", "-i", "sine=d=1")
-	if _, err := p.Analyze(t.Context(), f, videoRequest()); !errors.Is(err, semblance.MediaUnsupported) || !strings.Contains(err.Error(), "no video in this file") {
-		t.Errorf("%v", err)
+	for _, name := range []string{"sound.mp4", "sound.mp3", "sound.wav", "sound.flac"} {
+		a, err := p.Analyze(t.Context(), film(t, name, "-f", "lavfi", "-i", "sine=d=1"), videoRequest())
+		if err != nil || !a.IsSound() || len(a.Metadata.Video.Audio) != 1 || a.Metadata.Video.Audio[0].SHA256 == nil || len(a.Signals)+len(a.Hashes) > 0 {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
+	}
+	req := videoRequest()
+	req.Videos = nil
+	if _, err := p.Analyze(t.Context(), film(t, "x.mp3", "-f", "lavfi", "-i", "sine=d=1"), req); !errors.Is(err, semblance.MediaUnsupported) || !strings.Contains(err.Error(), "audio/mpeg") {
+		t.Errorf("where videos are not examined: %v", err)
 	}
 	r, err := p.Report(t.Context())
 	if err != nil || !r.Video.Works {

@@ -14,11 +14,12 @@ import (
 	"semblance/media"
 )
 
-// isVideo looks at the first bytes of a file, and at the boxes of a HEIC or AVIF file.
+// isVideo looks at the first bytes of a file, and at the boxes of a HEIC or AVIF file. What
+// has sound alone is examined on the terms of a video, too.
 func isVideo(f *os.File) bool {
 	head := make([]byte, media.SniffLen)
 	n, _ := f.ReadAt(head, 0)
-	if media.IsVideo(media.Sniff(head[:n])) {
+	if t := media.Sniff(head[:n]); media.IsVideo(t) || media.IsSound(t) {
 		return true
 	}
 	info, err := f.Stat()
@@ -66,6 +67,9 @@ func (h *handler) analyzeVideo(f *os.File, req semblance.AnalyzeRequest) (sembla
 			engines = nil
 		}
 		got, err := a.decode(f, engines, media.VideoOptions{Threads: h.threads, Keyframes: keyframes, Left: b.left()}, wanted(hashing.AlgorithmVPDQ) || keyframes, out.Video == nil)
+		if media.NoVideo(err) {
+			return media.ReadSound(f, limits, b.left())
+		}
 		if err != nil {
 			return out, err
 		}
@@ -104,6 +108,7 @@ func (a *videoAnalysis) decode(f *os.File, engines []semblance.FaceFinder, o med
 	}
 	defer v.Close()
 	if first {
+		v.Sound(f, min(o.Left, a.limits.VideoDeadline/soundShare))
 		a.looks = newLooks(a.req, engines, v)
 	}
 	out, err := a.through(v, o.Keyframes, vpdq)
@@ -112,6 +117,10 @@ func (a *videoAnalysis) decode(f *os.File, engines []semblance.FaceFinder, o med
 	}
 	return out, err
 }
+
+// soundShare is the part of the time of a video that the reading of its sound may take: it
+// is read as fast as the file is, and the frames come behind it.
+const soundShare = 5
 
 // through decodes all frames. A failure after the first one leaves what the frames
 // before it gave, and Partial says so.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,8 +53,9 @@ type hashLine struct {
 	Decoder string `json:"decoder,omitempty"`
 	Partial string `json:"partial,omitempty"`
 	videoLine
-	Error string         `json:"error,omitempty"`
-	Code  semblance.Code `json:"code,omitempty"`
+	Audio []semblance.AudioStream `json:"audio,omitempty"`
+	Error string                  `json:"error,omitempty"`
+	Code  semblance.Code          `json:"code,omitempty"`
 }
 
 func newHash(e *env) *cobra.Command {
@@ -145,6 +147,9 @@ func (e *env) hash(ctx context.Context, eng *semblance.Engine, path string, f *o
 	if err == nil {
 		err = l.videoLine.fill(&a)
 	}
+	if err == nil && a.Metadata.Video != nil {
+		l.Audio = a.Metadata.Video.Audio
+	}
 	if e.json {
 		if jerr := e.emit(l); jerr != nil {
 			return jerr
@@ -155,7 +160,10 @@ func (e *env) hash(ctx context.Context, eng *semblance.Engine, path string, f *o
 		return nil
 	}
 	e.say("%s", printable(path))
-	if l.Type != "" {
+	switch {
+	case a.IsSound():
+		e.say("  %s, %s, %s", l.Type, size(l.Size), l.Decoder)
+	case l.Type != "":
 		e.say("  %s, %d by %d, %s, %s", l.Type, l.Width, l.Height, size(l.Size), l.Decoder)
 	}
 	e.say("  md5    %s\n  sha1   %s\n  sha256 %s", l.MD5, l.SHA1, l.SHA256)
@@ -163,10 +171,30 @@ func (e *env) hash(ctx context.Context, eng *semblance.Engine, path string, f *o
 		e.say("  pdq    %s quality %d\n  phash  %s  dhash %s  ahash %s", l.PDQ, *l.Quality, l.PHash, l.DHash, l.AHash)
 	}
 	e.sayVideo(&l.videoLine)
+	for _, s := range l.Audio {
+		e.say("  sound  %s", soundOf(s))
+	}
 	if l.Partial != "" {
 		e.say("  only a part: %s", l.Partial)
 	}
 	return err
+}
+
+// soundOf says what an audio stream is.
+func soundOf(s semblance.AudioStream) string {
+	text := fmt.Sprintf("%s, %s, %s, %d Hz", s.Codec, s.Duration.Round(100*time.Millisecond), count(int64(s.Channels), "channel", "channels"), s.Rate)
+	if s.Language != "" && s.Language != "und" {
+		text += ", " + s.Language
+	}
+	switch {
+	case s.SHA256 != nil && s.Silent:
+		text += ", silence"
+	case s.SHA256 != nil:
+		text += ", sha256 of its packets " + s.SHA256.String()
+	case s.Partial != "":
+		text += ", no digest: " + s.Partial
+	}
+	return printable(text)
 }
 
 // A faceLine is what `semblance faces` says of one file.

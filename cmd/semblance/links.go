@@ -96,7 +96,7 @@ func (e *env) printLinks(l semblance.Links) error {
 	for _, x := range l.Links {
 		what := x.Value
 		switch {
-		case x.Kind == semblance.LinkMedia:
+		case x.Kind == semblance.LinkMedia || x.Kind == semblance.LinkSound:
 			what = x.Value[:12] + " " + x.Label
 		case x.Kind == semblance.LinkNear:
 			what = x.Label

@@ -1,0 +1,195 @@
+//go:build cgo && native
+
+package media_test
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"semblance"
+	"semblance/media"
+)
+
+// heard is what a file says of its sound, as a video or by itself.
+func heard(t testing.TB, path string) (semblance.Analysis, []semblance.AudioStream) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	v, err := media.OpenVideo(f, semblance.Limits{}, media.VideoOptions{})
+	if err == nil {
+		defer v.Close()
+		v.Sound(f, time.Minute)
+		a := v.Describe()
+		return a, a.Metadata.Video.Audio
+	}
+	if !media.NoVideo(err) {
+		t.Fatalf("%s: %v", path, err)
+	}
+	a, err := media.ReadSound(f, semblance.Limits{}, time.Minute)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return a, a.Metadata.Video.Audio
+}
+
+// rushing is sound that is not silent, different for each seed.
+func rushing(seed string) []string {
+	return []string{"-f", "lavfi", "-i", "anoisesrc=d=3:c=pink:r=44100:a=0.5:seed=" + seed}
+}
+
+var picture = []string{"-f", "lavfi", "-i", "testsrc2=s=64x48:r=5:d=3"}
+
+func args(parts ...[]string) (all []string) {
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	return all
+}
+
+// TestSameSound: the digest of sound outlives another container, another picture and
+// another place in the file, and nothing else.
+func TestSameSound(t *testing.T) {
+	t.Parallel()
+	film := record(t, "film.mp4", args(picture, rushing("7"), []string{"-c:v", "mpeg4", "-c:a", "aac", "-metadata:s:a:0", "language=nld", "-movflags", "+faststart"})...)
+	a, want := heard(t, film)
+	if len(want) != 1 || want[0].SHA256 == nil || want[0].Silent || want[0].Partial != "" || want[0].Language != "nld" || want[0].Codec != "aac" || want[0].Packets < 100 || want[0].BitRate < 8000 || a.Metadata.Video.Sound != semblance.SoundReader {
+		t.Fatalf("%+v", want)
+	}
+	if traces := a.Metadata.Traces(); len(traces) != 1 || traces[0].Kind != semblance.TraceSound || !strings.EqualFold(traces[0].Value, want[0].SHA256.String()) {
+		t.Errorf("traces %v", traces)
+	}
+	for name, how := range map[string][]string{
+		"x.mkv": {"-i", film, "-c", "copy"}, "x.ts": {"-i", film, "-c:a", "copy", "-c:v", "mpeg2video", "-r", "25"}, "x.mov": {"-i", film, "-c", "copy"},
+		"smaller.mp4":       {"-i", film, "-c:a", "copy", "-c:v", "mpeg4", "-s", "32x24"},
+		"x.m4a":             {"-i", film, "-c:a", "copy", "-vn"},
+		"x.aac":             {"-i", film, "-c:a", "copy", "-vn"},
+		"other picture.mp4": args([]string{"-i", film, "-f", "lavfi", "-i", "color=red:s=32x32:r=5:d=3", "-map", "1:v", "-map", "0:a", "-c:a", "copy", "-c:v", "mpeg4"}),
+	} {
+		if _, got := heard(t, record(t, name, how...)); len(got) != 1 || got[0].SHA256 == nil || *got[0].SHA256 != *want[0].SHA256 || got[0].Bytes != want[0].Bytes {
+			t.Errorf("%s: %+v, where the film has %+v", name, got, want)
+		}
+	}
+	for name, how := range map[string][]string{
+		"other.mp4":   args(picture, rushing("8"), []string{"-c:v", "mpeg4", "-c:a", "aac"}),
+		"encoded.mp4": {"-i", film, "-c:v", "copy", "-c:a", "aac"},
+		"cut.mp4":     {"-i", film, "-c", "copy", "-t", "2"},
+	} {
+		if _, got := heard(t, record(t, name, how...)); len(got) != 1 || got[0].SHA256 == nil || *got[0].SHA256 == *want[0].SHA256 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestSilenceIsNoSameSound(t *testing.T) {
+	t.Parallel()
+	for _, codec := range []string{"aac", "libmp3lame", "pcm_s16le"} {
+		a, got := heard(t, record(t, "silent.mkv", args(picture, []string{"-f", "lavfi", "-i", "anullsrc=d=3:r=44100", "-shortest", "-c:v", "mpeg4", "-c:a", codec})...))
+		if len(got) != 1 || got[0].SHA256 == nil || !got[0].Silent || len(a.Metadata.Traces()) != 0 {
+			t.Errorf("%s: %+v %v", codec, got, a.Metadata.Traces())
+		}
+	}
+	a, got := heard(t, record(t, "mute.mp4", args(picture, []string{"-c:v", "mpeg4"})...))
+	if len(got) != 0 || a.Metadata.Video.Sound != semblance.SoundReader {
+		t.Errorf("without sound: %+v", a.Metadata.Video)
+	}
+	_, got = heard(t, record(t, "two.mkv", args(picture, rushing("1"), rushing("2"), []string{"-map", "0", "-map", "1", "-map", "2", "-c:v", "mpeg4", "-c:a", "ac3"})...))
+	if len(got) != 2 || got[0].SHA256 == nil || got[1].SHA256 == nil || *got[0].SHA256 == *got[1].SHA256 {
+		t.Errorf("two: %+v", got)
+	}
+}
+
+func TestFilesOfSound(t *testing.T) {
+	t.Parallel()
+	have := encoders(t)
+	for name, x := range map[string]struct {
+		codec, mediaType, want string
+		more                   []string
+	}{
+		"x.mp3":    {"libmp3lame", "audio/mpeg", "mp3", []string{"-metadata", "title=Song"}},
+		"bare.mp3": {"libmp3lame", "audio/mpeg", "mp3", []string{"-write_id3v2", "0", "-write_xing", "0"}},
+		"b320.mp3": {"libmp3lame", "audio/mpeg", "mp3", []string{"-write_id3v2", "0", "-b:a", "320k"}},
+		"x.m4a":    {"aac", "audio/mp4", "aac", nil},
+		"x.aac":    {"aac", "audio/aac", "aac", nil},
+		"x.ogg":    {"libvorbis", "application/ogg", "vorbis", nil},
+		"x.opus":   {"libopus", "application/ogg", "opus", nil},
+		"x.wav":    {"pcm_s16le", "audio/wav", "pcm_s16le", nil},
+		"x.w64":    {"pcm_s16le", "audio/x-w64", "pcm_s16le", nil},
+		"x.aiff":   {"pcm_s16be", "audio/aiff", "pcm_s16be", nil},
+		"x.au":     {"pcm_s16be", "audio/basic", "pcm_s16be", nil},
+		"x.caf":    {"pcm_s16le", "audio/x-caf", "pcm_s16le", nil},
+		"x.flac":   {"flac", "audio/flac", "flac", []string{"-metadata", "title=Song"}},
+		"x.ac3":    {"ac3", "audio/ac3", "ac3", nil},
+		"x.wv":     {"wavpack", "audio/x-wavpack", "wavpack", nil},
+		"x.mka":    {"libopus", "video/x-matroska", "opus", nil},
+		"x.wma":    {"wmav2", "video/x-ms-asf", "wmav2", nil},
+		"x.amr":    {"libopencore_amrnb", "audio/amr", "amr_nb", []string{"-ar", "8000", "-ac", "1", "-b:a", "12.2k"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if !strings.Contains(have, " "+x.codec+" ") {
+				t.Skipf("ffmpeg has no encoder %s", x.codec)
+			}
+			a, got := heard(t, record(t, name, args(rushing("3"), []string{"-c:a", x.codec}, x.more)...))
+			if a.Type != x.mediaType || !a.IsSound() || a.IsVideo() || a.Partial != "" || len(got) != 1 || got[0].Codec != x.want || got[0].SHA256 == nil || got[0].Silent || got[0].Rate < 8000 || got[0].Channels < 1 {
+				t.Fatalf("%s %q %+v", a.Type, a.Partial, got)
+			}
+			if d := got[0].Duration; d < 2900*time.Millisecond || d > 3200*time.Millisecond {
+				t.Errorf("it lasts %v", d)
+			}
+			if len(x.more) == 2 && (len(a.Metadata.Texts) != 1 || a.Metadata.Texts[0].Text != "Song") {
+				t.Errorf("%+v", a.Metadata)
+			}
+		})
+	}
+}
+
+func TestSoundThatIsNotWhole(t *testing.T) {
+	t.Parallel()
+	whole, err := os.ReadFile(record(t, "x.m4a", args(rushing("4"), []string{"-c:a", "aac", "-movflags", "+faststart"})...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, got := heard(t, written(t, "cut.m4a", whole[:len(whole)/2]))
+	if a.Partial == "" || got[0].SHA256 != nil || got[0].Partial == "" || got[0].Packets == 0 {
+		t.Errorf("cut: %q %+v", a.Partial, got)
+	}
+	for name, data := range map[string][]byte{"head": whole[:40], "text in ID3": []byte("ID3" + strings.Repeat("text ", 100)), "noise": append([]byte("#!AMR\n"), bytes.Repeat([]byte{0xff}, 500)...)} {
+		f, err := os.Open(written(t, "x", data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if a, err := media.ReadSound(f, semblance.Limits{}, time.Minute); err == nil && len(a.Metadata.Video.Audio) == 0 {
+			t.Errorf("%s: sound without a stream", name)
+		} else if c := semblance.CodeOf(err); err != nil && c != semblance.MediaDamaged && c != semblance.MediaUnsupported {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	film, err := os.Open(record(t, "mute.mp4", args(picture, []string{"-c:v", "mpeg4"})...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer film.Close()
+	if _, err := media.ReadSound(film, semblance.Limits{}, time.Minute); semblance.CodeOf(err) != semblance.MediaUnsupported || !media.NoVideo(err) {
+		t.Errorf("of a film without sound: %v", err)
+	}
+	v, err := media.OpenVideo(film, semblance.Limits{}, media.VideoOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	tone, err := os.Open(written(t, "whole.m4a", whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tone.Close()
+	if _, err := media.ReadSound(tone, semblance.Limits{}, time.Nanosecond); semblance.CodeOf(err) != semblance.Timeout {
+		t.Errorf("without any time: %v", err)
+	}
+}
