@@ -69,7 +69,8 @@ type ContainerPart struct {
 type ContainerOptions struct {
 	Passwords []string `json:"passwords,omitempty"` // tried in this order
 	Unalloc   bool     `json:"unalloc,omitempty"`   // carve what no file system claims
-	Verify    bool     `json:"verify,omitempty"`    // check the acquisition hashes of an image before anything else
+	Verify    bool     `json:"verify,omitempty"`    // check the acquisition hashes of an image, before anything else
+	Last      bool     `json:"last,omitempty"`      // ... or when all that is in it was given
 	Acquired  []string `json:"acquired,omitempty"`  // hexadecimal digests stated beside the image: MD5, SHA-1 or SHA-256 of the imaged device
 	Missing   []string `json:"missing,omitempty"`   // names of parts that are not there though later ones are, which were not joined over the gap
 }
@@ -117,6 +118,29 @@ type Below struct {
 	Plans      []string       // different plans they were examined under
 	HalfOpen   int64          // containers among them that were being opened when the scan ended
 	Transient  int64          // failed for a reason that may have passed
+}
+
+// HoldsHead is how many bytes of a file [Holds] wants to see.
+const HoldsHead = 33 << 10
+
+// Holds reports whether a file begins as disk images and archives do, with one of the marks
+// that the usual kinds have at a fixed place. Only the worker knows what it is.
+func Holds(head []byte) bool {
+	for _, m := range []struct {
+		at   int
+		mark string
+	}{
+		{0, "EVF\x09\x0d\x0a\xff\x00"}, {0, "KDMV"}, {0, "# Disk Descriptor"}, {0, "conectix"}, // EWF, VMDK, VHD
+		{510, "\x55\xaa"}, {512, "EFI PART"}, {0, "ER\x02\x00"}, // MBR, and the boot sectors of FAT and NTFS; GPT; Apple's table
+		{1080, "\x53\xef"}, {1024, "H+"}, {1024, "HX"}, {32, "NXSB"}, {32769, "CD001"}, // ext, HFS+, APFS, ISO 9660
+		{0, "PK\x03\x04"}, {0, "Rar!\x1a\x07"}, {0, "7z\xbc\xaf\x27\x1c"}, {257, "ustar"},
+		{0, "\x1f\x8b\x08"}, {0, "BZh"}, {0, "\xfd7zXZ\x00"}, {0, "\x28\xb5\x2f\xfd"}, {0, "ANDROID BACKUP\n"},
+	} {
+		if len(head) >= m.at+len(m.mark) && string(head[m.at:m.at+len(m.mark)]) == m.mark {
+			return true
+		}
+	}
+	return false
 }
 
 // MayHold reports whether a file may be a container, from its first CarriesHead bytes and

@@ -70,10 +70,19 @@ type diskImage struct {
 	beyond  []reach  // what reaches behind the end of the image
 	lacks   []string // what of the device is not there
 	spare   string   // what of it lacks unless a file lies there
+
+	// verify checks the digests of the device, and gives notes and which of them tell of
+	// something that lacks; nil: there is nothing to check. Whenever it is asked, they stand
+	// behind the first noted notes and lacked lacks.
+	verify        func() (notes, lacks []string)
+	noted, lacked int
 }
 
-func openImage(dev device, o Options, facts semblance.ContainerFacts, lacks []string) (Reader, error) {
-	im := &diskImage{dev: dev, o: o, facts: facts, lacks: lacks}
+func openImage(dev device, o Options, facts semblance.ContainerFacts, lacks []string, verify func() (notes, lacks []string)) (Reader, error) {
+	im := &diskImage{dev: dev, o: o, facts: facts, lacks: slices.Clone(lacks), verify: verify, noted: len(facts.Notes), lacked: len(lacks)}
+	if !o.Last {
+		im.verified()
+	}
 	d, err := openDisk(dev, im.alive)
 	if err != nil {
 		return nil, err
@@ -84,6 +93,16 @@ func openImage(dev device, o Options, facts semblance.ContainerFacts, lacks []st
 		return nil, err
 	}
 	return im, nil
+}
+
+// verified checks the digests, once.
+func (im *diskImage) verified() {
+	if im.verify == nil {
+		return
+	}
+	notes, lacks := im.verify()
+	im.facts.Notes, im.lacks = slices.Insert(im.facts.Notes, im.noted, notes...), slices.Insert(im.lacks, im.lacked, lacks...)
+	im.verify = nil
 }
 
 // alive says that work goes on.
@@ -498,6 +517,9 @@ func (im *diskImage) Open() (io.Reader, error) {
 func (im *diskImage) Facts() semblance.ContainerFacts {
 	f := im.facts
 	f.Notes = slices.Clone(f.Notes)
+	if im.verify != nil { // whoever ends here has to know
+		f.Notes = slices.Insert(f.Notes, im.noted, "the digests of the image were not verified, because it was not gone through to its end")
+	}
 	return f
 }
 

@@ -117,6 +117,7 @@ func (im *diskImage) behind(i fsInfo, m fsMeta, runs []fsRun) int64 {
 // end is how the image ends. One that lacks something, or that differs from the digest it
 // carries itself, fails: nobody must take it for the whole device.
 func (im *diskImage) end() error {
+	im.verified()
 	if len(im.lacks) == 0 {
 		return io.EOF
 	}

@@ -28,19 +28,22 @@ func openVerified(dev device, o Options, facts semblance.ContainerFacts, stored 
 	for _, a := range o.Acquired {
 		stored = append(stored, acquired{strings.ToLower(strings.TrimSpace(a)), "stated beside the image"})
 	}
-	if len(stored) > 0 && o.Verify {
+	v := func() (notes, lacking []string) {
 		notes, differs := verify(dev, stored, o.progress)
-		facts.Notes = append(facts.Notes, notes...)
 		if own > 0 && differs == nil && len(lacks) == 0 {
-			lacks = notes
+			return notes, notes
 		}
 		for i, no := range differs[:min(own, len(differs))] {
 			if no {
-				lacks = append(lacks, notes[i])
+				lacking = append(lacking, notes[i])
 			}
 		}
+		return notes, lacking
 	}
-	return openImage(dev, o, facts, lacks)
+	if len(stored) == 0 || !o.Verify {
+		v = nil
+	}
+	return openImage(dev, o, facts, lacks, v)
 }
 
 // digestNames are by the length of a digest in bytes.

@@ -45,8 +45,11 @@ const (
 	// in its containers included, above freeExpansion. Deflate packs at most 1,032 to one;
 	// what people pack is under ten, and logs under a hundred.
 	DefaultExpansion = 200
-	freeExpansion    = 1 << 30
-	entryCost        = 512 // bytes that an entry counts for, beside its content
+	// DefaultLarge is from how many bytes on a container is looked into before it is read
+	// from beginning to end for its digests: of a terabyte, that takes hours.
+	DefaultLarge  = 1 << 30
+	freeExpansion = 1 << 30
+	entryCost     = 512 // bytes that an entry counts for, beside its content
 )
 
 // ahead is how many items of a container may wait for the store, and inFlight how many
@@ -93,7 +96,7 @@ type expansion struct {
 // whether it took the file.
 func (r *run) expand(ctx context.Context, s *slot, f *os.File, res *result) bool {
 	it := &res.record.Item
-	if r.Opener == nil || it.SHA256 == nil && !res.unread || it.Size == 0 || it.Status == semblance.ItemKnownGood {
+	if r.Opener == nil || it.SHA256 == nil && !res.unread && !res.after || it.Size == 0 || it.Status == semblance.ItemKnownGood {
 		return false
 	}
 	if it.SHA256 == nil && !res.write {
@@ -115,7 +118,8 @@ func (r *run) expand(ctx context.Context, s *slot, f *os.File, res *result) bool
 	if it.SHA256 != nil {
 		sum = *it.SHA256
 	}
-	x := &expansion{run: r, of: s, file: f, sum: sum, parent: s.within, depth: 1, same: it.SHA256 != nil && res.prior != nil && res.prior.SHA256 == sum,
+	x := &expansion{run: r, of: s, file: f, sum: sum, parent: s.within, depth: 1,
+		same:  res.prior != nil && (it.SHA256 != nil && res.prior.SHA256 == sum || res.after && stayed(*res.prior, it)),
 		names: map[uint64]int{}, seed: maphash.MakeSeed(), flight: newBudget(inFlight)}
 	if p := s.within; p != nil {
 		x.depth, x.bomb = p.depth+1, p.bomb
@@ -200,7 +204,7 @@ func (x *expansion) run1(ctx context.Context) {
 	defer closeAll()
 	var c Container
 	if err == nil {
-		o := semblance.ContainerOptions{Passwords: x.Passwords, Unalloc: true, Verify: true, Acquired: x.acquired(), Missing: missing}
+		o := semblance.ContainerOptions{Passwords: x.Passwords, Unalloc: true, Verify: true, Last: x.large(files), Acquired: x.acquired(), Missing: missing}
 		c, err = x.Opener.OpenContainer(ctx, files, o, nil)
 	}
 	if ctx.Err() != nil {
@@ -214,29 +218,79 @@ func (x *expansion) run1(ctx context.Context) {
 		if s.again { // it was one: an older program, or another's
 			s.end = &semblance.Opened{Complete: true}
 		}
+		x.digestsAfter(ctx, false)
 		return
 	}
 	s.end = &semblance.Opened{}
 	whole := s.content == nil || s.content.err == nil // else that is the failure, whatever it holds
-	if it := &s.res.record.Item; whole && (err != nil || c.Facts().Format != pictureFormat) {
-		switch { // what it is no picture for is no failure of it
-		case s.again && it.Status == semblance.ItemFailed:
-			it.Status, it.Code, it.Reason = semblance.ItemNew, "", ""
-		case it.Code == semblance.MediaUnsupported || it.Code == semblance.MediaTooLarge:
-			s.res.set(semblance.ItemNew, "", "")
-		}
+	opens := whole && (err != nil || c.Facts().Format != pictureFormat)
+	if opens {
+		s.res.opened(s.again)
 	}
 	s.res.record.Item.Opened = &semblance.Opened{}
 	open = true
 	close(s.opened)
-	if err != nil {
-		s.ends(err)
+	if err == nil {
+		defer c.Close()
+		err = x.entries(ctx, c)
+		s.end.ContainerFacts = c.Facts()
+		c.Close() // what follows takes long
+	}
+	s.ends(err)
+	if s.end.Complete {
+		if x.digestsAfter(ctx, true); s.late != nil && opens {
+			s.late.opened(false)
+		}
+	}
+}
+
+// opened takes back that the item is no picture, for which it is no failure of a container.
+func (res *result) opened(again bool) {
+	switch it := &res.record.Item; {
+	case again && it.Status == semblance.ItemFailed, it.Code == semblance.MediaUnsupported, it.Code == semblance.MediaTooLarge:
+		res.set(semblance.ItemNew, "", "")
+	}
+}
+
+// digestsAfter makes the digests of a large file when all that it holds, if anything, was
+// examined.
+func (x *expansion) digestsAfter(ctx context.Context, held bool) {
+	s := x.of
+	if !s.res.after {
 		return
 	}
-	defer c.Close()
-	err = x.entries(ctx, c)
-	s.end.ContainerFacts = c.Facts()
-	s.ends(err)
+	s.late = x.digestLate(ctx, x.file, s.res)
+	is, was := &s.late.record.Item, &s.res.record.Item
+	if held && s.late.err == nil && (is.Size != was.Size || !is.Modified.Equal(was.Modified)) { // what it held is not what it holds
+		s.late = &result{status: semblance.ItemNew, write: true, prior: s.res.prior, record: semblance.ItemRecord{Item: *was}}
+		s.late.fail(semblance.Errorf(semblance.Conflict, "the file changed while what it holds was examined; scan a copy that nobody writes to, or a read-only mount"))
+		s.late.err = x.name(ctx, s.late)
+	}
+	s.err = s.late.err
+}
+
+// digestLate examines a file of which res says nothing yet.
+func (r *run) digestLate(ctx context.Context, f *os.File, res *result) *result {
+	late := &result{status: semblance.ItemNew, write: true, prior: res.prior}
+	it := &late.record.Item
+	*it = res.record.Item
+	it.Status, it.Code, it.Reason, it.Opened = semblance.ItemNew, "", "", nil
+	if late.err = r.examine(ctx, f, semblance.ItemState{}, late); late.err == nil {
+		late.err = r.name(ctx, late)
+	}
+	return late
+}
+
+// large reports whether a container is so large that it is looked into before its digests
+// are made.
+func (x *expansion) large(files []semblance.ContainerFile) bool {
+	var size int64
+	for _, f := range files {
+		if info, err := f.File.Stat(); err == nil {
+			size += info.Size()
+		}
+	}
+	return x.of.within == nil && size >= x.Large
 }
 
 // ends records how the container ended; nil is its end.
@@ -421,9 +475,17 @@ func (r *run) reopen(ctx context.Context, s *slot, prior semblance.ItemState, re
 
 // close makes the result of a container's item once more, when all inside of it is stored,
 // of what the first became when it was stored.
-func (res *result) close() {
+func (r *run) close(res *result) error {
 	s := res.closes
-	res.record.Item, res.status, res.media, res.prior, res.write = s.res.record.Item, s.res.status, s.res.media, s.res.prior, true
+	if s.late == nil {
+		res.record.Item, res.status, res.media, res.prior, res.write = s.res.record.Item, s.res.status, s.res.media, s.res.prior, true
+	} else {
+		*res = *s.late
+		res.closes = s
+		if err := r.place(res); err != nil {
+			return err
+		}
+	}
 	res.record.Item.Opened = s.end
 	if s.end.Code != "" && s.end.Format != pictureFormat {
 		res.set(semblance.ItemFailed, s.end.Code, s.end.Reason)
@@ -431,6 +493,7 @@ func (res *result) close() {
 	if res.record.Item.Status == semblance.ItemFailed {
 		res.status = semblance.ItemFailed
 	}
+	return nil
 }
 
 // path makes the path of an entry: every name becomes harmless text, and no two entries

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -69,7 +72,7 @@ func (o *opener) OpenContainer(_ context.Context, files []semblance.ContainerFil
 	if !isBox(b, files[0].Name) {
 		return nil, nil
 	}
-	b = bytes.TrimPrefix(b, []byte("named "))
+	b = bytes.TrimPrefix(bytes.TrimPrefix(b, []byte("named ")), []byte(zipMark))
 	o.opened.Add(1)
 	k := &openBox{o: o}
 	if err := json.Unmarshal(b, &k.box); err != nil {
@@ -86,9 +89,12 @@ func (o *opener) OpenContainer(_ context.Context, files []semblance.ContainerFil
 	return k, nil
 }
 
+// zipMark before a box makes it one that is told from its first bytes.
+const zipMark = "PK\x03\x04"
+
 // isBox tells a box by its beginning, or by its name.
 func isBox(b []byte, name string) bool {
-	return bytes.HasPrefix(b, []byte(boxMagic)) || strings.HasPrefix(string(b), "named ") && strings.HasSuffix(name, ".box")
+	return bytes.HasPrefix(bytes.TrimPrefix(b, []byte(zipMark)), []byte(boxMagic)) || strings.HasPrefix(string(b), "named ") && strings.HasSuffix(name, ".box")
 }
 
 type openBox struct {
@@ -277,6 +283,115 @@ func TestContainersInterruptedAndResumed(t *testing.T) {
 		if cut > 200 && r.opener.read.Load()-read > 60 {
 			t.Errorf("cut %d: %d entries were read again", cut, r.opener.read.Load()-read)
 		}
+	}
+}
+
+// largeOnes are the containers of layContainers, beginning with a mark, a copy of one, and
+// two files that have the mark and are none.
+func largeOnes(t *testing.T) string {
+	t.Helper()
+	root := layContainers(t)
+	for _, name := range []string{"backup.zip", "dump.tar", "copy of inner.zip", "half.zip", "shut.zip"} {
+		b, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, root, name, append([]byte(zipMark), b...))
+	}
+	put(t, root, "another copy of inner.zip", func() []byte { b, _ := os.ReadFile(filepath.Join(root, "copy of inner.zip")); return b }())
+	put(t, root, "no.zip", []byte(zipMark+"and nothing else"))
+	put(t, root, "no copy.zip", []byte(zipMark+"and nothing else"))
+	return root
+}
+
+func large(from int64) func(o *scan.Options) { return func(o *scan.Options) { o.Large = from } }
+
+// TestLargeContainersAreLookedIntoFirst: what is in them is told before they are read for
+// their digests, and what is recorded in the end does not depend on it, however often the
+// scan is interrupted.
+func TestLargeContainersAreLookedIntoFirst(t *testing.T) {
+	t.Parallel()
+	small := newRig(t)
+	root := largeOnes(t)
+	first := small.done(t, root, large(math.MaxInt64))
+	want := small.report(t)
+
+	r := newRig(t)
+	out := r.done(t, root, large(1), lanes(3))
+	if got := r.report(t); got != want {
+		t.Errorf("the record is\n%s\nwant\n%s", got, want)
+	}
+	a, b := first.Summary, out.Summary
+	if a.Seconds, b.Seconds = 0, 0; !reflect.DeepEqual(a, b) {
+		t.Errorf("%+v\n%+v", a, b)
+	}
+	item := -1
+	for i, e := range out.events {
+		switch {
+		case e.Path != "backup.zip":
+		case e.Event == scan.EventItem:
+			if item = i; e.SHA256 != "" {
+				t.Error("it was read before it was looked into")
+			}
+		case e.Event == scan.EventContainer:
+			if item < 0 || i-item < 10 || e.SHA256 != first.item(t, "backup.zip").SHA256 {
+				t.Errorf("%d after its item: %+v", i-item, e)
+			}
+		}
+	}
+	read := r.opener.read.Load()
+	if again := r.done(t, root, large(1)); r.opener.read.Load() != read || r.report(t) != want || again.Opened != 0 {
+		t.Errorf("a second run: %+v", again.Summary)
+	}
+
+	for cut := 1; cut < len(out.events); cut += 41 {
+		r := newRig(t)
+		r.Now = ticking()
+		ctx, cancel := context.WithCancel(t.Context())
+		n := 0
+		out := r.scan(t, ctx, root, large(1), func(o *scan.Options) {
+			o.Event = func(scan.Event) {
+				if n++; n == cut {
+					cancel()
+				}
+			}
+		})
+		cancel()
+		if out.err != nil && semblance.CodeOf(out.err) != semblance.Canceled {
+			t.Fatalf("cut %d: %v", cut, out.err)
+		}
+		before := r.opener.read.Load()
+		r.done(t, root, large(1))
+		if got := r.report(t); got != want {
+			t.Fatalf("cut %d:\n%s\nwant\n%s", cut, got, want)
+		}
+		if after := r.opener.read.Load() - before; cut > 200 && after > 60 {
+			t.Errorf("cut %d: %d entries were read again", cut, after)
+		}
+	}
+}
+
+// TestLargeContainerThatChanges: what was found in it belongs to bytes that are gone.
+func TestLargeContainerThatChanges(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	name := "backup.zip"
+	put(t, root, name, append([]byte(zipMark), box{Holds: []held{file("a.jpg", knownPicture.bytes()), file("b.jpg", picture{Salt: "b"}.bytes())}}.bytes()...))
+	r := newRig(t)
+	r.opener.before = func(entry string) error {
+		if entry != "b.jpg" {
+			return nil
+		}
+		r.opener.before = nil
+		put(t, root, name, append([]byte(zipMark), box{Holds: []held{file("c.jpg", picture{Salt: "c"}.bytes())}}.bytes()...))
+		return nil
+	}
+	out := r.done(t, root, large(1))
+	if out.Failed != 1 || out.Errors["conflict"] != 1 || !strings.Contains(r.report(t), "changed while what it holds was examined") {
+		t.Errorf("%+v\n%s", out.Summary, r.report(t))
+	}
+	if out := r.done(t, root, large(1)); out.Failed != 0 || !strings.Contains(r.report(t), "backup.zip//c.jpg") {
+		t.Errorf("the next run: %+v\n%s", out.Summary, r.report(t))
 	}
 }
 

@@ -180,11 +180,15 @@ func (p Progress) String() string {
 func (r *result) events() []Event {
 	it := r.record.Item
 	if r.closes != nil {
-		ev := Event{Event: EventContainer, Path: it.Path, Status: r.status, Opened: it.Opened}
+		out := []Event{{Event: EventContainer, Path: it.Path, Status: r.status, Opened: it.Opened}}
 		if r.status == semblance.ItemFailed && r.closes.res.status != semblance.ItemFailed { // else it was told when it was opened
-			return []Event{ev, {Event: EventError, Path: it.Path, Code: it.Code, Reason: it.Reason}}
+			out = append(out, Event{Event: EventError, Path: it.Path, Code: it.Code, Reason: it.Reason})
 		}
-		return []Event{ev}
+		if r.closes.late != nil && it.SHA256 != nil { // what was not known when it was opened
+			out[0].SHA256 = it.SHA256.String()
+			out = append(out, r.found(out[0].SHA256)...)
+		}
+		return out
 	}
 	ev := Event{Event: EventItem, Path: it.Path, Status: r.status, Size: it.Size, Code: it.Code, Reason: it.Reason, Deleted: it.Deleted, Carved: it.Carved}
 	if it.SHA256 != nil {
@@ -203,7 +207,13 @@ func (r *result) events() []Event {
 	if r.status == semblance.ItemFailed {
 		out = append(out, Event{Event: EventError, Path: it.Path, Code: it.Code, Reason: it.Reason})
 	}
-	of := Event{Path: it.Path, SHA256: ev.SHA256, Deleted: it.Deleted, Carved: it.Carved}
+	return append(out, r.found(ev.SHA256)...)
+}
+
+// found are the events of what was found in the content and the name of an item.
+func (r *result) found(sum string) (out []Event) {
+	it := &r.record.Item
+	of := Event{Path: it.Path, SHA256: sum, Deleted: it.Deleted, Carved: it.Carved}
 	if r.findings != nil {
 		out = append(out, Findings(of, r.findings)...)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -29,6 +30,7 @@ type result struct {
 	read     int64
 	decoded  bool
 	plain    bool  // it was looked at, and is no container
+	after    bool  // it is large, and may be a container: its digests are made when all that it holds was examined
 	err      error // about the run, not the item
 
 	prior *semblance.ItemState // what earlier runs recorded; nil: nothing
@@ -62,12 +64,16 @@ func (r *run) work(ctx context.Context, s *slot) {
 		s.fill(res)
 	}()
 	f := r.item(ctx, s, res)
-	if res.write && res.err == nil {
+	if res.write && res.err == nil && !res.after {
 		res.err = r.name(ctx, res)
 	}
-	if f == nil || res.err != nil || !r.expand(ctx, s, f, res) {
-		s.close(f)
+	if f != nil && res.err == nil && r.expand(ctx, s, f, res) {
+		return
 	}
+	if res.after && res.err == nil {
+		*res = *r.digestLate(ctx, f, res)
+	}
+	s.close(f)
 }
 
 // item does all the work of one item, but for what is inside of it. It returns the file
@@ -116,6 +122,10 @@ func (r *run) item(ctx context.Context, s *slot, res *result) *os.File {
 	if err != nil {
 		res.fail(unreadable("file", err))
 		return nil
+	}
+	if s.entry == nil && r.Opener != nil && it.Size >= r.Large && prior.SHA256 == (semblance.SHA256{}) && beginsAsContainer(f) {
+		res.after = true
+		return f
 	}
 	res.err = r.examine(ctx, f, prior, res)
 	if s.content != nil && s.content.err != nil && res.err == nil {
@@ -217,11 +227,16 @@ func describe(it *semblance.Item, info fs.FileInfo) {
 	}
 }
 
-// unchanged reports whether a file is as it was recorded: size, both times and
-// inode. The time of change cannot be set by a program, so a file that was
-// rewritten with its old modification time is seen.
+// unchanged reports whether a file is as it was recorded with its digests.
 func unchanged(p semblance.ItemState, it *semblance.Item) bool {
-	return p.Size == it.Size && p.Modified == it.Modified.UnixNano() && p.Changed == it.Changed.UnixNano() && p.Inode == it.Inode && p.SHA256 != semblance.SHA256{}
+	return stayed(p, it) && p.SHA256 != semblance.SHA256{}
+}
+
+// stayed reports whether a file is as it was recorded: size, both times and inode. The time
+// of change cannot be set by a program, so a file that was rewritten with its old
+// modification time is seen.
+func stayed(p semblance.ItemState, it *semblance.Item) bool {
+	return p.Size == it.Size && p.Modified == it.Modified.UnixNano() && p.Changed == it.Changed.UnixNano() && p.Inode == it.Inode
 }
 
 // again reports whether a recorded failure is worth another try: it was about
@@ -256,6 +271,13 @@ func (j *job) close(f *os.File) {
 	case f != nil:
 		f.Close()
 	}
+}
+
+// beginsAsContainer reports whether a file is to be looked into first if it is large.
+func beginsAsContainer(f *os.File) bool {
+	head := make([]byte, semblance.HoldsHead)
+	n, err := f.ReadAt(head, 0)
+	return (err == nil || errors.Is(err, io.EOF)) && semblance.Holds(head[:n])
 }
 
 func (r *run) examine(ctx context.Context, f *os.File, prior semblance.ItemState, res *result) error {

@@ -89,6 +89,7 @@ type Options struct {
 	Passwords []string      // tried on what is encrypted
 	Depth     int           // containers in containers that are opened; 0 is DefaultDepth
 	Expansion int64         // how many times its size a container may hold, in bytes; 0 is DefaultExpansion
+	Large     int64         // containers of so many bytes or more are looked into before their digests are made and verified; 0 is DefaultLarge, and math.MaxInt64 is none
 	Lanes     int           // files examined at once; 0 is the number of cores
 	First     time.Duration // stop taking new files after this long; 0 is never
 	Event     func(Event)   // called in the order of the walk, from one goroutine
@@ -156,6 +157,9 @@ func (s *Scanner) begin(ctx context.Context, o Options) (*run, error) {
 	}
 	if r.Expansion <= 0 {
 		r.Expansion = DefaultExpansion
+	}
+	if r.Large == 0 {
+		r.Large = DefaultLarge
 	}
 	if r.Label == "" {
 		return nil, semblance.Errorf(semblance.Invalid, "an exhibit needs a label").WithHint("Give --exhibit LABEL, such as the number on the evidence bag.")

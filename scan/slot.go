@@ -21,6 +21,7 @@ type slot struct {
 	front  chan struct{}     // closed when the store waits for it: it must not wait for others
 	opened chan struct{}     // closed when it is known whether it is one
 	end    *semblance.Opened // of a container: how it ended, complete when inside is closed
+	late   *result           // the item as it is to be stored with the digests that were made after all inside of it; nil: res has them
 	err    error             // about the run
 	again  bool              // it was recorded by an earlier run, which did not come to its end
 }
@@ -105,6 +106,9 @@ func (k *sink) take(s *slot) error {
 		return s.err
 	}
 	if s.end == nil {
+		if s.late != nil {
+			return k.add(s.late)
+		}
 		return k.add(s.res)
 	}
 	s.res.opens = true

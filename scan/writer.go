@@ -147,12 +147,12 @@ const (
 func (r *run) commit(batch []*result) error {
 	var records []semblance.ItemRecord
 	for _, res := range batch {
+		become := r.place
 		if res.closes != nil {
-			res.close()
-		} else {
-			if err := r.place(res); err != nil {
-				return err
-			}
+			become = r.close
+		}
+		if err := become(res); err != nil {
+			return err
 		}
 		if res.write {
 			records = append(records, res.record)
@@ -170,7 +170,7 @@ func (r *run) commit(batch []*result) error {
 	clear(r.seen) // the record says it now
 	for _, res := range batch {
 		r.tell(res)
-		if s := res.record.Item.SHA256; s != nil && res.closes == nil {
+		if s := res.record.Item.SHA256; s != nil && (res.closes == nil || res.closes.late != nil) {
 			r.flight.land(*s)
 		}
 	}

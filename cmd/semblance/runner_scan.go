@@ -27,6 +27,7 @@ type scanOrder struct {
 	Passwords bool                  `json:"passwords,omitempty"`
 	Depth     int                   `json:"depth,omitempty"`
 	Expansion int64                 `json:"expansion,omitempty"`
+	Large     int64                 `json:"large,omitempty"`
 	Lanes     int                   `json:"lanes,omitempty"`
 	First     time.Duration         `json:"first,omitempty"`
 	Actor     semblance.Actor       `json:"actor"` // of the run that is under way
@@ -214,7 +215,7 @@ func (s *scanRun) once(turn func(context.Context) (func(), error), w scanWatch) 
 	o := s.order
 	var speed pace
 	return s.r.p.scanner().Run(s.ctx, scan.Options{Plan: s.plan, Actor: o.Actor, Label: o.Exhibit, Serial: o.Serial, Acquirer: o.Acquirer, Root: o.Root,
-		Passwords: s.passwords, Depth: o.Depth, Expansion: o.Expansion, Lanes: o.Lanes, First: o.First,
+		Passwords: s.passwords, Depth: o.Depth, Expansion: o.Expansion, Large: o.Large, Lanes: o.Lanes, First: o.First,
 		Event: func(e scan.Event) {
 			if w.event != nil && !(e.Event == scan.EventSummary && s.pausing()) { // its end is not the scan's
 				w.event(e)

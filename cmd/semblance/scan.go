@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,6 +57,7 @@ paused, or goes on), and at the end summary. Of several exhibits each line says 
 	f.StringVar(&a.passwordFile, "passwords", "", "file with passwords, one a line, to try on what is encrypted")
 	f.IntVar(&a.order.Depth, "depth", scan.DefaultDepth, "how deep containers that lie in each other are opened")
 	f.Int64Var(&a.order.Expansion, "expansion", scan.DefaultExpansion, "how many times its size (and 1 GiB) what a container holds may be, before it is taken for a bomb")
+	f.BoolVar(&a.verifyFirst, "verify-first", false, "read, digest and verify images and archives before looking into them, also those of a gibibyte or more, which are looked into first otherwise")
 	f.IntVar(&a.order.Lanes, "lanes", 0, "files examined at once, of all exhibits; 0 is the number of workers")
 	f.IntVar(&a.atOnce, "at-once", 4, "exhibits scanned at once; the others wait their turn")
 	return cmd
@@ -69,6 +71,7 @@ type scanArgs struct {
 	look                    semblance.Detection
 	video, passwordFile     string
 	atOnce                  int
+	verifyFirst             bool
 	order                   scanOrder // what holds for each exhibit
 	named                   bool      // exhibits are EXHIBIT=PATH
 	passwords               []string
@@ -87,6 +90,9 @@ func (a *scanArgs) orders(e *env, args []string) ([]scanOrder, error) {
 		if a.passwords, err = passwordList(e.path(a.passwordFile)); err != nil {
 			return nil, err
 		}
+	}
+	if a.verifyFirst {
+		a.order.Large = math.MaxInt64
 	}
 	list, err := a.exhibits(args)
 	if err != nil {
