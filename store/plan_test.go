@@ -51,7 +51,8 @@ func TestMediaWithFindingsAreCountedWithoutATableOfThem(t *testing.T) {
 	}
 	defer s.Close()
 	plan := planOf(t, s, countFound, 1, 1, "", "")
-	for _, want := range []string{"SEARCH p USING COVERING INDEX items_sha256 (sha256=? AND exhibit_key=? AND path<?)", "SEARCH o USING"} {
+	for _, want := range []string{"SEARCH i USING PRIMARY KEY (exhibit_key=?)", "SEARCH f USING PRIMARY KEY (case_key=? AND media=?)",
+		"SEARCH earlier USING COVERING INDEX items_sha256 (sha256=? AND exhibit_key=? AND path<?)", "SEARCH o USING PRIMARY KEY (case_key=? AND media=? AND kind=? AND", "SEARCH named USING PRIMARY KEY (exhibit_key=? AND path=?)"} {
 		if !strings.Contains(plan, want) {
 			t.Errorf("no %q in\n%s", want, plan)
 		}

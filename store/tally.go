@@ -103,14 +103,20 @@ var (
 	aboutItem     = ` (f.kind <> '` + string(KindHit) + `' OR f.other IN ('', ? || i.path))`
 	countFindings = `SELECT f.kind, f.collection, count(*), sum(f.weak) FROM items i JOIN findings f ON f.case_key = ? AND f.media = i.sha256
 		WHERE i.exhibit_key = ? AND` + aboutItem + ` GROUP BY f.collection, f.kind ORDER BY f.collection, f.kind`
-	// Of each content its first item of the exhibit that has such a finding, and of that the first finding.
+	// Of each content that the exhibit has the first finding of a kind, by the first item alone.
 	countFound = `SELECT f.kind, count(*) FROM items i CROSS JOIN findings f ON f.case_key = ? AND f.media = i.sha256
-		WHERE i.exhibit_key = ? AND` + aboutItem + ` AND NOT EXISTS (
-			SELECT 1 FROM items p CROSS JOIN findings o ON o.case_key = f.case_key AND o.media = f.media AND o.kind = f.kind
-			WHERE p.sha256 = f.media AND p.exhibit_key = i.exhibit_key AND p.path <= i.path AND (o.kind <> '` + string(KindHit) + `' OR o.other IN ('', ? || p.path))
-				AND (p.path < i.path OR (o.collection, o.other, o.position) < (f.collection, f.other, f.position)))
+		WHERE i.exhibit_key = ? AND` + isFirst(`f.media`) + ` AND` + aboutAny(`f`) + ` AND NOT EXISTS (
+			SELECT 1 FROM findings o WHERE o.case_key = f.case_key AND o.media = f.media AND o.kind = f.kind
+			AND (o.collection, o.other, o.position) < (f.collection, f.other, f.position) AND` + aboutAny(`o`) + `)
 		GROUP BY f.kind`
 )
+
+// aboutAny asks whether a finding in a content of the exhibit of item i is about any of its
+// items: a hit in a name is when that item is there.
+func aboutAny(f string) string {
+	return ` (` + f + `.kind <> '` + string(KindHit) + `' OR ` + f + `.other = '' OR EXISTS (SELECT 1 FROM items named
+		WHERE named.exhibit_key = i.exhibit_key AND named.path = substr(` + f + `.other, instr(` + f + `.other, ':') + 1) AND named.sha256 = ` + f + `.media AND ` + f + `.other = ? || named.path))`
+}
 
 func tallyFindings(ctx context.Context, tx *sql.Tx, exhibitKey, caseKey int64, exhibit semblance.ExhibitID, t *semblance.Tally) error {
 	name := itemKey(exhibit, "")
