@@ -213,11 +213,7 @@ func (c *carver) entry(at int64, found carving) semblance.Entry {
 // notes say what carving came to.
 func (c *carver) notes() (out []string) {
 	if c.bad == 0 || c.bad < c.space.size {
-		files := "files were"
-		if c.found == 1 {
-			files = "file was"
-		}
-		out = append(out, fmt.Sprintf("%d %s carved from %d bytes that nothing uses", c.found, files, c.space.size-c.bad))
+		out = append(out, fmt.Sprintf("%s carved from %d bytes that nothing uses", several(c.found, "file was", "files were"), c.space.size-c.bad))
 	}
 	if c.hasty {
 		out = append(out, "so many files begin there and break off that files inside of others were not looked for everywhere")
@@ -389,4 +385,12 @@ func (s sentences) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// several says a number with its noun.
+func several[T int | int64](n T, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -158,6 +158,13 @@ func namesOf(all []held) (out []string) {
 	return out
 }
 
+func TestSeveral(t *testing.T) {
+	t.Parallel()
+	if one, many := several(1, "file was", "files were"), several(int64(2), "file was", "files were"); one != "1 file was" || many != "2 files were" {
+		t.Errorf("%q and %q", one, many)
+	}
+}
+
 // carved carves all of a device.
 func carved(t testing.TB, dev device, free ...span) (out []held, notes []string) {
 	t.Helper()

@@ -169,7 +169,7 @@ func (z *zipReader) ufdr(i int, out *origins, o *Options) {
 			found++
 		}
 	})
-	z.note("report.xml states the device path of %d files", found)
+	z.note("report.xml states the device path of %s", several(found, "file", "files"))
 	if absent > 0 {
 		z.note("files that report.xml names and the archive does not hold: %d", absent)
 	}

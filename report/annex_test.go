@@ -10,6 +10,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"filippo.io/age"
 
@@ -62,6 +63,11 @@ func TestAnnex(t *testing.T) {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range z.File { // the first day there is in a ZIP: one of zeros is none
+		if f.ModifiedDate != 1<<5|1 || !f.Modified.Equal(time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)) {
+			t.Errorf("%s is of %v", f.Name, f.Modified)
+		}
 	}
 	read := func(name string) []byte {
 		f, err := z.Open(name)

@@ -105,9 +105,11 @@ func writeCSV(w io.Writer, s Source) error {
 	return z.Close()
 }
 
-// plainHeader has no time: the report has nothing of the run's clock.
+// plainHeader has the first day that a ZIP can say, 1980-01-01: the report has nothing of
+// the run's clock, and a date of zeros is none, which some programs refuse.
 func plainHeader(name string) *zip.FileHeader {
-	return &zip.FileHeader{Name: name, Method: zip.Deflate}
+	const firstDay = 1<<5 | 1 // month and day; the year counts from 1980
+	return &zip.FileHeader{Name: name, Method: zip.Deflate, ModifiedDate: firstDay}
 }
 
 func sumOf(r Row) string {

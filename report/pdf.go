@@ -183,7 +183,7 @@ func (p *pdfPage) used(s Source, sum *summary) {
 	}
 	p.heading("Collections of this installation, as they are now")
 	for _, c := range s.Collections {
-		p.line("%s (%s) of %s, %s: version %d, %d entries. %s", c.Name, c.Kind, c.Owner, c.Country, c.Version, c.Entries, c.Basis)
+		p.line("%s (%s) of %s, %s: version %d, %s. %s", c.Name, c.Kind, c.Owner, c.Country, c.Version, number(c.Entries, "entry", "entries"), c.Basis)
 	}
 	p.none(len(s.Collections))
 	p.heading("Programs and models")
@@ -193,7 +193,7 @@ func (p *pdfPage) used(s Source, sum *summary) {
 			continue
 		}
 		for _, t := range list {
-			p.line("%s: %s (%d contents)", what, t.Name, t.Count)
+			p.line("%s: %s (%s)", what, t.Name, number(t.Count, "content", "contents"))
 		}
 	}
 }

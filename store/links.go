@@ -10,6 +10,7 @@ import (
 
 	"semblance"
 	"semblance/hashing"
+	"semblance/selector"
 )
 
 var _ semblance.LinkStore = (*Store)(nil)
@@ -18,7 +19,7 @@ var _ semblance.LinkStore = (*Store)(nil)
 // exhibits are those of the temporary table of the query, scope.
 var linkSources = map[semblance.LinkKind]string{
 	semblance.LinkMedia: `SELECT lower(hex(i.sha256)) AS value, '' AS label, '' AS face_of, i.exhibit_key, i.path, i.modified_s
-		FROM items i JOIN media m ON m.sha256 = i.sha256 WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND m.size > 0 AND (? OR m.analysis IS NOT NULL)`,
+		FROM items i JOIN media m ON m.sha256 = i.sha256 WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND m.size > 0 AND (? OR m.analysis IS NOT NULL AND coalesce(json_extract(m.analysis, '$.decoder'), '') <> '` + selector.Signal + `')`, // that of a text
 	semblance.LinkSound: `SELECT lower(t.value) AS value, '' AS label, lower(hex(t.media)) AS face_of, i.exhibit_key, i.path, i.modified_s
 		FROM traces t JOIN items i ON i.sha256 = t.media WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND (? OR 1) AND t.kind = 'same sound'`,
 	semblance.LinkFace: `SELECT 'G' || f.group_key AS value, g.name AS label, lower(hex(f.media)) AS face_of, i.exhibit_key, i.path, i.modified_s

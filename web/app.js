@@ -316,9 +316,17 @@ function itemView(item, m, pictures) {
   return out;
 }
 
+// shownAlgorithm is what a hit rests on: a selector's kind, or the algorithm. A user name is
+// not an account: the same one may be anybody's.
+function shownAlgorithm(name) {
+  const kind = /^selector\/(.+)-\d+$/.exec(name);
+  if (!kind) return name;
+  return kind[1] === 'user' ? 'user (the name alone)' : kind[1];
+}
+
 function hitView(title, h) {
   return el('div', { className: 'finding' }, el('strong', {}, `${title} in ${h.collection}`), ` (${h.owner})`, h.weak ? el('span', { className: 'tag warn' }, 'weak: MD5 alone') : '',
-    facts([['by', h.algorithm], ['value', mono(h.value)], ['agree', (h.agree || []).join(', ')], ['note', h.note], ['source', [h.source, h.record].filter(Boolean).join(', ')]]));
+    facts([['by', shownAlgorithm(h.algorithm)], ['value', mono(h.value)], ['written', h.place && h.raw], ['at', h.place && `${h.place}${h.count > 1 ? `, ${h.count} times` : ''}`], ['agree', (h.agree || []).map(shownAlgorithm).join(', ')], ['note', h.note], ['source', [h.source, h.record].filter(Boolean).join(', ')]]));
 }
 
 // secondsOf says which seconds of a video are which seconds of the entry.
@@ -363,7 +371,7 @@ function facesView(m, set, pictures) {
     const says = facts([['face', n], ['seen', seenIn(face.appearance)], ['quality', `${Math.round(face.quality)} of 100`], ['less reliable', (face.reliability || []).join(', ')], ['lowered by', (face.reasons || []).join('; ')], ['detector score', Number(face.score).toFixed(2)]]);
     if (mine.length) {
       box.append(says, el('div', { className: 'candidates' }, ...mine.filter((c) => c.rank <= candidatesShown).map((c) => candidateView(c, probe, pictures))));
-      if (mine.length > candidatesShown) box.append(el('p', { className: 'quiet' }, `${mine.length - candidatesShown} more candidates, farther away, are in the report.`));
+      if (mine.length > candidatesShown) box.append(el('p', { className: 'quiet' }, `${plural(mine.length - candidatesShown, 'more candidate, farther away, is', 'more candidates, farther away, are')} in the report.`));
     } else {
       box.append(el('div', { className: 'pair' }, picture(pictures, probe, `Face ${n}`), says),
         el('p', { className: 'quiet' }, face.quality < 20 ? 'Not searched: the face is too poor to compare.' : 'No candidate within the thresholds. That does not mean the person is absent.'));

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,8 @@ type diagnosis struct {
 	Need bool   `json:"needed"` // the main job does not work, or not safely, without it
 	Says string `json:"says"`
 	Mend string `json:"mend,omitempty"`
+	// Optional is what nobody has installed and nothing here needs: no fault.
+	Optional bool `json:"optional,omitempty"`
 }
 
 func newDoctor(e *env) *cobra.Command {
@@ -41,11 +44,14 @@ folder. Nothing stored is changed.`,
 
 func (e *env) diagnose(ctx context.Context) []diagnosis {
 	var out []diagnosis
-	out = append(out, e.diagnoseModels(ctx)...)
+	used := map[string]bool{string(semblance.DefaultEngine): true}
+	list, missing := e.diagnoseModels(ctx)
+	out = append(out, list...)
 	out = append(out, e.diagnoseBundles()...)
 	out = append(out, e.diagnoseWorker(ctx)...)
 	out = append(out, e.diagnoseProviders(ctx)...)
-	out = append(out, e.diagnoseStore(ctx), e.diagnoseIndex(ctx), e.diagnoseFiles("hashes", "hashes", index.CheckHashes), e.diagnoseFiles("videos", "frames", frames.Check))
+	out = append(out, e.diagnoseStore(ctx, used), e.diagnoseIndex(ctx), e.diagnoseFiles("hashes", "hashes", index.CheckHashes), e.diagnoseFiles("videos", "frames", frames.Check))
+	optional(out, missing, used)
 	return out
 }
 
@@ -53,28 +59,36 @@ func bad(area, name string, need bool, err error) diagnosis {
 	return diagnosis{Area: area, Name: name, Need: need, Says: message(err), Mend: semblance.HintOf(err)}
 }
 
-func (e *env) diagnoseModels(ctx context.Context) []diagnosis {
+// diagnoseModels also returns which models are not here, and which engines lack them, by
+// area and name with the engines that want them.
+func (e *env) diagnoseModels(ctx context.Context) (out []diagnosis, missing map[string][]string) {
+	missing = map[string][]string{}
 	lib, err := openModels(e.cfg)
 	if err != nil {
-		return []diagnosis{bad("model", "library", true, err)}
+		return []diagnosis{bad("model", "library", true, err)}, missing
 	}
 	list, err := lib.List(ctx)
 	if err != nil {
-		return []diagnosis{bad("model", "library", true, err)}
+		return []diagnosis{bad("model", "library", true, err)}, missing
 	}
-	var out []diagnosis
 	for _, s := range list {
 		d := diagnosis{Area: "model", Name: s.Name, OK: s.State == models.Present, Says: string(s.State)}
 		if s.Err != nil {
 			d.Says, d.Mend = s.Err.Error(), semblance.HintOf(s.Err)
 			d.Need = s.State == models.Altered
 		}
+		if s.State == models.Missing {
+			missing["model "+s.Name] = s.Engines
+			for _, engine := range s.Engines {
+				missing["engine "+engine] = []string{engine}
+			}
+		}
 		if len(s.Engines) > 0 {
 			d.Says += " (for " + strings.Join(s.Engines, ", ") + ")"
 		}
 		out = append(out, d)
 	}
-	return out
+	return out, missing
 }
 
 // diagnoseBundles says which own engines are not usable at all; those that are, a
@@ -130,6 +144,25 @@ func (e *env) diagnoseWorker(ctx context.Context) []diagnosis {
 	return append(out, video, disks)
 }
 
+// optional marks what is not installed and only engines want that nothing here was made with.
+func optional(list []diagnosis, missing map[string][]string, used map[string]bool) {
+	works := map[string]bool{}
+	for _, d := range list {
+		works[d.Name] = works[d.Name] || d.Area == "engine" && d.OK
+	}
+	for i := range list {
+		d := &list[i]
+		engines := missing[d.Area+" "+d.Name]
+		if d.OK || d.Need || len(engines) == 0 || slices.ContainsFunc(engines, func(e string) bool { return used[e] && !works[e] }) {
+			continue
+		}
+		d.Optional, d.Says = true, "not installed; only to make what is there, or for who wants "+strings.Join(engines, " or ")
+		if d.Area == "engine" {
+			d.Says, d.Mend = "optional, not installed", "" // that is with its model
+		}
+	}
+}
+
 func diagnoseEngine(x worker.EngineReport) diagnosis {
 	d := diagnosis{Area: "engine", Name: string(x.Name), OK: x.Works, Need: x.Name == semblance.DefaultEngine}
 	if x.Works {
@@ -143,13 +176,24 @@ func diagnoseEngine(x worker.EngineReport) diagnosis {
 	return d
 }
 
-func (e *env) diagnoseStore(ctx context.Context) diagnosis {
+// diagnoseStore also notes the engines that collections were made with, where it can ask.
+func (e *env) diagnoseStore(ctx context.Context, used map[string]bool) diagnosis {
+	note := func(s *store.Store) error {
+		list, err := s.Collections(ctx)
+		for _, c := range list {
+			used[string(c.Engine)] = true
+		}
+		return err
+	}
 	d := diagnosis{Area: "store", Name: e.cfg.Data, Need: true}
 	if _, err := os.Stat(e.cfg.Data); errors.Is(err, os.ErrNotExist) {
 		d.OK, d.Says = true, "not made yet; the first command that stores something makes it"
 		return d
 	}
 	if e.shared != nil {
+		if err := note(e.shared.store); err != nil {
+			return bad("store", e.cfg.Data, true, err)
+		}
 		d.OK, d.Says = true, "open in the server that answers this"
 		return d
 	}
@@ -164,6 +208,9 @@ func (e *env) diagnoseStore(ctx context.Context) diagnosis {
 	}
 	defer s.Close()
 	if err := s.Check(ctx); err != nil {
+		return bad("store", e.cfg.Data, true, err)
+	}
+	if err := note(s); err != nil {
 		return bad("store", e.cfg.Data, true, err)
 	}
 	r, err := s.VerifyAudit(ctx)
@@ -208,6 +255,14 @@ func (e *env) diagnoseFiles(name, folder string, check func(path string) (int64,
 	return d
 }
 
+// what a mend is for.
+func what(d diagnosis) string {
+	if d.Optional {
+		return "optional: " + d.Area + " " + d.Name
+	}
+	return "to mend: " + d.Area + " " + d.Name
+}
+
 // printDiagnoses prints them and fails when something needed is not there.
 func (e *env) printDiagnoses(list []diagnosis) error {
 	t, failed := newTable("", "AREA", "NAME", "FOUND"), false
@@ -228,14 +283,14 @@ func (e *env) printDiagnoses(list []diagnosis) error {
 			mark = "-"
 		}
 		if !d.OK && d.Mend != "" {
-			mends = append(mends, fmt.Sprintf("%s %s: %s", d.Area, d.Name, d.Mend))
+			mends = append(mends, what(d)+": "+d.Mend)
 		}
 		t.row(mark, d.Area, d.Name, d.Says)
 	}
 	if !e.json {
 		t.print(e.out)
 		for _, m := range mends {
-			e.say("to mend: %s", printable(m))
+			e.say("%s", printable(m))
 		}
 	}
 	if failed {

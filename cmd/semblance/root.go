@@ -45,6 +45,7 @@ Everything of an installation is in one folder (--data). While "semblance serve"
 runs, the commands go through it.
 
 Exit codes: 0 done, 1 failed, 3 done but some items failed (each is reported), 130 interrupted.`,
+		Version:      version,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.ArbitraryArgs, RunE: subcommand,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -72,6 +73,7 @@ Exit codes: 0 done, 1 failed, 3 done but some items failed (each is reported), 1
 	f.StringVar(&data, "data", "", "folder that holds everything of this installation (SEMBLANCE_DATA)")
 	f.BoolVar(&e.json, "json", false, "print NDJSON on standard output, for programs")
 	f.BoolVarP(&e.quiet, "quiet", "q", false, "no progress on standard error")
+	root.SetVersionTemplate("semblance {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return semblance.Errorf(semblance.Invalid, "%v", err).WithHint("`%s --help` lists the flags.", c.CommandPath())
 	})

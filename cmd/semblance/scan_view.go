@@ -72,6 +72,7 @@ type scanView struct {
 
 	unsupported map[string]int // by reason
 	faceless    int            // pictures of this run in which no face was found
+	encrypted   int            // files of this run that no password opened
 }
 
 // bars is where progress is drawn; nil where no person watches.
@@ -243,6 +244,9 @@ func (v *scanView) early(ev scan.Event) {
 // item remembers what was not wholly examined: a person must not take silence about
 // it for an answer.
 func (v *scanView) item(ev scan.Event) {
+	if ev.Code == semblance.MediaEncrypted {
+		v.encrypted++
+	}
 	switch {
 	case ev.Status == semblance.ItemUnsupported:
 		if v.unsupported == nil {
@@ -402,6 +406,9 @@ func (v *scanView) print(s scan.Summary) {
 	}
 	if len(s.Errors) > 0 {
 		e.say("  failed by reason: %s", reasons(s.Errors))
+	}
+	if v.encrypted > 0 {
+		e.say("  encrypted: %s; `--passwords FILE`, a password a line, tries those in it: scan again with it", count(int64(v.encrypted), "file", "files"))
 	}
 	for _, w := range s.NotCompared {
 		e.say("  %s", printable(w))

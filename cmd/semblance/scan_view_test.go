@@ -32,6 +32,8 @@ func TestFindingsAreListedOnceAndMarked(t *testing.T) {
 	hit("b.jpg", scan.Event{SHA256: "2"}, name)
 	hit("$carved/1.jpg", scan.Event{SHA256: "1", Deleted: true, Carved: true}, known, more)
 	hit("c.jpg", scan.Event{SHA256: "2"}, known) // found when another scan had compared
+	v.event(scan.Event{Event: scan.EventItem, Path: "locked.zip//x", Status: semblance.ItemUnsupported, Code: semblance.MediaEncrypted, Reason: "encrypted, and no password was given"})
+	v.event(scan.Event{Event: scan.EventItem, Path: "plain", Status: semblance.ItemNew})
 	v.print(scan.Summary{Case: "C", Exhibit: "E", Hits: 6, HitMedia: 2, Floods: nil})
 	want := `
 Hits (a digest or a selector is in a collection)
@@ -52,7 +54,7 @@ c.jpg                                 known       sha256            n
 	if squeeze(got) != squeeze(want) {
 		t.Errorf("%s\nwant%s", got, want)
 	}
-	if !strings.Contains(text, ", 6 hits in 2 media, ") || !strings.Contains(text, "at each file that has it") {
+	if !strings.Contains(text, ", 6 hits in 2 media, ") || !strings.Contains(text, "at each file that has it") || !strings.Contains(text, "  encrypted: 1 file; `--passwords FILE`, a password a line, tries those in it") {
 		t.Error(text)
 	}
 }

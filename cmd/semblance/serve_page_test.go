@@ -64,7 +64,7 @@ func TestPageShowsCandidates(t *testing.T) {
 		files = append(files, p)
 	}
 	var results, state, blurred, held, released, injected string
-	var wrong string
+	var wrong, algorithms string
 	err := chromedp.Run(ctx,
 		chromedp.Navigate(s.url+"/"),
 		chromedp.WaitVisible("#token"),
@@ -85,6 +85,7 @@ func TestPageShowsCandidates(t *testing.T) {
 		chromedp.Evaluate(`{ const b = document.querySelector('.candidate .picture'); b.dispatchEvent(new PointerEvent('pointerdown')); getComputedStyle(b.firstChild).filter }`, &held),
 		chromedp.Evaluate(`{ const b = document.querySelector('.candidate .picture'); b.dispatchEvent(new PointerEvent('pointerup')); getComputedStyle(b.firstChild).filter }`, &released),
 		chromedp.Evaluate(`String(document.querySelectorAll('#results img[src="x"]').length)`, &injected),
+		chromedp.Evaluate(`hitView('Hit', {algorithm: 'selector/user-1', agree: ['selector/user-1', 'selector/phone-2'], collection: 'c', owner: 'o', value: 'kim', raw: '@Kim', place: 'byte 7', count: 3}).textContent + '; ' + shownAlgorithm('sha256') + ' ' + shownAlgorithm('pdq/1')`, &algorithms),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +103,11 @@ func TestPageShowsCandidates(t *testing.T) {
 		fmt.Sprintf("yunet-mobilefacenet version %d", semblance.Engines()[0].Version), "80 of the probe, 80 of the reference", "Hit in known", "a note", "No candidate within the thresholds", "Weaker on children"} {
 		if !strings.Contains(results, want) {
 			t.Errorf("the results lack %q", want)
+		}
+	}
+	for _, want := range []string{"byuser (the name alone)", "agreeuser (the name alone), phone", "written@Kim", "atbyte 7, 3 times", "; sha256 pdq/1"} {
+		if !strings.Contains(algorithms, want) || strings.Contains(algorithms, "selector/") {
+			t.Errorf("a hit by a selector is shown as %q, which lacks %q", algorithms, want)
 		}
 	}
 	if !strings.Contains(state, "3 files, 1 hit, 0 near matches, 1 candidate") {
