@@ -21,6 +21,14 @@ type caseInput struct {
 	}
 }
 
+type caseChangeInput struct {
+	CaseNumber
+	Body struct {
+		Life *bool   `json:"threat_to_life,omitempty" doc:"Life is at risk: the work of this case goes before that of others"`
+		Zone *string `json:"time_zone,omitempty" maxLength:"100" doc:"IANA name of the zone in which times are shown beside UTC; empty for none"`
+	}
+}
+
 // A CaseNumber is the case of a request's path. It is exported, as the other parts
 // of requests are, because huma reads embedded fields of exported types only.
 type CaseNumber struct {
@@ -48,6 +56,8 @@ func (s *Server) caseRoutes() {
 	do(s, huma.Operation{OperationID: "create-case", Method: http.MethodPost, Path: "/v1/cases", Summary: "Create a case", Tags: tags, DefaultStatus: http.StatusCreated}, s.createCase)
 	do(s, huma.Operation{OperationID: "list-cases", Method: http.MethodGet, Path: "/v1/cases", Summary: "List the cases", Tags: tags}, s.listCases)
 	do(s, huma.Operation{OperationID: "show-case", Method: http.MethodGet, Path: "/v1/cases/{number}", Summary: "Show a case", Tags: tags}, s.showCase)
+	do(s, huma.Operation{OperationID: "change-case", Method: http.MethodPatch, Path: "/v1/cases/{number}", Summary: "Say whether life is at risk in a case, and in which zone its times are shown",
+		Description: "What is not in the body stays as it is. The change is audited.", Tags: tags}, s.changeCase)
 	do(s, huma.Operation{OperationID: "list-exhibits", Method: http.MethodGet, Path: "/v1/cases/{number}/exhibits", Summary: "List the exhibits of a case", Tags: tags}, s.listExhibits)
 	do(s, huma.Operation{OperationID: "list-requests", Method: http.MethodGet, Path: "/v1/cases/{number}/requests", Summary: "List the face searches of a case with their answers",
 		Description: "The view is audited.", Tags: tags}, s.listRequests)
@@ -66,6 +76,11 @@ func (s *Server) listCases(ctx context.Context, _ *struct{}) (*casesOutput, erro
 
 func (s *Server) showCase(ctx context.Context, in *CaseNumber) (*caseOutput, error) {
 	c, err := s.parts.Cases.Case(ctx, in.Number)
+	return &caseOutput{c}, err
+}
+
+func (s *Server) changeCase(ctx context.Context, in *caseChangeInput) (*caseOutput, error) {
+	c, err := s.parts.Keeper.SetCase(ctx, who(ctx), in.Number, semblance.CaseChange{ThreatToLife: in.Body.Life, TimeZone: in.Body.Zone})
 	return &caseOutput{c}, err
 }
 

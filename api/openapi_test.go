@@ -54,6 +54,7 @@ func TestOpenAPI(t *testing.T) {
 	want = append(want, "GET /v1/category-sets", "PATCH /v1/collections/{name}", "GET /v1/collections/{name}/references", "DELETE /v1/collections/{name}/references",
 		"POST /v1/collections/{name}/reenrollment", "DELETE /v1/collections/{name}/reenrollment")
 	want = append(want, "GET /v1/cases/{number}/stacks", "GET /v1/cases/{number}/stacks/{sha256}", "GET /v1/lookbacks", "POST /v1/lookbacks", "GET /v1/cases/{number}/notices", "POST /v1/cases/{number}/notices/acknowledge")
+	want = append(want, "PATCH /v1/cases/{number}", "GET /v1/cases/{number}/selectors", "GET /v1/links")
 	slices.Sort(want)
 	if !slices.Equal(routes, want) {
 		t.Errorf("the routes are\n%s\nwant\n%s", strings.Join(routes, "\n"), strings.Join(want, "\n"))

@@ -24,9 +24,10 @@ type Collections interface {
 	Collections(ctx context.Context) ([]semblance.Collection, error)
 }
 
-// A Keeper makes and erases cases and collections. The Engine is one.
+// A Keeper makes cases and collections, changes cases and erases collections. The Engine is one.
 type Keeper interface {
 	CreateCase(ctx context.Context, who semblance.Actor, c semblance.Case) (semblance.Case, error)
+	SetCase(ctx context.Context, who semblance.Actor, number string, change semblance.CaseChange) (semblance.Case, error)
 	CreateCollection(ctx context.Context, who semblance.Actor, c semblance.Collection) (semblance.Collection, error)
 	DeleteCollection(ctx context.Context, who semblance.Actor, name string) (semblance.Erasure, error)
 }
@@ -226,6 +227,7 @@ type Parts struct {
 	Lookbacker   Lookbacker
 	LookbackJobs LookbackJobs
 	Stacker      Stacker
+	Linker       Linker
 	Requests     Requests
 	Media        semblance.MediaStore
 	Pictures     Pictures

@@ -128,6 +128,7 @@ func (s *Server) routes() {
 	s.groupRoutes()
 	s.lookbackRoutes()
 	s.stackRoutes()
+	s.linkRoutes()
 	s.jobRoutes()
 	s.scanRoutes()
 	s.pictureRoutes()

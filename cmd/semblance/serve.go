@@ -221,7 +221,7 @@ func (e *env) bootstrap(ctx context.Context, p *program) error {
 // parts are what the service is made of.
 func (p *program) parts(spool *api.Spool, jobs *runner, log *slog.Logger) api.Parts {
 	return api.Parts{
-		Cases: p.store, Collections: p.store, Keeper: watchedEngine{p.engine, jobs}, Filler: watchedEngine{p.engine, jobs}, Lookbacker: p.engine, Stacker: p.engine, LookbackJobs: jobs, Curator: p.engine, Categories: p.store, References: p.store, Reenroller: jobs, Calibrator: p.engine, Searcher: p.engine, Requests: p.store, Media: p.store,
+		Cases: p.store, Collections: p.store, Keeper: watchedEngine{p.engine, jobs}, Filler: watchedEngine{p.engine, jobs}, Lookbacker: p.engine, Stacker: p.engine, Linker: p.engine, LookbackJobs: jobs, Curator: p.engine, Categories: p.store, References: p.store, Reenroller: jobs, Calibrator: p.engine, Searcher: p.engine, Requests: p.store, Media: p.store,
 		Grouper: p.engine, GroupEditor: p.engine,
 		Pictures: p.store, Records: records{p.store}, Jobs: jobs, Pauser: jobs, Scans: jobs, Audit: p.store, Spool: spool, Engines: p.engine.Engines,
 		Report: func(ctx context.Context, w io.Writer, format, number string, who semblance.Actor) error {

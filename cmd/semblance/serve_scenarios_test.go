@@ -51,6 +51,21 @@ func TestServeScenarios(t *testing.T) {
 		{"case of broken JSON", "POST", "/v1/cases", j, `{"secret-name`, 400, `"code":"invalid"`},
 		{"case that is no JSON", "POST", "/v1/cases", "text/csv", `secret-name`, 415, `"code":"media-unsupported"`},
 		{"case over a megabyte", "POST", "/v1/cases", j, `{"number":"` + strings.Repeat("x", 1<<20) + `"}`, 413, `"limit":1048576`},
+		{"change a case", "PATCH", "/v1/cases/A%2F1", j, `{"threat_to_life":true}`, 200, `"threat_to_life":true,"time_zone":"Asia/Kathmandu"`},
+		{"change it back", "PATCH", "/v1/cases/A%2F1", j, `{"threat_to_life":false,"time_zone":"Asia/Kathmandu"}`, 200, `"time_zone":"Asia/Kathmandu"`},
+		{"change nothing of a case", "PATCH", "/v1/cases/A%2F1", j, `{}`, 400, `nothing is to be set`},
+		{"change a case to no zone there is", "PATCH", "/v1/cases/A%2F1", j, `{"time_zone":"Mars/Base"}`, 400, `"hint"`},
+		{"change what a case cannot change", "PATCH", "/v1/cases/A%2F1", j, `{"number":"secret-name"}`, 422, `a property that is not known`},
+		{"change no case", "PATCH", "/v1/cases/none", j, `{"threat_to_life":true}`, 404, `"code":"not-found"`},
+		{"selectors", "GET", "/v1/cases/A%2F1/selectors", "", "", 200, `"selectors":[`},
+		{"selectors of a kind", "GET", "/v1/cases/A%2F1/selectors?kind=wallet&exhibit=E1", "", "", 200, `"selectors":[],"total":0`},
+		{"selectors of no kind", "GET", "/v1/cases/A%2F1/selectors?kind=secret-name", "", "", 400, `"hint"`},
+		{"selectors of no case", "GET", "/v1/cases/none/selectors", "", "", 404, `"code":"not-found"`},
+		{"links", "GET", "/v1/links?case=A%2F1&kind=same%20media&kind=selector", "", "", 200, `"cases":["A/1"],"exhibits":1,"links":[]`},
+		{"links of everything", "GET", "/v1/links?all=true", "", "", 200, `"links":[`},
+		{"links of nothing", "GET", "/v1/links", "", "", 400, `"code":"invalid"`},
+		{"links of no kind", "GET", "/v1/links?all=true&kind=friendship", "", "", 400, `"code":"invalid"`},
+		{"links of no case", "GET", "/v1/links?case=none", "", "", 404, `"code":"not-found"`},
 		{"exhibits", "GET", "/v1/cases/A%2F1/exhibits", "", "", 200, `"source":"upload"`},
 		{"items", "GET", "/v1/cases/A%2F1/items", "", "", 200, `"path":"bona.jpg"`},
 		{"items in the zone of the case", "GET", "/v1/cases/A%2F1/items", "", "", 200, `+05:45"`},
@@ -193,6 +208,49 @@ func TestServeScenarios(t *testing.T) {
 	}
 	if report, err := s.prog.store.VerifyAudit(t.Context()); err != nil || !report.OK {
 		t.Errorf("audit chain: %+v, %v", report, err)
+	}
+}
+
+// TestServeSelectorsAndLinks: over HTTP there is what the commands tell, in pages, and who
+// looked or changed something is in the audit chain.
+func TestServeSelectorsAndLinks(t *testing.T) {
+	t.Parallel()
+	s := startService(t, t.TempDir(), &fakeAnalyzer{}, nil)
+	s.furnish()
+	for label, files := range map[string][]sentFile{"E1": {{"from kim@example.net.jpg", "face bona-2"}, {"lee@example.net.bin", "a file"}}, "E2": {{"to kim@example.net.bin", "another file"}, {"c.jpg", "face bona-2"}}} {
+		if j := s.finished(s.upload(label, files...)); j["state"] != "done" {
+			t.Fatalf("job %v", j)
+		}
+	}
+	type page struct {
+		Selectors   []struct{ Kind, Value string }
+		Total, Next int
+	}
+	var first, second, ofOne page
+	s.ok("GET", "/v1/cases/A%2F1/selectors?kind=email&limit=1", "", nil, &first)
+	s.ok("GET", fmt.Sprintf("/v1/cases/A%%2F1/selectors?kind=email&limit=1&after=%d", first.Next), "", nil, &second)
+	s.ok("GET", "/v1/cases/A%2F1/selectors?kind=email&exhibit=E2", "", nil, &ofOne)
+	if first.Total != 2 || first.Next != 1 || second.Next != 0 || first.Selectors[0].Value != "kim@example.net" || second.Selectors[0].Value != "lee@example.net" || ofOne.Total != 1 {
+		t.Errorf("%+v\n%+v\n%+v", first, second, ofOne)
+	}
+	var l struct {
+		Exhibits, Total int
+		Links           []struct {
+			Kind, Value string
+			Exhibits    []struct{ Exhibit string }
+		}
+		Pairs []struct{ Shared int }
+	}
+	s.ok("GET", "/v1/links?case=A%2F1&kind=same%20media&kind=selector&limit=1", "", nil, &l)
+	if l.Exhibits != 2 || l.Total != 2 || len(l.Links) != 1 || l.Links[0].Kind != "same media" || len(l.Links[0].Exhibits) != 2 || len(l.Pairs) != 1 || l.Pairs[0].Shared != 2 {
+		t.Errorf("%+v", l)
+	}
+	s.ok("PATCH", "/v1/cases/A%2F1", "application/json", strings.NewReader(`{"time_zone":"Asia/Tokyo"}`), nil)
+	audit := s.command(0, "audit", "list", "--json")
+	for _, action := range []string{"selector.list", "links", "case.set"} {
+		if !strings.Contains(audit, `"actor":{"name":"bootstrap","via":"api"},"action":"`+action+`","case":"A/1"`) {
+			t.Errorf("%s is not in the audit chain:\n%s", action, audit)
+		}
 	}
 }
 
