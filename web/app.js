@@ -10,6 +10,7 @@ const candidatesShown = 5;
 let token = sessionStorage.getItem('semblance-token') || '';
 let job = null;
 let shown = { exhibit: '', next: '' };
+let notices = { ids: [], next: 0 }; // on the screen and not seen yet; id after which more follow
 
 // el makes an element: properties, then children; text stays text.
 function el(tag, props, ...children) {
@@ -31,6 +32,13 @@ function facts(pairs) {
   return dl;
 }
 
+// table is one with a head; cells are text or elements.
+function table(caption, head, rows) {
+  return el('table', {}, el('caption', {}, caption), el('thead', {}, el('tr', {}, ...head.map((h) => el('th', { scope: 'col' }, h)))),
+    el('tbody', {}, ...rows.map((r) => el('tr', {}, ...r.map((c) => el('td', {}, c instanceof Node ? c : String(c === undefined || c === null ? '' : c)))))));
+}
+
+const moment = (text) => text.slice(0, 16).replace('T', ' ');
 const mono = (text) => el('span', { className: 'mono' }, text || '');
 const four = (n) => Number(n).toFixed(4);
 const plural = (n, one, many) => `${n} ${n === 1 ? one : many}`;
@@ -77,8 +85,15 @@ function logout() {
   $('login').hidden = false;
   $('work').hidden = true;
   $('forget').hidden = true;
-  $('results').replaceChildren();
+  clear();
   $('token').focus();
+}
+
+// clear takes away what is of another case.
+function clear() {
+  for (const id of ['results', 'jobs', 'notices', 'links']) $(id).replaceChildren();
+  for (const id of ['more', 'more-notices', 'seen']) $(id).hidden = true;
+  notices = { ids: [], next: 0 };
 }
 
 async function login() {
@@ -106,8 +121,8 @@ async function loadCases(choose) {
 async function chooseCase() {
   const o = $('case').selectedOptions[0];
   $('case-facts').textContent = o ? `Purpose and basis: ${o.facts}` : 'There is no case yet: create one.';
-  $('results').replaceChildren();
-  $('more').hidden = true;
+  clear();
+  for (const id of ['show-jobs', 'show-notices', 'show-links']) $(id).disabled = !o;
   label();
   ready();
   if (o) await loadExhibits('');
@@ -221,10 +236,80 @@ function progress(j) {
   const goesOn = ['queued', 'running', 'paused'].includes(j.state);
   $('cancel').hidden = $('pause').hidden = !goesOn;
   $('pause').textContent = j.state === 'paused' ? 'Resume' : 'Pause';
-  const s = j.summary;
-  $('state').textContent = j.state === 'done' && s
-    ? `Done: ${plural(s.new + s.duplicate + s.known_good + s.unsupported + s.failed + s.unchanged, 'file', 'files')}, ${plural(s.hits, 'hit', 'hits')}, ${plural(s.near_matches, 'near match', 'near matches')}, ${plural(s.candidates, 'candidate', 'candidates')}, ${plural(s.contradictions, 'contradiction', 'contradictions')}, ${s.failed} failed`
+  $('state').textContent = j.state === 'done' && j.summary
+    ? `Done: ${outcome(j.summary)}`
     : `The job is ${j.state}` + (p ? `: ${p.items} of ${p.total_items} files, ${plural(p.findings, 'finding', 'findings')}` : '') + (j.error ? `: ${j.error}` : '');
+}
+
+// outcome says what a scan or an upload that has ended saw and found.
+const outcome = (s) => `${plural(s.new + s.duplicate + s.known_good + s.unsupported + s.failed + s.unchanged, 'file', 'files')}, ${plural(s.hits, 'hit', 'hits')}, ${plural(s.near_matches, 'near match', 'near matches')}, ${plural(s.candidates, 'candidate', 'candidates')}, ${plural(s.contradictions, 'contradiction', 'contradictions')}, ${s.failed} failed`;
+
+async function showJobs() {
+  const { jobs } = await get(`/v1/jobs?case=${encodeURIComponent($('case').value)}`);
+  jobs.sort((a, b) => b.created.localeCompare(a.created));
+  const change = (j, verb, text) => el('button', { type: 'button', onclick: doing(async () => {
+    try { await post(`/v1/jobs/${j.id}/${verb}`, {}); } finally { await showJobs(); }
+  }) }, text);
+  const changes = (j) => {
+    const out = el('span');
+    if (['queued', 'running'].includes(j.state)) out.append(change(j, 'pause', 'Pause'));
+    if (['paused', 'interrupted'].includes(j.state)) out.append(change(j, 'resume', 'Resume'));
+    if (!['done', 'failed', 'canceled'].includes(j.state)) out.append(change(j, 'cancel', 'Cancel'));
+    return out;
+  };
+  const far = (j) => (j.progress && j.progress.total_items ? `${j.progress.items} of ${j.progress.total_items} files` : '');
+  const says = (j) => [j.error, j.summary && j.summary.case ? outcome(j.summary) : ''].filter(Boolean).join('; ');
+  $('jobs').replaceChildren(jobs.length ? table(plural(jobs.length, 'job', 'jobs'), ['Job', 'Kind', 'Exhibit', 'State', 'Done', 'Since', 'What it says', ''],
+    jobs.map((j) => [mono(j.id.slice(0, 8)), j.kind, j.exhibit, j.state, far(j), `${moment(j.updated)} UTC`, says(j), changes(j)])) : el('p', {}, 'The case has no jobs.'));
+}
+
+// moreNotices shows the next notices. What is marked as seen is what was shown, never more.
+async function moreNotices() {
+  const query = new URLSearchParams({ limit: 100, after: notices.next });
+  if ($('all-notices').checked) query.set('all', 'true');
+  const page = await get(casePath(`/notices?${query}`));
+  notices.next = page.next || 0;
+  notices.ids.push(...page.notices.filter((n) => !n.acknowledged).map((n) => n.id));
+  const what = (n) => (['changed', 'withdrawn'].includes(n.what) ? `${n.kind} ${n.what}` : n.what);
+  const places = (n) => n.items.map((i) => `${i.exhibit}: ${i.path}`).join('\n') + (n.item_count > n.items.length ? `\nand ${n.item_count - n.items.length} more` : '');
+  if (page.notices.length) {
+    $('notices').append(table(plural(page.notices.length, 'notice', 'notices'), ['Notice', 'Made', 'What', 'Collection', 'Media', 'Where', 'Remark', 'Seen by'],
+      page.notices.map((n) => [n.id, `${moment(n.made)} UTC`, what(n), [n.collection, n.other].filter(Boolean).join(' and '), mono(n.media.slice(0, 16)), el('span', { className: 'lines' }, places(n)), n.remark, n.acknowledged_by])));
+  } else if (!$('notices').children.length) {
+    $('notices').append(el('p', {}, $('all-notices').checked ? 'The case has no notices.' : 'There is no notice that nobody has seen.'));
+  }
+  $('more-notices').hidden = !notices.next;
+  $('seen').hidden = notices.ids.length === 0;
+}
+
+async function showNotices() {
+  $('notices').replaceChildren();
+  notices = { ids: [], next: 0 };
+  await moreNotices();
+}
+
+async function seen() {
+  await post(casePath('/notices/acknowledge'), { ids: notices.ids });
+  await showNotices();
+}
+
+async function showLinks() {
+  const query = new URLSearchParams({ limit: 100 });
+  if ($('all-cases').checked) query.set('all', 'true'); else query.set('case', $('case').value);
+  const l = await get(`/v1/links?${query}`);
+  const at = (x) => `${x.case} ${x.exhibit}: ${plural(x.items, 'item', 'items')}, ${x.path}`;
+  const what = (x) => [x.kind === 'same media' || x.kind === 'near media' ? '' : x.value, x.label, x.distance === undefined ? '' : `${x.distance} bits`].filter(Boolean).join(', ');
+  const first = (x) => { const y = x.first_seen_on === undefined ? null : x.exhibits[x.first_seen_on]; return y ? `${y.case} ${y.exhibit}, ${moment(y.time)} UTC` : 'not known'; };
+  const out = [el('p', {}, `${plural(l.exhibits, 'exhibit', 'exhibits')} of ${plural(l.cases.length, 'case', 'cases')} compared; ${plural(l.total, 'link', 'links')}` + (l.total > l.links.length ? `, the first ${l.links.length} are below; semblance links tells more` : ''))];
+  for (const n of l.notes || []) out.push(el('p', { className: 'quiet' }, n));
+  if (l.links.length) out.push(table('Links', ['Kind', 'What', 'On', 'First seen on'], l.links.map((x) => [x.kind, what(x), el('span', { className: 'lines' }, x.exhibits.map(at).join('\n')), first(x)])));
+  const kinds = (p) => Object.entries(p.kinds).map(([k, n]) => `${k} ${n}`).join(', ');
+  if (l.pairs.length) {
+    const most = l.pairs.slice(0, 50);
+    out.push(table(most.length < l.pairs.length ? `Pairs of exhibits, ${most.length} of ${l.pairs.length}` : 'Pairs of exhibits', ['Exhibit', 'Exhibit', 'Shared', 'Only these two', 'Kinds'],
+      most.map((p) => [`${p.case_a} ${p.exhibit_a}`, `${p.case_b} ${p.exhibit_b}`, p.shared, p.only_these_two, kinds(p)])));
+  }
+  $('links').replaceChildren(...out);
 }
 
 async function show(exhibit) {
@@ -296,6 +381,7 @@ function picture(pictures, name, what) {
 
 function itemView(item, m, pictures) {
   const head = el('div', {}, el('p', { className: 'name' }, item.path), el('span', { className: 'tag' }, item.status));
+  for (const mark of ['deleted', 'carved']) if (item[mark]) head.append(el('span', { className: 'tag warn' }, mark));
   if (item.reason) head.append(el('p', { className: 'quiet' }, item.reason));
   if (!m) return el('article', { className: 'item' }, el('div', { className: 'head' }, el('div', { className: 'nopicture' }, 'not read'), head));
   const a = m.analysis;
@@ -422,6 +508,11 @@ $('pause').addEventListener('click', doing(async () => {
 $('cancel').addEventListener('click', doing(async () => { if (job && job.id) progress(await post(`/v1/jobs/${job.id}/cancel`, {})); }));
 $('show').addEventListener('click', doing(() => show($('exhibits').value)));
 $('more').addEventListener('click', doing(more));
+$('show-jobs').addEventListener('click', doing(showJobs));
+$('show-notices').addEventListener('click', doing(showNotices));
+$('more-notices').addEventListener('click', doing(moreNotices));
+$('seen').addEventListener('click', doing(seen));
+$('show-links').addEventListener('click', doing(showLinks));
 for (const [name, over] of [['dragover', true], ['dragleave', false], ['drop', false]]) {
   $('drop').addEventListener(name, (e) => {
     e.preventDefault();

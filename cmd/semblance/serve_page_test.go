@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
@@ -115,5 +116,80 @@ func TestPageShowsCandidates(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Logf("results: %s", results)
+	}
+}
+
+// TestPageShowsJobsNoticesAndLinks works with the rest of the page: a scan is paused and
+// goes on, a notice is read and marked as seen, and links are shown; names are text.
+func TestPageShowsJobsNoticesAndLinks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: no browser")
+	}
+	ctx := browser(t)
+	s := slowService(t, t.TempDir())
+	s.furnish()
+	const evil = "<img src=x onerror=alert(1)> kim@example.net.jpg"
+	for _, label := range []string{"U1", "U2"} {
+		if j := s.finished(s.upload(label, sentFile{evil, "face ann"})); j["state"] != "done" {
+			t.Fatalf("job %v", j)
+		}
+	}
+	s.askAs(t, "import", "POST", "/v1/collections/known/hashes?source=list", "text/plain", fmt.Sprintf("sha256:%x\n", sha256.Sum256([]byte("face ann"))), 200, `"added":1`)
+	s.settled(t)
+	command := s.start(t.Context(), "scan", evidence(t, "phone"), "--case", "A/1", "--exhibit", "E1")
+	<-s.fake.seen
+	var running, paused, done, notices, none, links, injected string
+	err := chromedp.Run(ctx,
+		chromedp.Navigate(s.url+"/"),
+		chromedp.WaitVisible("#token"),
+		chromedp.SetValue("#token", s.token),
+		chromedp.Click("#login button"),
+		chromedp.WaitEnabled("#show-jobs"),
+		chromedp.Click("#show-jobs"),
+		chromedp.WaitVisible("#jobs table"),
+		chromedp.Text("#jobs", &running),
+		chromedp.Evaluate(`[...document.querySelectorAll('#jobs button')].find((b) => b.textContent === 'Pause').click()`, nil),
+		chromedp.Poll(`[...document.querySelectorAll('#jobs button')].some((b) => b.textContent === 'Resume')`, nil),
+		chromedp.Text("#jobs", &paused),
+		chromedp.ActionFunc(func(context.Context) error { close(s.fake.slow); return nil }),
+		chromedp.Evaluate(`[...document.querySelectorAll('#jobs button')].find((b) => b.textContent === 'Resume').click()`, nil),
+		chromedp.ActionFunc(func(context.Context) error { command.ends(0); return nil }),
+		chromedp.Click("#show-jobs"),
+		chromedp.Poll(`document.querySelectorAll('#jobs button').length === 0 && document.querySelector('#jobs table') !== null`, nil),
+		chromedp.Text("#jobs", &done),
+		chromedp.Click("#show-notices"),
+		chromedp.WaitVisible("#notices table"),
+		chromedp.Text("#notices", &notices),
+		chromedp.Click("#seen"),
+		chromedp.WaitVisible("#notices > p"),
+		chromedp.Text("#notices", &none),
+		chromedp.Click("#show-links"),
+		chromedp.WaitVisible("#links table"),
+		chromedp.Text("#links", &links),
+		chromedp.Evaluate(`String(document.querySelectorAll('img[src="x"]').length)`, &injected),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, x := range map[string]struct {
+		text string
+		want []string
+	}{
+		"jobs":                {running, []string{"3 jobs", "scan", "E1", "running", "Pause", "Cancel", "1 file, 0 hits"}},
+		"jobs, paused":        {paused, []string{"paused", "Resume", "Cancel"}},
+		"jobs, ended":         {done, []string{"3 jobs", "5 files, 1 hit, 0 near matches, 3 candidates"}},
+		"notices":             {notices, []string{"new hit on old exhibit", "known", "U1: " + evil, "U2: " + evil}},
+		"notices, seen":       {none, []string{"There is no notice that nobody has seen."}},
+		"links":               {links, []string{"3 exhibits of 1 case compared; 2 links", "same media", "A/1 U1: 1 item, " + evil, "email:kim@example.net", "Pairs of exhibits", "same media 1, selector 1"}},
+		"names that are HTML": {injected, []string{"0"}},
+	} {
+		for _, want := range x.want {
+			if !strings.Contains(x.text, want) {
+				t.Errorf("%s: no %q in\n%s", what, want, x.text)
+			}
+		}
+	}
+	if open := s.do("GET", "/v1/cases/A%2F1/notices", "", nil); !strings.Contains(open.body, `"notices":[]`) {
+		t.Errorf("a notice was not marked as seen: %s", open.body)
 	}
 }
