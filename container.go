@@ -72,6 +72,7 @@ type ContainerOptions struct {
 	Verify    bool     `json:"verify,omitempty"`    // check the acquisition hashes of an image, before anything else
 	Last      bool     `json:"last,omitempty"`      // ... or when all that is in it was given
 	Acquired  []string `json:"acquired,omitempty"`  // hexadecimal digests stated beside the image: MD5, SHA-1 or SHA-256 of the imaged device
+	Sound     bool     `json:"sound,omitempty"`     // the file is opened for its audio streams, each an entry as a Matroska file, and nothing else
 	Missing   []string `json:"missing,omitempty"`   // names of parts that are not there though later ones are, which were not joined over the gap
 }
 

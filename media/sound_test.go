@@ -4,6 +4,8 @@ package media_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -191,5 +193,116 @@ func TestSoundThatIsNotWhole(t *testing.T) {
 	defer tone.Close()
 	if _, err := media.ReadSound(tone, semblance.Limits{}, time.Nanosecond); semblance.CodeOf(err) != semblance.Timeout {
 		t.Errorf("without any time: %v", err)
+	}
+}
+
+// TestCopySound: a copy has the very packets, and is the same copy every time.
+func TestCopySound(t *testing.T) {
+	t.Parallel()
+	film := record(t, "film.mkv", args(picture, rushing("7"), rushing("8"), []string{"-map", "0", "-map", "1", "-map", "2", "-c:v", "mpeg4", "-c:a:0", "aac", "-c:a:1", "libmp3lame"})...)
+	_, want := heard(t, film)
+	for _, path := range []string{film, record(t, "film.ts", "-i", film, "-map", "0", "-c:v", "mpeg2video", "-r", "25", "-c:a", "copy")} {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if n, err := media.CountSound(f); n != 2 || err != nil {
+			t.Errorf("%s: %d streams, %v", path, n, err)
+		}
+		var last []byte
+		for stream := range 2 {
+			b := copied(t, f, stream)
+			if again := copied(t, f, stream); !bytes.Equal(b, again) || bytes.Equal(b, last) {
+				t.Errorf("%s: stream %d is another copy each time, or the same as another stream", path, stream)
+			}
+			last = b
+			if _, got := heard(t, written(t, "copy.mka", b)); len(got) != 1 || got[0].SHA256 == nil || *got[0].SHA256 != *want[stream].SHA256 || got[0].Codec != want[stream].Codec {
+				t.Errorf("%s: %+v, want %+v", path, got, want[stream])
+			}
+		}
+		if _, err := media.CopySound(f, 2); semblance.CodeOf(err) != semblance.MediaUnsupported {
+			t.Errorf("%s: a third stream: %v", path, err)
+		}
+	}
+	whole, err := os.ReadFile(record(t, "x.m4a", args(rushing("4"), []string{"-c:a", "aac", "-movflags", "+faststart"})...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(written(t, "cut.m4a", whole[:len(whole)/2]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c, err := media.CopySound(f, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if b, err := io.ReadAll(c); len(b) < 1000 || semblance.CodeOf(err) != semblance.MediaDamaged {
+		t.Errorf("of half a file %d bytes, %v", len(b), err)
+	}
+}
+
+func copied(t *testing.T, f *os.File, stream int) []byte {
+	t.Helper()
+	c, err := media.CopySound(f, stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	b, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestSoundThatIsMoreThanItsFile: an index that names the same bytes again and again is not
+// followed without end.
+func TestSoundThatIsMoreThanItsFile(t *testing.T) {
+	t.Parallel()
+	m := mux{TB: t}
+	word := func(v ...uint32) (b []byte) {
+		for _, x := range v {
+			b = binary.BigEndian.AppendUint32(b, x)
+		}
+		return b
+	}
+	const frames = 32 << 10 // in a chunk
+	film := func(chunks uint32) *os.File {
+		ftyp := m.box("ftyp", []byte("qt  "), word(0), []byte("qt  "))
+		samples := make([]byte, 2*frames)
+		for i := range samples {
+			samples[i] = byte(i * i >> 3)
+		}
+		sowt := m.box("sowt", make([]byte, 6), []byte{0, 1}, word(0, 0), []byte{0, 1, 0, 16, 0, 0, 0, 0}, word(44100<<16))
+		table := m.box("stbl", m.box("stsd", word(0, 1), sowt), m.box("stts", word(0, 1, chunks*frames, 1)), m.box("stsc", word(0, 1, 1, frames, 1)),
+			m.box("stsz", word(0, 2, chunks*frames)), m.box("stco", word(0, chunks), bytes.Repeat(word(uint32(len(ftyp)+8)), int(chunks))))
+		media := m.box("mdia", m.box("mdhd", word(0, 0, 0, 44100, chunks*frames, 0)), m.box("hdlr", word(0, 0), []byte("soun"), make([]byte, 13)), m.box("minf", m.box("smhd", word(0, 0)), table))
+		moov := m.box("moov", m.box("trak", m.box("tkhd", word(7, 0, 0, 1, 0), make([]byte, 64)), media))
+		f, err := os.Open(written(t, "x.mov", bytes.Join([][]byte{ftyp, m.box("mdat", samples), moov}, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	a, err := media.ReadSound(film(1), semblance.Limits{}, time.Minute)
+	if err != nil || a.Metadata.Video.Audio[0].SHA256 == nil || a.Metadata.Video.Audio[0].Bytes != 2*frames {
+		t.Fatalf("of one chunk: %+v, %v", a.Metadata.Video, err)
+	}
+	bomb := film(2000)
+	a, err = media.ReadSound(bomb, semblance.Limits{}, time.Minute)
+	if err != nil || a.Metadata.Video.Audio[0].SHA256 != nil || a.Partial == "" || a.Metadata.Video.Audio[0].Bytes > 6<<20 {
+		t.Errorf("of the same chunk 2000 times: %+v, %v", a.Metadata.Video, err)
+	}
+	c, err := media.CopySound(bomb, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if n, err := io.Copy(io.Discard, c); semblance.CodeOf(err) != semblance.MediaDamaged || n > 8<<20 {
+		t.Errorf("a copy of %d bytes, %v", n, err)
 	}
 }

@@ -23,11 +23,12 @@
 #define AVCODEC(X)                                                                                       \
   X(avcodec_find_decoder) X(avcodec_alloc_context3) X(avcodec_parameters_to_context) X(avcodec_open2)    \
   X(avcodec_send_packet) X(avcodec_receive_frame) X(avcodec_free_context) X(av_packet_alloc)             \
-  X(av_packet_free) X(av_packet_unref) X(avcodec_get_name) X(avcodec_version)
+  X(av_packet_free) X(av_packet_unref) X(av_packet_rescale_ts) X(avcodec_parameters_copy) X(avcodec_get_name) X(avcodec_version)
 #define AVFORMAT(X)                                                                                  \
   X(avformat_alloc_context) X(avformat_free_context) X(avio_alloc_context) X(avio_context_free)      \
   X(avformat_open_input) X(avformat_find_stream_info) X(av_read_frame) X(avformat_close_input)       \
-  X(av_guess_frame_rate) X(av_stream_get_side_data) X(avformat_version)
+  X(av_guess_frame_rate) X(av_stream_get_side_data) X(avformat_alloc_output_context2) X(avformat_new_stream) \
+  X(avformat_write_header) X(av_interleaved_write_frame) X(av_write_trailer) X(avio_flush) X(avformat_version)
 #define SWSCALE(X) X(sws_getCachedContext) X(sws_scale) X(sws_freeContext) X(swscale_version)
 
 static struct {
@@ -50,6 +51,7 @@ struct sem_video {
   struct SwsContext *area, *smooth, *gray;
   int keyframes, draining, failed_drains;
   int64_t bad_packets;
+  int64_t sound; // bytes of sound so far
 };
 
 #define TEXT_OF(x) #x
@@ -459,6 +461,8 @@ int sem_sound_next(sem_video *v, sem_sound_packet *out) {
     if (v->packet->stream_index < 0 || (unsigned)v->packet->stream_index >= v->format->nb_streams) continue;
     const AVStream *s = v->format->streams[v->packet->stream_index];
     if (s->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) continue;
+    // An index can name the same bytes again and again.
+    if ((v->sound += v->packet->size) / 4 > v->size + (1 << 20)) return SEM_VIDEO_DAMAGED;
     memset(out, 0, sizeof *out);
     for (int i = 0; i < v->packet->stream_index; i++)
       if (v->format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO) out->stream++;
@@ -493,4 +497,142 @@ void sem_video_close(sem_video *v) {
     }
   }
   free(v);
+}
+
+struct sem_copy {
+  AVFormatContext *format;
+  AVIOContext *io;
+  AVStream *to;
+  int from; // index of the stream
+  uint8_t *bytes;
+  size_t at, len, room;
+  int no_memory, began;
+  int held;    // the first packet has been read and not yet been copied
+  int damaged; // packets that are not whole
+};
+
+static int keep(void *opaque, uint8_t *buf, int n) {
+  sem_copy *c = opaque;
+  if (c->at == c->len) c->at = c->len = 0;
+  if (c->len + n > c->room) {
+    size_t room = 2 * c->room + n;
+    uint8_t *more = realloc(c->bytes, room);
+    if (more == NULL) {
+      c->no_memory = 1;
+      return AVERROR(ENOMEM);
+    }
+    c->bytes = more;
+    c->room = room;
+  }
+  memcpy(c->bytes + c->len, buf, n);
+  c->len += n;
+  return n;
+}
+
+static int copy_code(sem_copy *c, int code, char *why, size_t size) {
+  explain(code, why, size);
+  return c->no_memory || code == AVERROR(ENOMEM) ? SEM_VIDEO_NO_MEMORY : SEM_VIDEO_NO_DECODER;
+}
+
+// next_of reads the next packet of the stream that is copied.
+static int next_of(sem_video *v, sem_copy *c) {
+  sem_sound_packet p;
+  int code;
+  do code = sem_sound_next(v, &p);
+  while (code == SEM_VIDEO_OK && v->packet->stream_index != c->from);
+  if (code == SEM_VIDEO_OK) c->damaged += p.damaged;
+  return code;
+}
+
+int sem_copy_damaged(const sem_copy *c) { return c->damaged; }
+
+// configured writes what a decoder has to know of AAC whose packets say it themselves
+// (ADTS): Matroska wants it at the front (ISO/IEC 14496-3, 1.6.2.1).
+static int configured(const AVPacket *p, AVCodecParameters *to) {
+  if (to->codec_id != AV_CODEC_ID_AAC || to->extradata_size > 0 || p->size < 7 || p->data[0] != 0xff || (p->data[1] & 0xf6) != 0xf0) return 1;
+  if ((to->extradata = av.av_malloc(2 + AV_INPUT_BUFFER_PADDING_SIZE)) == NULL) return 0;
+  memset(to->extradata, 0, 2 + AV_INPUT_BUFFER_PADDING_SIZE);
+  int object = (p->data[2] >> 6) + 1, rate = p->data[2] >> 2 & 15, channels = (p->data[2] & 1) << 2 | p->data[3] >> 6;
+  to->extradata[0] = object << 3 | rate >> 1;
+  to->extradata[1] = rate << 7 | channels << 3;
+  to->extradata_size = 2;
+  return 1;
+}
+
+int sem_copy_start(sem_video *v, int stream, sem_copy **out, char *why, size_t why_size) {
+  sem_copy *c = *out = calloc(1, sizeof *c);
+  if (c == NULL) return SEM_VIDEO_NO_MEMORY;
+  c->from = -1;
+  for (unsigned i = 0; i < v->format->nb_streams; i++) {
+    AVStream *s = v->format->streams[i];
+    if (s->codecpar->codec_type == AVMEDIA_TYPE_AUDIO && stream-- == 0) c->from = i;
+    else s->discard = AVDISCARD_ALL;
+  }
+  if (c->from < 0) return SEM_VIDEO_NO_VIDEO;
+  const int buffer = 64 << 10;
+  uint8_t *mem = av.av_malloc(buffer);
+  c->io = mem == NULL ? NULL : av.avio_alloc_context(mem, buffer, 1, c, NULL, keep, NULL);
+  if (c->io == NULL) {
+    av.av_freep(&mem);
+    return SEM_VIDEO_NO_MEMORY;
+  }
+  int code = av.avformat_alloc_output_context2(&c->format, NULL, "matroska", NULL);
+  if (code < 0) return copy_code(c, code, why, why_size);
+  c->format->pb = c->io;
+  // The same copy every time: no random numbers, no version.
+  c->format->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_BITEXACT;
+  AVStream *from = v->format->streams[c->from];
+  if ((c->to = av.avformat_new_stream(c->format, NULL)) == NULL) return SEM_VIDEO_NO_MEMORY;
+  if ((code = av.avcodec_parameters_copy(c->to->codecpar, from->codecpar)) < 0) return copy_code(c, code, why, why_size);
+  c->to->codecpar->codec_tag = 0;
+  if ((code = next_of(v, c)) != SEM_VIDEO_OK) return code == SEM_VIDEO_END ? SEM_VIDEO_DAMAGED : code;
+  c->held = 1;
+  if (!configured(v->packet, c->to->codecpar)) return SEM_VIDEO_NO_MEMORY;
+  c->to->time_base = from->time_base;
+  AVDictionaryEntry *e = av.av_dict_get(from->metadata, "language", NULL, 0);
+  if (e != NULL) av.av_dict_set(&c->to->metadata, "language", e->value, 0);
+  code = av.avformat_write_header(c->format, NULL);
+  if (code < 0) return copy_code(c, code, why, why_size);
+  c->began = 1;
+  return SEM_VIDEO_OK;
+}
+
+int sem_copy_next(sem_video *v, sem_copy *c, char *why, size_t why_size) {
+  int code = c->held ? SEM_VIDEO_OK : next_of(v, c);
+  c->held = 0;
+  if (code != SEM_VIDEO_OK && code != SEM_VIDEO_END) return code;
+  int wrote;
+  if (code == SEM_VIDEO_END) {
+    wrote = av.av_write_trailer(c->format);
+    av.avio_flush(c->io);
+    c->began = 0;
+  } else {
+    av.av_packet_rescale_ts(v->packet, v->format->streams[c->from]->time_base, c->to->time_base);
+    v->packet->stream_index = 0;
+    v->packet->pos = -1;
+    wrote = av.av_interleaved_write_frame(c->format, v->packet);
+  }
+  return wrote < 0 ? copy_code(c, wrote, why, why_size) : code;
+}
+
+size_t sem_copy_take(sem_copy *c, uint8_t *dst, size_t size) {
+  size_t n = c->len - c->at;
+  if (n > size) n = size;
+  if (n > 0) memcpy(dst, c->bytes + c->at, n);
+  c->at += n;
+  return n;
+}
+
+void sem_copy_close(sem_copy *c) {
+  if (c == NULL) return;
+  if (c->format != NULL) {
+    if (c->began) av.av_write_trailer(c->format); // frees what the muxer holds
+    av.avformat_free_context(c->format);
+  }
+  if (c->io != NULL) {
+    av.av_freep(&c->io->buffer);
+    av.avio_context_free(&c->io);
+  }
+  free(c->bytes);
+  free(c);
 }

@@ -80,8 +80,29 @@ typedef struct {
 } sem_sound_packet;
 
 // sem_sound_next gives the next packet. It returns SEM_VIDEO_END at the end, and
-// SEM_VIDEO_DAMAGED where nothing behind can be read.
+// SEM_VIDEO_DAMAGED where nothing behind can be read, or there is far more than the file
+// can hold.
 int sem_sound_next(sem_video *v, sem_sound_packet *out);
+
+// A copy of one audio stream as a Matroska file, without decoding.
+typedef struct sem_copy sem_copy;
+
+// sem_copy_start begins the copy of the stream-th audio stream of what sem_sound_open has
+// opened; nothing of that may be read before or beside it.
+int sem_copy_start(sem_video *v, int stream, sem_copy **out, char *why, size_t why_size);
+
+// sem_copy_next puts the next packet into the copy. It returns SEM_VIDEO_END after the last
+// one, when the copy is whole.
+int sem_copy_next(sem_video *v, sem_copy *c, char *why, size_t why_size);
+
+// sem_copy_take moves what has been written since into dst, at most size bytes of it, and
+// returns how many these were.
+size_t sem_copy_take(sem_copy *c, uint8_t *dst, size_t size);
+
+// sem_copy_damaged counts the packets that are not whole.
+int sem_copy_damaged(const sem_copy *c);
+
+void sem_copy_close(sem_copy *c);
 
 // sem_video_start opens the decoder.
 int sem_video_start(sem_video *v, int threads, int keyframes, char *why, size_t why_size);

@@ -86,7 +86,7 @@ Exit codes: 0 done, 1 failed, 3 done but some items failed (each is reported), 1
 		}
 	}
 	root.SetHelpCommandGroupID("admin")
-	add("work", newCase(e), newCollection(e), newCategory(e), newScan(e), newJobs(e), newSearch(e), newLookup(e), newLookback(e), newNotices(e), newStack(e), newLinks(e), newSelectors(e), newGroup(e), newReport(e), newItem(e))
+	add("work", newCase(e), newCollection(e), newCategory(e), newScan(e), newJobs(e), newSearch(e), newLookup(e), newLookback(e), newNotices(e), newStack(e), newLinks(e), newSelectors(e), newGroup(e), newReport(e), newItem(e), newSound(e))
 	add("file", newHash(e), newFaces(e), newCompare(e), newEvaluate(e))
 	add("admin", newServe(e), newModels(e), newProvider(e), newDoctor(e), newAudit(e), newToken(e), newConfig(e), newDemo(e), newVersion(e), newHealth(e))
 	return root
