@@ -304,7 +304,7 @@ func (im *diskImage) listNames(i int, s *system) {
 	if s.info.encrypted {
 		where = ", parts of which are encrypted"
 	}
-	im.note("%s: %s%s, %d names", strings.TrimSuffix(s.prefix, "/"), s.info.kind, where, s.names)
+	im.note("%s: %s%s, %s", strings.TrimSuffix(s.prefix, "/"), s.info.kind, where, several(s.names, "name", "names"))
 }
 
 func (im *diskImage) add(i int, s *system, n fsName) {

@@ -3,6 +3,7 @@ package scan
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"semblance"
@@ -135,6 +136,17 @@ func (s *Summary) Reconcile() error {
 		return semblance.Errorf(semblance.Internal, "the counts do not add up: %d items were seen, and %d accounted for; the scan has failed", s.Seen, sum)
 	}
 	return nil
+}
+
+// SetTally fills in what the whole exhibit holds; p says what this run compared with.
+func (s *Summary) SetTally(t semblance.Tally, p *semblance.Plan) {
+	s.Media, s.Partial, s.Faces, s.FacesPoor = t.Media, t.Partial, t.Faces, t.FacesPoor
+	s.Floods, s.Texts, s.Selectors = t.Floods, t.Texts, t.Selectors
+	s.Hits, s.Weak, s.NearMatches, s.Candidates, s.Contradictions = t.Hits, t.WeakHits, t.NearMatches, t.Candidates, t.Contradictions
+	s.HitMedia, s.NearMatchMedia, s.CandidateMedia = t.HitMedia, t.NearMatchMedia, t.CandidateMedia
+	s.Elsewhere = slices.DeleteFunc(t.Collections, func(t semblance.CollectionTally) bool {
+		return slices.ContainsFunc(p.Collections, func(c semblance.Collection) bool { return c.Name == t.Collection })
+	})
 }
 
 func (s *Summary) count(status semblance.ItemStatus) {

@@ -3,7 +3,6 @@ package scan
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -322,14 +321,7 @@ func (r *run) tally(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &r.sum
-	s.Media, s.Partial, s.Faces, s.FacesPoor = t.Media, t.Partial, t.Faces, t.FacesPoor
-	s.Floods, s.Texts, s.Selectors = t.Floods, t.Texts, t.Selectors
-	s.Hits, s.Weak, s.NearMatches, s.Candidates, s.Contradictions = t.Hits, t.WeakHits, t.NearMatches, t.Candidates, t.Contradictions
-	s.HitMedia, s.NearMatchMedia, s.CandidateMedia = t.HitMedia, t.NearMatchMedia, t.CandidateMedia
-	s.Elsewhere = slices.DeleteFunc(t.Collections, func(t semblance.CollectionTally) bool {
-		return slices.ContainsFunc(r.Plan.Collections, func(c semblance.Collection) bool { return c.Name == t.Collection })
-	})
+	r.sum.SetTally(t, r.Plan)
 	return nil
 }
 

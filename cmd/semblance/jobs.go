@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,29 +12,32 @@ import (
 
 	"semblance"
 	"semblance/api"
+	"semblance/scan"
 )
 
 func newJobs(e *env) *cobra.Command {
 	var number string
 	var all bool
-	show := func(c *cobra.Command, _ []string) error {
-		return e.stored(c.Context(), func(p *program) error { return e.listJobs(c.Context(), p, number, all) })
+	show := func(c *cobra.Command, ids []string) error {
+		return e.stored(c.Context(), func(p *program) error { return e.listJobs(c.Context(), p, number, all, ids) })
 	}
 	flags := func(c *cobra.Command) *cobra.Command {
 		c.Flags().StringVar(&number, "case", "", "only jobs of this case")
 		c.Flags().BoolVar(&all, "all", false, "also those that have ended")
 		return c
 	}
-	c := flags(&cobra.Command{Use: "jobs", Short: "Scans, uploads, look-backs and re-enrollments that are under way: list, pause, resume, cancel", Args: cobra.ArbitraryArgs,
+	c := flags(&cobra.Command{Use: "jobs [ID...]", Short: "Scans, uploads, look-backs and re-enrollments that are under way: list, pause, resume, cancel", Args: cobra.ArbitraryArgs,
 		Long: `A scan is a job, and so are the uploads, look-backs and re-enrollments of a service
-("semblance serve"). A job is named by its id, or the beginning of it.
+("semblance serve"). A job is named by its id, or the beginning of it; "semblance jobs ID"
+shows how far that one is, or how it ended.
 
 A paused job gives its workers to others and holds nothing, not even the evidence; what it
 recorded is kept. It stays paused when the service stops. A scan that was interrupted, or
 whose command left while it was paused, goes on when it is resumed in a service, or when
-the scan is run again.`,
+the scan is run again. Where the evidence is not there, the job stays as it is: attach it
+and resume again.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
+			if slices.ContainsFunc(args, func(a string) bool { return strings.Trim(a, "0123456789abcdef") != "" }) {
 				return subcommand(c, args)
 			}
 			return show(c, args)
@@ -108,7 +112,7 @@ func jobName(j api.Job) string {
 	return j.Kind
 }
 
-func (e *env) listJobs(ctx context.Context, p *program, number string, all bool) error {
+func (e *env) listJobs(ctx context.Context, p *program, number string, all bool, only []string) error {
 	var id semblance.CaseID
 	if number != "" {
 		c, err := p.store.Case(ctx, number)
@@ -121,7 +125,14 @@ func (e *env) listJobs(ctx context.Context, p *program, number string, all bool)
 	if err != nil {
 		return err
 	}
-	if !all {
+	if len(only) > 0 {
+		for i, id := range only {
+			if only[i], err = p.jobs.find(ctx, id); err != nil {
+				return err
+			}
+		}
+		jobs = slices.DeleteFunc(jobs, func(j api.Job) bool { return !slices.Contains(only, j.ID) })
+	} else if !all {
 		jobs = slices.DeleteFunc(jobs, func(j api.Job) bool { return j.Ended() })
 	}
 	t := newTable("JOB", "KIND", "CASE", "OF", "STATE", "DONE", "LEFT", "SINCE", "NOTE")
@@ -132,7 +143,7 @@ func (e *env) listJobs(ctx context.Context, p *program, number string, all bool)
 			}
 			continue
 		}
-		t.row(j.ID, j.Kind, j.Case, j.Exhibit+j.Collection, j.State, done(j.Progress), jobLeft(j.Progress), j.Updated.Local().Format("2006-01-02 15:04"), j.Error)
+		t.row(j.ID, j.Kind, j.Case, j.Exhibit+j.Collection, j.State, done(j), jobLeft(j.Progress), j.Updated.Local().Format("2006-01-02 15:04"), outcome(j))
 	}
 	switch {
 	case e.json:
@@ -146,12 +157,53 @@ func (e *env) listJobs(ctx context.Context, p *program, number string, all bool)
 	return nil
 }
 
-// done says how far a job is, as far as its total is known by now.
-func done(p *api.JobProgress) string {
-	if p == nil || p.TotalItems == 0 {
-		return ""
+// done says how far a job is, as far as its total is known by now, or how much it did.
+func done(j api.Job) string {
+	if sum := ended(j); sum != nil {
+		return count(sum.Seen, "file", "files")
 	}
-	return fmt.Sprintf("%s of %s", thousands(p.Items), thousands(p.TotalItems))
+	if p := j.Progress; p != nil && p.TotalItems > 0 {
+		return fmt.Sprintf("%s of %s", thousands(p.Items), thousands(p.TotalItems))
+	}
+	return ""
+}
+
+// ended is the summary of a scan or an upload that has ended; nil where there is none.
+func ended(j api.Job) *scan.Summary {
+	var sum scan.Summary
+	if j.Kind != jobScan && j.Kind != jobUpload || !j.Ended() || json.Unmarshal(j.Summary, &sum) != nil || sum.Case == "" {
+		return nil
+	}
+	return &sum
+}
+
+// outcome is what a job has to say of itself: why it is not done, or what it found.
+func outcome(j api.Job) string {
+	var notes []string
+	if j.Error != "" {
+		notes = append(notes, j.Error)
+	}
+	switch sum := ended(j); {
+	case sum != nil:
+		notes = append(notes, fmt.Sprintf("%s, %s, %s, %d failed", count(sum.Hits, "hit", "hits"), count(sum.NearMatches, "near match", "near matches"),
+			count(sum.Candidates, "candidate", "candidates"), sum.Failed))
+	case j.State != "done":
+	case j.Kind == jobLookback:
+		var b semblance.LookbackResult
+		if json.Unmarshal(j.Summary, &b) == nil {
+			var sum semblance.LookbackCounts
+			for _, c := range b.Collections {
+				sum.Media, sum.Found, sum.Changed, sum.Withdrawn = sum.Media+c.Media, sum.Found+c.Found, sum.Changed+c.Changed, sum.Withdrawn+c.Withdrawn
+			}
+			notes = append(notes, fmt.Sprintf("%s compared again: %d found, %d changed, %d withdrawn", count(int64(sum.Media), "media", "media"), sum.Found, sum.Changed, sum.Withdrawn))
+		}
+	case j.Kind == jobReenroll:
+		var b semblance.ReenrollResult
+		if json.Unmarshal(j.Summary, &b) == nil {
+			notes = append(notes, fmt.Sprintf("%s enrolled again, %d left out", count(b.References, "reference", "references"), len(b.LeftOut)))
+		}
+	}
+	return strings.Join(notes, "; ")
 }
 
 func jobLeft(p *api.JobProgress) string {

@@ -91,7 +91,11 @@ func (r *runner) Resume(ctx context.Context, who semblance.Actor, id string) (ap
 	v := r.view(j)
 	switch {
 	case v.Ended():
-		return v, semblance.Errorf(semblance.Conflict, "the job is %s already", v.State)
+		e := semblance.Errorf(semblance.Conflict, "the job is %s already", v.State)
+		if o, err := scanOrderOf(j); err == nil && j.State != store.JobDone {
+			e = e.WithHint("%s", o.again(who))
+		}
+		return v, e
 	case j.State != store.JobPaused && j.State != store.JobInterrupted:
 		return v, semblance.Errorf(semblance.Conflict, "the job is not paused: it is %s", v.State)
 	}

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"semblance"
@@ -129,7 +132,7 @@ func (r *runner) unfinishedScan(ctx context.Context, c semblance.CaseID, o scanO
 			if j.State == store.JobPaused {
 				return nil, e.WithHint("`semblance jobs resume %s` goes on with it.", j.ID)
 			}
-			return nil, e.WithHint("Wait until it is done, or stop it with `semblance jobs cancel %s`.", j.ID)
+			return nil, e.WithHint("`semblance jobs %s` shows how far it is; wait until it is done, or stop it with `semblance jobs cancel %s`.", j.ID, j.ID)
 		}
 		if other.Root == o.Root {
 			return &j, nil
@@ -230,6 +233,27 @@ func (s *scanRun) once(turn func(context.Context) (func(), error), w scanWatch) 
 		}})
 }
 
+// notBegun is the summary of a run that was interrupted before it began: nothing was seen,
+// and what earlier runs recorded stands.
+func (s *scanRun) notBegun(ctx context.Context) (scan.Summary, error) {
+	sum := scan.Summary{Case: s.order.Case, Exhibit: s.order.Exhibit, Errors: map[string]int{}, Why: "interrupted before it began; run it again"}
+	list, err := s.r.p.store.Exhibits(ctx, s.job.Case)
+	if err != nil {
+		return sum, err
+	}
+	for _, x := range list {
+		if x.Label != s.order.Exhibit {
+			continue
+		}
+		t, err := s.r.p.store.Tally(ctx, s.job.Case, x.ID)
+		if err != nil {
+			return sum, err
+		}
+		sum.SetTally(t, &semblance.Plan{}) // it compared with nothing
+	}
+	return sum, nil
+}
+
 func (s *scanRun) pausing() bool { return errors.Is(context.Cause(s.ctx), errPaused) }
 
 // jobProgress is how far a scan is as a job tells it.
@@ -259,6 +283,8 @@ func (s *scanRun) settle(ctx context.Context, sum scan.Summary, err error) (paus
 	case ctx.Err() != nil:
 		j.State, j.Code, j.Error = store.JobInterrupted, semblance.Canceled, "interrupted; what was recorded is kept"
 		err = ctx.Err()
+	case scan.Readable(s.order.Root) != nil: // it was taken away: brought back, the scan goes on
+		j.State, j.Code, j.Error = store.JobInterrupted, semblance.Unavailable, "interrupted: the evidence is not there; attach it and resume the job, or scan it again"
 	default:
 		j.State, j.Code, j.Error = store.JobFailed, semblance.CodeOf(err), publicMessage(err)
 		s.r.log.Error("a job failed", "job", string(j.ID), "code", string(j.Code), "cause", message(err))
@@ -334,6 +360,9 @@ func (r *runner) resumable(ctx context.Context, j store.Job, who semblance.Actor
 	if err != nil {
 		return nil, err
 	}
+	if err := r.there(ctx, j, o, who); err != nil {
+		return nil, err
+	}
 	urgent := c.ThreatToLife
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -345,7 +374,7 @@ func (r *runner) resumable(ctx context.Context, j store.Job, who semblance.Actor
 		run.resume = nil
 		return func(store.Job) { resume <- who }, nil
 	}
-	again := fmt.Sprintf("Run the scan again on the machine itself: it goes on from what was recorded, as `semblance scan ... --case %s` for exhibit %s.", o.Case, o.Exhibit)
+	again := o.again(who)
 	switch {
 	case r.stop == nil || r.ctx.Err() != nil:
 		return nil, semblance.Errorf(semblance.Conflict, "no service runs that could go on with the scan").WithHint("%s", again)
@@ -358,6 +387,71 @@ func (r *runner) resumable(ctx context.Context, j store.Job, who semblance.Actor
 		s.attach(r.ctx)
 		r.goOn(s, urgent)
 	}, nil
+}
+
+// there says why the evidence of a scan cannot be scanned now. A folder that is empty where
+// something was recorded is the place of a disk that is not mounted.
+func (r *runner) there(ctx context.Context, j store.Job, o scanOrder, who semblance.Actor) error {
+	away := func(why string, cause error) error {
+		what := "the evidence of exhibit " + strconv.Quote(o.Exhibit)
+		if who.Via == "cli" { // over HTTP nobody is told what paths there are
+			what += ", " + strconv.Quote(o.Root) + ","
+		}
+		return semblance.Errorf(semblance.Conflict, "%s %s; the job stays %s", what, why, j.State).WithHint("Attach it where it was, and resume the job again.").WithCause(cause)
+	}
+	if err := scan.Readable(o.Root); err != nil {
+		return away("is not there, or cannot be read", err)
+	}
+	entries, err := os.ReadDir(o.Root)
+	if err != nil || len(entries) > 0 {
+		return nil // a file, or what the scan tells
+	}
+	list, err := r.p.store.Exhibits(ctx, j.Case)
+	if err != nil {
+		return err
+	}
+	for _, x := range list {
+		if x.Label != o.Exhibit {
+			continue
+		}
+		n, err := r.p.store.ItemCount(ctx, x.ID)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return away("is an empty folder now, and something was recorded of it", nil)
+		}
+	}
+	return nil
+}
+
+// again says how a scan is run again, to who may know its path.
+func (o *scanOrder) again(who semblance.Actor) string {
+	if who.Via != "cli" {
+		return fmt.Sprintf("Run the scan again on the machine itself: it goes on from what was recorded, as `semblance scan ... --case %s` for exhibit %s.", o.Case, o.Exhibit)
+	}
+	command := []string{"semblance scan", word(o.Root), "--case", word(o.Case), "--exhibit", word(o.Exhibit)}
+	switch {
+	case o.Against.Inventory:
+		command = append(command, "--against none")
+	case len(o.Against.Collections) > 0:
+		command = append(command, "--against", word(strings.Join(o.Against.Collections, ",")))
+	}
+	if o.Passwords {
+		command = append(command, "--passwords FILE")
+	}
+	return "Run the scan again, with what other options it had: it goes on from what was recorded. `" + strings.Join(command, " ") + "`."
+}
+
+// word is a text as a shell takes it for one word.
+func word(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:,@=", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // atOnce is a turn that comes at once.

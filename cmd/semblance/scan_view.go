@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -126,6 +127,15 @@ func (v *scanView) say(line string) {
 func (v *scanView) run(ctx context.Context, run *scanRun, turn func(context.Context) (func(), error)) (scan.Summary, error) {
 	v.job = string(run.job.ID)
 	sum, err := run.run(ctx, turn, scanWatch{event: v.event, progress: v.progress, state: v.state})
+	if sum.Case == "" && ctx.Err() != nil { // interrupted before it began
+		var terr error
+		if sum, terr = run.notBegun(context.WithoutCancel(ctx)); terr != nil {
+			return sum, errors.Join(err, terr)
+		}
+		if v.e.json {
+			_ = v.e.emit(scan.Event{Event: scan.EventSummary, Summary: &sum})
+		}
+	}
 	if sum.Case != "" && !v.e.json {
 		// Also of a run that was interrupted: the counts are of the whole exhibit.
 		findings, notes, rerr := run.r.p.recorded(context.WithoutCancel(ctx), run.job.Case, run.order.Exhibit)

@@ -280,6 +280,86 @@ func local(t *testing.T, s *service, fake *fakeAnalyzer, args ...string) {
 	}
 }
 
+// TestServeKeepsScansWhoseEvidenceIsAway: a disk that is not attached is no reason to lose
+// the job, whether the place is gone, or empty as the mount point of one that is not mounted.
+func TestServeKeepsScansWhoseEvidenceIsAway(t *testing.T) {
+	t.Parallel()
+	dir := evidence(t, "phone")
+	want := undisturbed(t, dir)
+	s := slowService(t, t.TempDir())
+	s.furnish()
+	ctx, leave := context.WithCancel(t.Context())
+	c := s.start(ctx, "scan", dir, "--case", "A/1", "--exhibit", "E1")
+	<-s.fake.seen
+	leave()
+	c.ends(exitInterrupted)
+	close(s.fake.slow)
+	j := s.only("interrupted")
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.do("POST", "/v1/jobs/"+j.ID+"/resume", "", nil); r.status != 409 || !strings.Contains(r.body, `the evidence of exhibit \"E1\" is not there`) ||
+		!strings.Contains(r.body, "resume the job again") || strings.Contains(r.body, filepath.Dir(dir)) {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	if text := s.start(t.Context(), "jobs", "resume", j.ID).ends(exitFailed); !strings.Contains(text, dir) || !strings.Contains(text, "the job stays interrupted") {
+		t.Errorf("the command does not say where the evidence was: %s", text)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if text := s.start(t.Context(), "jobs", "resume", j.ID).ends(exitFailed); !strings.Contains(text, "is an empty folder now") {
+		t.Errorf("%s", text)
+	}
+	s.only("interrupted")
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(dir+".away", dir); err != nil {
+		t.Fatal(err)
+	}
+	s.command(0, "jobs", "resume", j.ID)
+	if end := s.finished(j.ID); end["state"] != "done" {
+		t.Errorf("%v", end)
+	}
+	if got := s.reportOf("E1"); got != want {
+		t.Errorf("the report is\n%s\nwant\n%s", got, want)
+	}
+	out := s.command(0, "jobs", j.ID[:12])
+	if !strings.Contains(out, "5 files") || !strings.Contains(out, "1 hit, ") || !strings.Contains(out, "0 failed") {
+		t.Errorf("the ended job says nothing of what it did: %s", out)
+	}
+	if text := s.start(t.Context(), "jobs", "resume", j.ID).ends(exitFailed); !strings.Contains(text, "the job is done already") || strings.Contains(text, "hint") {
+		t.Errorf("%s", text)
+	}
+}
+
+// TestServeEvidenceThatGoesAway: a scan whose evidence is taken away between its resumption
+// and its turn can be resumed again.
+func TestServeEvidenceThatGoesAway(t *testing.T) {
+	t.Parallel()
+	dir := evidence(t, "phone")
+	s := slowService(t, t.TempDir())
+	s.furnish()
+	c := s.start(t.Context(), "scan", "E1="+dir, "E2="+evidence(t, "tablet"), "--case", "A/1", "--at-once", "1", "--against", "wanted,known")
+	<-s.fake.seen
+	list := s.scans()
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	s.ok("POST", "/v1/jobs/"+list[0].ID+"/pause", "", nil, nil)
+	close(s.fake.slow)
+	if r := s.do("POST", "/v1/jobs/"+list[0].ID+"/resume", "", nil); r.status != 409 || !strings.Contains(r.body, "is not there") {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	s.ok("POST", "/v1/jobs/"+list[0].ID+"/cancel", "", nil, nil)
+	c.ends(exitInterrupted)
+	text := s.start(t.Context(), "jobs", "resume", list[0].ID).ends(exitFailed)
+	if !strings.Contains(text, "the job is canceled already") || !strings.Contains(text, "`semblance scan "+dir+" --case A/1 --exhibit E1 --against wanted,known`") {
+		t.Errorf("what to do is not said: %s", text)
+	}
+}
+
 // TestServeResumesNoSecrets: passwords are not kept, so that only who has them goes on.
 func TestServeResumesNoSecrets(t *testing.T) {
 	t.Parallel()
@@ -434,6 +514,58 @@ func TestServeScansSeveral(t *testing.T) {
 	}
 }
 
+// TestServeTellsOfExhibitsNotBegun: who reads --json hears of each exhibit how it ended, also
+// of those whose turn had not come, and what earlier scans found in them still counts.
+func TestServeTellsOfExhibitsNotBegun(t *testing.T) {
+	t.Parallel()
+	phone, tablet := evidence(t, "phone"), evidence(t, "tablet")
+	s := slowService(t, t.TempDir())
+	s.furnish()
+	ctx, leave := context.WithCancel(t.Context())
+	c := s.start(ctx, "scan", "E1="+phone, "E2="+tablet, "--case", "A/1", "--at-once", "1", "--json")
+	<-s.fake.seen
+	leave()
+	text := c.ends(exitInterrupted)
+	sums := map[string]map[string]any{}
+	for line := range strings.Lines(text) {
+		var ev map[string]any
+		if json.Unmarshal([]byte(line), &ev) == nil && ev["event"] == "summary" {
+			sums[ev["exhibit"].(string)] = ev
+		}
+	}
+	if len(sums) != 2 || sums["E2"]["complete"] != false || sums["E2"]["why"] != "interrupted before it began; run it again" || sums["E2"]["items"] != 0.0 {
+		t.Errorf("summaries %v:\n%s", sums, text)
+	}
+	close(s.fake.slow)
+	s.start(t.Context(), "scan", tablet, "--case", "A/1", "--exhibit", "E2").ends(0)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	plan, err := s.prog.engine.Plan(t.Context(), "A/1", semblance.PlanOptions{Collections: []string{"known"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.prog.jobs.hand.Lock()
+	run, err := s.prog.jobs.take(t.Context(), gone, scanOrder{Case: "A/1", Exhibit: "E2", Root: tablet}, plan, nil)
+	s.prog.jobs.hand.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := newScanView(&env{streams: streams{out: c.out, err: c.out}, json: true}, nil).run(gone, run, atOnce)
+	if semblance.CodeOf(err) != semblance.Canceled || sum.Hits == 0 || sum.Media == 0 || sum.Complete {
+		t.Errorf("%+v (%v)", sum, err)
+	}
+	// Taken away before its turn: the job can be resumed.
+	if run, err = s.prog.jobs.takeScan(t.Context(), scanOrder{Case: "A/1", Exhibit: "E2", Root: tablet}, plan, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(tablet, tablet+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = run.run(t.Context(), atOnce, scanWatch{}); err == nil || run.job.State != "interrupted" || !strings.Contains(run.job.Error, "attach it and resume") {
+		t.Errorf("the job is %s: %s (%v)", run.job.State, run.job.Error, err)
+	}
+}
+
 // TestServeScansPermittedFolders: over HTTP only what lies in a folder that the
 // administrator named is scanned, by whatever path it is asked for.
 func TestServeScansPermittedFolders(t *testing.T) {
@@ -477,7 +609,7 @@ func TestServeScansPermittedFolders(t *testing.T) {
 		t.Fatalf("%d %s", r.status, r.body)
 	}
 	<-fake.seen
-	if r := ask("E1", dir); r.status != 409 || !strings.Contains(r.body, "is being scanned already") {
+	if r := ask("E1", dir); r.status != 409 || !strings.Contains(r.body, "is being scanned already, by job "+j.ID) || !strings.Contains(r.body, "`semblance jobs "+j.ID+"` shows how far it is") {
 		t.Errorf("scanned twice: %d %s", r.status, r.body)
 	}
 	if r := ask("E1", "phone/2.jpg"); r.status != 409 || !strings.Contains(r.body, "of another source") {
@@ -512,6 +644,15 @@ func TestServeDoesNotScanItself(t *testing.T) {
 		r := s.do("POST", "/v1/cases/A%2F1/scans", "application/json", strings.NewReader(fmt.Sprintf(`{"exhibit":"X","path":%q,"against":["known"]}`, path)))
 		if r.status != 403 || !strings.Contains(r.body, "the data folder is not scanned") {
 			t.Errorf("%s: status %d: %s", path, r.status, r.body)
+		}
+	}
+}
+
+func TestWordsOfAShell(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"/mnt/a-1.E01": "/mnt/a-1.E01", "it's": `'it'\''s'`, "a b": "'a b'", "": "''", "$(x)": "'$(x)'", "A/1,b": "A/1,b"} {
+		if got := word(in); got != want {
+			t.Errorf("%q is %s, want %s", in, got, want)
 		}
 	}
 }
