@@ -123,7 +123,7 @@ var alone = []string{
 	// Arithmetic against its definition, and accuracy on many people.
 	"TestBandsHoldOnPeopleNotUsedToFit", "TestTheTrialNoticesAWrongFit", "TestAFixedThresholdIsWrong", "TestGroupsOfPersonsNotChosenOn",
 	"TestIdols", "TestSearchesAgainstTheDefinition", "TestLongestSegmentAgainstEveryOffset", "TestTMKFindsTheOffset", "TestTurnedPixels",
-	"TestKernels", "TestBounds", "TestSketchBound", "TestHashesEveryRadius",
+	"TestKernels", "TestBounds", "TestSketchBound", "TestHashesEveryRadius", "TestHashesSkewed", "TestSegmentOnce", "TestFlatIsTheDefinition", "TestReachIsEnough",
 
 	// Long lists, a line after the other.
 	"TestImportOfManyLines",
