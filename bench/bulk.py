@@ -78,16 +78,24 @@ def usage():
 def resident(pid, peak, stop):
     """The most that a program and its children held at once, shared pages counted once."""
     while not stop.wait(0.05):
-        total = 0
-        for p in [pid, *children(pid)]:
-            try:
-                if p != pid and program(p) == program(pid):
-                    continue  # being started: until it is another program, its memory is its parent's
-                text = pathlib.Path(f"/proc/{p}/smaps_rollup").read_text()
-            except OSError:
-                continue
-            total += int(text.split("\nPss:")[1].split()[0]) * 1024
-        peak[0] = max(peak[0], total)
+        before = shares(pid)
+        # Where a child ends in between, its part of the shared pages is counted for it and
+        # for the one that shared them: only what stays the same processes is a sum.
+        if before.keys() == shares(pid).keys():
+            peak[0] = max(peak[0], sum(before.values()))
+
+
+def shares(pid):
+    """The memory of a program and each of its children, by their process ids."""
+    found = {}
+    for p in [pid, *children(pid)]:
+        try:
+            if p != pid and program(p) == program(pid):
+                continue  # being started: until it is another program, its memory is its parent's
+            found[p] = int(pathlib.Path(f"/proc/{p}/smaps_rollup").read_text().split("\nPss:")[1].split()[0]) * 1024
+        except (OSError, IndexError):  # it has ended
+            continue
+    return found
 
 
 def program(pid):

@@ -321,7 +321,8 @@ func (r *runner) Wait(ctx context.Context, id, seen string) (api.Job, string, er
 		}
 		v := r.view(j)
 		mark := r.mark(j)
-		if mark != seen || v.Ended() {
+		// One has not ended for whoever waits before what it left in the spool is gone.
+		if v.Ended() && !r.isRunning(j.ID) || mark != seen && !v.Ended() {
 			return v, mark, nil
 		}
 		select {
@@ -330,6 +331,12 @@ func (r *runner) Wait(ctx context.Context, id, seen string) (api.Job, string, er
 			return v, mark, ctx.Err()
 		}
 	}
+}
+
+func (r *runner) isRunning(id store.JobID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.running[id] != nil
 }
 
 // mark names the present state of a job: the same state has the same mark, also
