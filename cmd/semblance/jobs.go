@@ -187,6 +187,9 @@ func outcome(j api.Job) string {
 	case sum != nil:
 		notes = append(notes, fmt.Sprintf("%s, %s, %s, %d failed", count(sum.Hits, "hit", "hits"), count(sum.NearMatches, "near match", "near matches"),
 			count(sum.Candidates, "candidate", "candidates"), sum.Failed))
+		if sum.Missing > 0 { // perhaps another disk was in the place of the evidence
+			notes = append(notes, count(sum.Missing, "file recorded earlier is not there now", "files recorded earlier are not there now"))
+		}
 	case j.State != "done":
 	case j.Kind == jobLookback:
 		var b semblance.LookbackResult

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -16,16 +19,18 @@ func newLinks(e *env) *cobra.Command {
 	var kinds []string
 	var format, out string
 	var force bool
-	cmd := &cobra.Command{Use: "links CASE...", Short: "What exhibits share: media, cameras, selectors, faces; as a table or a graph",
+	cmd := &cobra.Command{Use: "links CASE...", Short: "What exhibits share: media, sound, cameras, selectors, faces; as a table or a graph",
 		Long: `Compares the exhibits of one or more cases with each other: the same or nearly the same
-media, pictures of the same camera, the same selector, the same group of faces (run
-"semblance group" first). What crosses countries comes first, then what crosses cases, then
+media, the same sound in different media, pictures of the same camera, the same selector,
+the same group of faces (run "semblance group" first). What crosses countries comes first, then what crosses cases, then
 the stronger kind, then what the fewest exhibits share. "Only these two" counts what no
 other exhibit asked about has; "first seen on" is the exhibit with the earliest time of
 modification, as far as times have a known zone: a copy can carry the time of the original.
 
 --format graphml is for Gephi, yEd, Cytoscape and the like; --format json is the graph as JSON;
-with --json each link, and then each pair of exhibits, is a line.`,
+with --json each link, and then each pair of exhibits, is a line. The table shows at most 50
+pairs, in a terminal also as many exhibits of a link as fit, and says how many more there
+are.`,
 		Args: cobra.ArbitraryArgs, RunE: func(cmd *cobra.Command, args []string) error {
 			r.Cases = args
 			for _, k := range kinds {
@@ -53,7 +58,7 @@ with --json each link, and then each pair of exhibits, is a line.`,
 	f.IntVar(&r.Most, "most", 0, "leave out what more exhibits than this share; 0 leaves out nothing")
 	f.IntVar(&r.Limit, "limit", semblance.DefaultLinkLimit, "links told, the strongest first")
 	f.StringVar(&format, "format", "table", "table, json or graphml")
-	f.StringVarP(&out, "output", "o", "-", "the file to write a graph to; - is standard output")
+	f.StringVarP(&out, "output", "o", "-", "the file to write to, whatever the format; - is standard output")
 	forceFlag(cmd, &force)
 	return cmd
 }
@@ -67,32 +72,52 @@ func linkKindNames() string {
 }
 
 func (e *env) links(l semblance.Links, format, out string, force bool) error {
-	if format == "table" {
-		return e.printLinks(l)
-	}
 	g := report.NewLinkGraph(l)
-	write := g.WriteJSON
-	if format == "graphml" {
+	write := func(w io.Writer) error { printLinks(w, l); return nil }
+	switch {
+	case format == "graphml":
 		write = g.WriteGraphML
+	case format == "json":
+		write = g.WriteJSON
+	case e.json:
+		write = func(w io.Writer) error { return writeLinks(w, l) }
 	}
-	return e.writeFile(out, force, write)
+	if err := e.writeFile(out, force, write); err != nil || format != "table" || e.json {
+		return err
+	}
+	for _, n := range l.Notes {
+		e.note("%s", n)
+	}
+	e.note("%s of %s compared; %s, %s told", count(int64(l.Exhibits), "exhibit", "exhibits"), count(int64(len(l.Cases)), "case", "cases"), count(int64(l.Total), "link", "links"), thousands(int64(len(l.Links))))
+	return nil
 }
 
-func (e *env) printLinks(l semblance.Links) error {
-	if e.json {
-		for _, x := range l.Links {
-			if err := e.emit(x); err != nil {
-				return err
-			}
+// writeLinks writes each link, and then each pair of exhibits, as a line of JSON.
+func writeLinks(w io.Writer, l semblance.Links) error {
+	enc := json.NewEncoder(w)
+	for _, x := range l.Links {
+		if err := enc.Encode(x); err != nil {
+			return err
 		}
-		for _, x := range l.Pairs {
-			if err := e.emit(x); err != nil {
-				return err
-			}
+	}
+	for _, x := range l.Pairs {
+		if err := enc.Encode(x); err != nil {
+			return err
 		}
-		return nil
+	}
+	return nil
+}
+
+// mostPairs is how many pairs of exhibits the table has.
+const mostPairs = 50
+
+func printLinks(w io.Writer, l semblance.Links) {
+	wide := 0 // a program, or who reads the file, gets all exhibits of a link
+	if terminal(w) {
+		wide = maxCell
 	}
 	t := newTable("KIND", "EXHIBITS", "FIRST SEEN ON", "WHAT")
+	t.whole = true
 	for _, x := range l.Links {
 		what := x.Value
 		switch {
@@ -106,35 +131,49 @@ func (e *env) printLinks(l semblance.Links) error {
 		if x.Distance != nil {
 			what += fmt.Sprintf(" (%d bits)", *x.Distance)
 		}
-		var on []string
-		for _, y := range x.Exhibits {
-			on = append(on, fmt.Sprintf("%s %s (%d)", y.Case, y.Exhibit, y.Items))
-		}
 		first := "not known"
 		if x.First != nil {
 			y := x.Exhibits[*x.First]
 			first = y.Case + " " + y.Exhibit + ", " + y.Time.Format(time.DateTime) + " UTC"
 		}
-		t.row(string(x.Kind), strings.Join(on, "; "), first, what)
+		t.row(string(x.Kind), linkedExhibits(x.Exhibits, wide), first, what)
 	}
-	t.print(e.out)
-	if len(l.Pairs) > 0 {
-		e.say("\nPairs of exhibits")
-		t = newTable("EXHIBIT", "EXHIBIT", "SHARED", "ONLY THESE TWO", "KINDS")
-		for _, p := range l.Pairs[:min(len(l.Pairs), 50)] {
-			var of []string
-			for _, k := range semblance.LinkKinds() {
-				if n := p.Kinds[k]; n > 0 {
-					of = append(of, fmt.Sprintf("%s %d", k, n))
-				}
+	t.print(w)
+	if len(l.Pairs) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nPairs of exhibits")
+	t = newTable("EXHIBIT", "EXHIBIT", "SHARED", "ONLY THESE TWO", "KINDS")
+	t.whole = true
+	for _, p := range l.Pairs[:min(len(l.Pairs), mostPairs)] {
+		var of []string
+		for _, k := range semblance.LinkKinds() {
+			if n := p.Kinds[k]; n > 0 {
+				of = append(of, fmt.Sprintf("%s %d", k, n))
 			}
-			t.row(p.CaseA+" "+p.LabelA, p.CaseB+" "+p.LabelB, p.Shared, p.Only, strings.Join(of, ", "))
 		}
-		t.print(e.out)
+		t.row(p.CaseA+" "+p.LabelA, p.CaseB+" "+p.LabelB, p.Shared, p.Only, strings.Join(of, ", "))
 	}
-	for _, n := range l.Notes {
-		e.note("%s", n)
+	t.print(w)
+	if more := len(l.Pairs) - mostPairs; more > 0 {
+		fmt.Fprintf(w, "and %s; --json lists all\n", count(int64(more), "more pair", "more pairs"))
 	}
-	e.note("%s of %s compared; %s, %s told", count(int64(l.Exhibits), "exhibit", "exhibits"), count(int64(len(l.Cases)), "case", "cases"), count(int64(l.Total), "link", "links"), thousands(int64(len(l.Links))))
-	return nil
+}
+
+// linkedExhibits names the exhibits of a link: the first that are not wider than so many
+// characters and how many more there are, or all where the width is 0.
+func linkedExhibits(list []semblance.LinkedExhibit, wide int) string {
+	text := ""
+	for i, x := range list {
+		one := fmt.Sprintf("%s %s (%d)", x.Case, x.Exhibit, x.Items)
+		switch {
+		case i == 0:
+			text = one
+		case wide > 0 && utf8.RuneCountInString(text+"; "+one) > wide:
+			return fmt.Sprintf("%s; and %d more", text, len(list)-i)
+		default:
+			text += "; " + one
+		}
+	}
+	return text
 }

@@ -405,7 +405,7 @@ func (v *scanView) print(s scan.Summary) {
 	if s.Partial > 0 || s.Missing > 0 {
 		e.say("  %d decoded only in part, %d recorded earlier and not there now", s.Partial, s.Missing)
 	}
-	if v.faceless > 0 {
+	if s.FacesRan && v.faceless > 0 { // a media that was examined earlier has its count also where no face is looked for
 		e.say("  no face was found in %s of this run", count(int64(v.faceless), "picture or video", "pictures and videos"))
 	}
 	if s.Containers > 0 {

@@ -58,3 +58,26 @@ c.jpg                                 known       sha256            n
 		t.Error(text)
 	}
 }
+
+// TestFacelessOnlyWhereFacesWereLookedFor: what an earlier scan saw of a picture says nothing
+// of a scan that looks for no face.
+func TestFacelessOnlyWhereFacesWereLookedFor(t *testing.T) {
+	t.Parallel()
+	for _, ran := range []bool{false, true} {
+		out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		v := newScanView(&env{streams: streams{out: out, err: os.Stderr}, quiet: true}, nil)
+		v.event(scan.Event{Event: scan.EventItem, Path: "a.jpg", Status: semblance.ItemUnchanged, Faces: new(int)})
+		v.print(scan.Summary{Case: "C", Exhibit: "E", Faces: 5, FacesRan: ran})
+		b, err := os.ReadFile(out.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := string(b); strings.Contains(text, "no face was found in 1 picture or video") != ran || strings.Contains(text, "not looked for in this one") == ran {
+			t.Errorf("faces looked for: %v:\n%s", ran, text)
+		}
+	}
+}

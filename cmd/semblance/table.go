@@ -13,8 +13,9 @@ import (
 // A table prints aligned columns. Text of foreign origin is made safe for a
 // terminal: a file name must not be able to move the cursor.
 type table struct {
-	head []string
-	rows [][]string
+	head  []string
+	rows  [][]string
+	whole bool // nothing is cut; what is wider than maxCell pushes the rest of its row
 }
 
 func newTable(head ...string) *table { return &table{head: head} }
@@ -36,10 +37,12 @@ func (t *table) print(w io.Writer) {
 	all := append([][]string{t.head}, t.rows...)
 	for _, r := range all {
 		for i := range r {
-			if i < len(r)-1 {
+			if i < len(r)-1 && !t.whole {
 				r[i] = shorten(r[i], maxCell)
 			}
-			width[i] = max(width[i], utf8.RuneCountInString(r[i]))
+			if n := utf8.RuneCountInString(r[i]); n <= maxCell {
+				width[i] = max(width[i], n)
+			}
 		}
 	}
 	for _, r := range all {
@@ -47,7 +50,7 @@ func (t *table) print(w io.Writer) {
 		for i, c := range r {
 			b.WriteString(c)
 			if i < len(r)-1 {
-				b.WriteString(strings.Repeat(" ", width[i]-utf8.RuneCountInString(c)+2))
+				b.WriteString(strings.Repeat(" ", max(width[i]-utf8.RuneCountInString(c), 0)+2))
 			}
 		}
 		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
