@@ -65,6 +65,10 @@ type Exhibit struct {
 	Serial   string    `json:"serial,omitempty"`
 	Acquirer string    `json:"acquirer,omitempty"`
 	Created  time.Time `json:"created"`
+
+	// Unfinished says that the last scan of it has not come to its end: there may be files
+	// in it of which nothing is recorded.
+	Unfinished bool `json:"unfinished,omitempty"`
 }
 
 // An ItemStatus says what became of an item in a scan. The counts of all

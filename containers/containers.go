@@ -49,6 +49,9 @@ type Options struct {
 	// verification of an image, with bytes done of bytes in all. A reader that stays
 	// silent for a minute is taken for one that hangs. It may be nil.
 	Progress func(done, total int64)
+
+	files []Part // that are being opened
+
 	// MotionVideo finds the video inside a motion photo. It may be nil.
 	MotionVideo func(r io.ReaderAt, size int64) (off, n int64, ok bool)
 	// SequenceFilm makes a film, of the size of the file, of the image sequence that a HEIC
@@ -129,6 +132,7 @@ func sniff(p Part) (*format, error) {
 func Open(parts []Part, o Options) (Reader, error) {
 	s := &source{}
 	parts = s.parts(parts)
+	o.files = parts
 	f, err := sniff(parts[0])
 	if f == nil || err != nil {
 		return nil, s.take(err)

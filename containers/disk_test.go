@@ -4,6 +4,7 @@ package containers
 
 import (
 	"bytes"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -241,7 +242,20 @@ func TestSplitImage(t *testing.T) {
 	}
 	acquired := fmt.Sprintf("%x", sha256.Sum256(b))
 	_, facts, err = listFiles(t, Options{ContainerOptions: semblance.ContainerOptions{Verify: true, Acquired: []string{acquired, strings.Repeat("ab", 16), "what"}}}, path)
-	if err != nil || !strings.Contains(facts.Notes[0], "SHA-256 stated beside the image agrees") || !strings.HasPrefix(facts.Notes[1], "THE IMAGE DIFFERS") || !strings.Contains(facts.Notes[2], "neither MD5") {
+	if err == nil || !strings.Contains(err.Error(), "THE IMAGE DIFFERS") { // nobody must overlook that
+		t.Errorf("another digest is stated: %v", err)
+	}
+	if !strings.Contains(facts.Notes[0], "SHA-256 stated beside the image agrees") || !strings.HasPrefix(facts.Notes[1], "THE IMAGE DIFFERS") || !strings.Contains(facts.Notes[2], "neither MD5") {
+		t.Errorf("%v, %q", err, facts.Notes)
+	}
+	// Of an image in another form, people note the digests of its files.
+	of := e01[len(e01)-1]
+	segment, _ := os.ReadFile(of)
+	_, facts, err = listFiles(t, Options{ContainerOptions: semblance.ContainerOptions{Verify: true, Acquired: []string{fmt.Sprintf("%x", md5.Sum(segment))}}}, e01...)
+	if err != nil || len(facts.Notes) < 2 || !strings.Contains(facts.Notes[0], "agrees") || !strings.Contains(facts.Notes[1], "is that of its file "+filepath.Base(of)+", and agrees") {
+		t.Errorf("%v, %q", err, facts.Notes)
+	}
+	if _, facts, err = listFiles(t, Options{ContainerOptions: semblance.ContainerOptions{Verify: true}}, path); err != nil || !strings.Contains(facts.Notes[0], "was not verified: no digest") {
 		t.Errorf("%v, %q", err, facts.Notes)
 	}
 }

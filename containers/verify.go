@@ -1,6 +1,7 @@
 package containers
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -33,17 +34,45 @@ func openVerified(dev device, o Options, facts semblance.ContainerFacts, stored 
 		if own > 0 && differs == nil && len(lacks) == 0 {
 			return notes, notes
 		}
-		for i, no := range differs[:min(own, len(differs))] {
+		for i, no := range differs {
+			if !no || i < own {
+				continue
+			}
+			if name := ofFile(dev, o.files, stored[i].value, o.progress); name != "" {
+				notes[i] = fmt.Sprintf("the digest %s stated beside the image is that of its file %s, and agrees; of the device it says nothing", stored[i].value, name)
+				differs[i] = false
+			}
+		}
+		for i, no := range differs {
 			if no {
 				lacking = append(lacking, notes[i])
 			}
 		}
 		return notes, lacking
 	}
+	if len(stored) == 0 && o.Verify {
+		facts.Notes = append(facts.Notes, "the image was not verified: no digest of the device is stored in it or stated beside it")
+	}
 	if len(stored) == 0 || !o.Verify {
 		v = nil
 	}
 	return openImage(dev, o, facts, lacks, v)
+}
+
+// ofFile returns the name of the file of an image that has a digest: of a compressed image, or
+// of one in parts, people often note those of the files.
+func ofFile(dev device, files []Part, value string, progress func(done, total int64)) string {
+	want, err := hex.DecodeString(value)
+	if j, ok := dev.(*joined); err != nil || digestNames[len(want)] == "" || ok && len(j.parts) == 1 {
+		return ""
+	}
+	for _, f := range files {
+		sums := imageDigests{len(want): nil}
+		if _, err := readAll(join([]Part{f}), sums, progress); err == nil && bytes.Equal(sums[len(want)], want) {
+			return f.Name
+		}
+	}
+	return ""
 }
 
 // digestNames are by the length of a digest in bytes.

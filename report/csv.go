@@ -283,6 +283,11 @@ func (s *summary) rows(src Source, row func([]string)) {
 			row([]string{what, "", t.Name, strconv.Itoa(t.Count)})
 		}
 	}
+	for _, e := range src.Exhibits {
+		if e.Unfinished {
+			row([]string{"not finished", e.Label, Unfinished, ""})
+		}
+	}
 	for _, c := range src.Compared {
 		for _, name := range c.Collections {
 			row([]string{"compared with", c.Exhibit, name, ""})

@@ -360,3 +360,27 @@ func TestPlacesOfOneContent(t *testing.T) {
 		t.Errorf("summary.csv: %v", counted)
 	}
 }
+
+// TestUnfinished: whoever reads a report learns that there may be more in an exhibit.
+func TestUnfinished(t *testing.T) {
+	t.Parallel()
+	for _, unfinished := range []bool{false, true} {
+		s := many()
+		s.Exhibits[len(s.Exhibits)-1].Unfinished = unfinished
+		for _, format := range []report.Format{report.JSONL, report.HTML} {
+			if got := strings.Contains(write(t, format, s), "NOT FINISHED"); got != unfinished {
+				t.Errorf("%s, unfinished %v: said %v", format, unfinished, got)
+			}
+		}
+		said := false
+		for _, row := range tables(t, write(t, report.CSV, s))["summary.csv"] {
+			said = said || row[0] == "not finished" && row[1] == "stick"
+		}
+		if said != unfinished {
+			t.Errorf("csv, unfinished %v: said %v", unfinished, said)
+		}
+		if got := strings.Contains(pdfLines(t, write(t, report.PDF, s), false), "NOT FINISHED"); got != unfinished {
+			t.Errorf("pdf, unfinished %v: said %v", unfinished, got)
+		}
+	}
+}

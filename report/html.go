@@ -127,7 +127,7 @@ func writeHTML(w io.Writer, s Source) error {
 			p.Limits = append(p.Limits, l)
 		}
 	}
-	t, err := template.New("report").Funcs(template.FuncMap{"upper": strings.ToUpper, "name": shortName, "seconds": secondsOf, "age": semblance.DeclaredAge, "at": p.at, "kept": keptAs, "n": number[int], "n64": number[int64], "utc": inUTC, "local": inCase}).Parse(pageText)
+	t, err := template.New("report").Funcs(template.FuncMap{"upper": strings.ToUpper, "name": shortName, "seconds": secondsOf, "age": semblance.DeclaredAge, "at": p.at, "kept": keptAs, "n": number[int], "n64": number[int64], "utc": inUTC, "local": inCase, "unfinished": func() string { return Unfinished }}).Parse(pageText)
 	if err != nil {
 		return err
 	}

@@ -148,6 +148,11 @@ func after(word, text string) string {
 
 func (p *pdfPage) counted(s Source, sum *summary) {
 	p.heading("Counts")
+	for _, e := range s.Exhibits {
+		if e.Unfinished {
+			p.line("%s: %s.", e.Label, Unfinished)
+		}
+	}
 	for _, e := range append([]exhibitCounts{{"All exhibits", sum.Total}}, sum.PerExhibit...) {
 		p.line("%s: %s = %d new + %d duplicate + %d known-good + %d unsupported + %d failed; %s, %s, %d decoded only in part, %s; %s in %s (%d weak, on MD5 alone), %s in %d, %s in %d, %s; of the hits and near matches %d on a picture embedded in a file.",
 			e.Label, number(e.Items, "item", "items"), e.New, e.Duplicate, e.KnownGood, e.Unsupported, e.Failed, number(e.Bytes, "byte", "bytes"), number(e.Media, "content", "different contents"), e.Partial, number(e.Faces, "face", "faces"),

@@ -48,6 +48,9 @@ type Source struct {
 	Font        []byte // TrueType, for PDF; nil: Helvetica, whose characters are those of western Europe
 }
 
+// Unfinished is what a report says of an exhibit whose last scan has not come to its end.
+const Unfinished = "NOT FINISHED: the last scan of this exhibit has not come to its end, and there may be files in it of which nothing is recorded. Run the scan again; it goes on"
+
 // A Compared is what an exhibit was compared with.
 type Compared struct {
 	Exhibit     string   // label
@@ -172,6 +175,14 @@ type contradictionLine struct {
 }
 
 // A selectorLine is a selector of the case, in a collection or not.
+// An unfinishedLine is the line of an exhibit whose scan has not come to its end; others
+// have none.
+type unfinishedLine struct {
+	Event   string `json:"event"`
+	Exhibit string `json:"exhibit"`
+	Note    string `json:"note"`
+}
+
 type selectorLine struct {
 	Event string `json:"event"`
 	semblance.CaseSelector
@@ -193,6 +204,13 @@ func writeJSONL(w io.Writer, s Source) error {
 		}
 		for _, line := range rowLines(row, zone) {
 			if err := enc.Encode(line); err != nil {
+				return err
+			}
+		}
+	}
+	for _, e := range s.Exhibits {
+		if e.Unfinished {
+			if err := enc.Encode(unfinishedLine{"unfinished", e.Label, Unfinished}); err != nil {
 				return err
 			}
 		}

@@ -228,6 +228,9 @@ func (x *expansion) run1(ctx context.Context) {
 		s.res.opened(s.again)
 	}
 	s.res.record.Item.Opened = &semblance.Opened{}
+	if err == nil { // what is known of one that is never gone through to its end
+		s.res.record.Item.Opened.ContainerFacts = c.Facts()
+	}
 	open = true
 	close(s.opened)
 	if err == nil {

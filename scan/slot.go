@@ -102,10 +102,10 @@ func (k *sink) take(s *slot) error {
 	if err := k.wait(s.opened); err != nil {
 		return err
 	}
-	if s.err != nil {
-		return s.err
-	}
-	if s.end == nil {
+	if s.end == nil { // it was not opened; where it was, err is for whoever comes to its end
+		if s.err != nil {
+			return s.err
+		}
 		if s.late != nil {
 			return k.add(s.late)
 		}

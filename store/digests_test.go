@@ -179,3 +179,28 @@ func TestNumbersOfOlderDataFiles(t *testing.T) {
 	check(t, s.SortDigests(t.Context(), 0, 10))
 	equal(t, "affected", must(s.Affected(t.Context(), due))(t), []int64{2, 3})
 }
+
+// TestUnfinishedExhibit: from its beginning on a scan is unfinished, until one comes to its end.
+func TestUnfinishedExhibit(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	c := makeCase(t, s, "1")
+	e := makeExhibit(t, s, c, "E1")
+	plan := &semblance.Plan{Case: c}
+	is := func(want bool) {
+		t.Helper()
+		if got := must(s.Exhibits(t.Context(), c.ID))(t); got[0].Unfinished != want {
+			t.Errorf("unfinished: %v, want %v", got[0].Unfinished, want)
+		}
+	}
+	is(false)
+	for range 2 {
+		check(t, s.BeginPlan(t.Context(), e.ID, plan))
+		is(true)
+		check(t, s.EndPlan(t.Context(), e.ID, plan, false))
+		is(true)
+		check(t, s.BeginPlan(t.Context(), e.ID, plan))
+		check(t, s.EndPlan(t.Context(), e.ID, plan, true))
+		is(false)
+	}
+}

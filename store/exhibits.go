@@ -8,10 +8,10 @@ import (
 	"semblance"
 )
 
-const exhibitColumns = `e.id, c.id, e.label, e.source, e.serial, e.acquirer, e.created`
+const exhibitColumns = `e.id, c.id, e.label, e.source, e.serial, e.acquirer, e.created, e.unfinished`
 
 func scanExhibit(scan scanner) (e semblance.Exhibit, err error) {
-	err = scan(&e.ID, &e.Case, &e.Label, &e.Source, &e.Serial, &e.Acquirer, textTime{&e.Created})
+	err = scan(&e.ID, &e.Case, &e.Label, &e.Source, &e.Serial, &e.Acquirer, textTime{&e.Created}, &e.Unfinished)
 	return e, err
 }
 

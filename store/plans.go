@@ -26,6 +26,9 @@ func (s *Store) BeginPlan(ctx context.Context, id semblance.ExhibitID, p *sembla
 		if err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, `UPDATE exhibits SET unfinished = 1 WHERE key = ?`, exhibit); err != nil {
+			return err
+		}
 		for _, c := range p.Collections {
 			_, err := tx.ExecContext(ctx, `INSERT INTO plan_collections (plan_key, collection, name, kind, entry, digest_set, losses) VALUES (?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT (plan_key, collection) DO UPDATE SET entry = min(entry, excluded.entry), digest_set = min(digest_set, excluded.digest_set), losses = min(losses, excluded.losses)`,
@@ -49,6 +52,9 @@ func (s *Store) EndPlan(ctx context.Context, id semblance.ExhibitID, p *semblanc
 		var key int64
 		err = tx.QueryRowContext(ctx, `UPDATE exhibit_plans SET scans = scans + 1 WHERE exhibit_key = ? AND collections = ? RETURNING key`, exhibit, planText(p)).Scan(&key)
 		if err != nil || !complete {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE exhibits SET unfinished = 0 WHERE key = ?`, exhibit); err != nil {
 			return err
 		}
 		for _, c := range p.Collections {
