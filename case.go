@@ -123,6 +123,18 @@ func (d *ItemDetails) Marks() (out []string) {
 	return out
 }
 
+// Rank orders the places of a content, the lowest first: where a file lies says more than
+// where a deleted one is still named, and that more than where one was carved.
+func (d *ItemDetails) Rank() int {
+	switch {
+	case d.Carved:
+		return 2
+	case d.Deleted:
+		return 1
+	}
+	return 0
+}
+
 // Empty reports whether there is nothing in it.
 func (d *ItemDetails) Empty() bool {
 	return len(d.Times) == 0 && !d.Deleted && !d.Carved && d.Device == "" && d.Remark == "" && d.Offset == nil && d.Opened == nil

@@ -314,6 +314,51 @@ func TestMarks(t *testing.T) {
 	}
 }
 
+// TestPlacesThatSayMostComeFirst: a place that is neither deleted nor carved, then one that is
+// deleted and named, then a carved one, in whatever order they are recorded.
+func TestPlacesThatSayMostComeFirst(t *testing.T) {
+	t.Parallel()
+	at := func(path string, deleted, carved bool) report.Row {
+		r := withFindings(row(path, semblance.ItemDuplicate, "9", 1), 1)
+		r.Item.Deleted, r.Item.Carved = deleted, carved
+		return r
+	}
+	carved, named, plain, copied := at("$carved/000512.jpg", true, true), at("gone.jpg", true, false), at("here.jpg", false, false), at("zcopy.jpg", false, false)
+	for _, order := range [][]report.Row{{carved, named, plain, copied}, {plain, carved, copied, named}, {named, plain, carved, copied}, {carved, plain, copied, named}} {
+		s := source(1)
+		s.Rows = rowsOf(order...)
+		page := write(t, report.HTML, s)
+		const also = `<br><span class="muted">also</span> `
+		if want := `<td>here.jpg` + also + `zcopy.jpg` + also + `gone.jpg <span class="mark">DELETED</span>` + also + `$carved/000512.jpg <span class="mark">DELETED</span> <span class="mark">CARVED</span><td>`; !strings.Contains(page, want) {
+			t.Errorf("the page has not the places in their order:\n%s", page[strings.Index(page, "<h2>Hits</h2>"):])
+		}
+		text := strings.ReplaceAll(pdfLines(t, write(t, report.PDF, s), false), "\n", " ")
+		for _, want := range []string{"here.jpg: ", "; also zcopy.jpg; also gone.jpg [DELETED]; also $carved/000512.jpg [DELETED, CARVED]"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the PDF does not say %q:\n%s", want, text)
+			}
+		}
+	}
+}
+
+// TestManyPlaces: those that say least are left out, and counted.
+func TestManyPlaces(t *testing.T) {
+	t.Parallel()
+	var rows []report.Row
+	for i := range 1002 {
+		r := withFindings(row(fmt.Sprintf("$carved/%d.jpg", i), semblance.ItemDuplicate, "9", 1), 1)
+		r.Item.Deleted, r.Item.Carved = true, true
+		rows = append(rows, r)
+	}
+	s := source(1)
+	s.Rows = rowsOf(append(rows, withFindings(row("here.jpg", semblance.ItemNew, "9", 1), 1))...)
+	page := write(t, report.HTML, s)
+	hits := page[strings.Index(page, "<h2>Hits</h2>"):strings.Index(page, "<h2>Near matches</h2>")]
+	if !strings.Contains(hits, "<td>here.jpg<br>") || !strings.Contains(hits, "and 2 more places") || strings.Count(hits, ">also<") != 1000 {
+		t.Errorf("%.2000s", hits)
+	}
+}
+
 // TestPlacesOfOneContent: a content at several places of an exhibit is listed once, with
 // all its places, and counted once; what was found in it is counted at each.
 func TestPlacesOfOneContent(t *testing.T) {

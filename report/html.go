@@ -67,8 +67,8 @@ type found[T any] struct {
 const mostPlaces = 1000
 
 // place adds a finding to its list. A content that lies at several places of an exhibit,
-// such as a deleted picture that was recovered and carved as well, is listed once, with
-// its further places.
+// such as a deleted picture that was recovered and carved as well, is listed once, at the
+// place that says most, with its further places in the order of what they say.
 func place[T any](p *page, list []found[T], f found[T]) []found[T] {
 	key := placeKey(f.Row, f.F)
 	i, listed := p.rows[key]
@@ -76,13 +76,28 @@ func place[T any](p *page, list []found[T], f found[T]) []found[T] {
 	case !listed && len(list) < mostRows:
 		p.rows[key] = len(list)
 		return append(list, f)
-	case !listed:
-	case len(list[i].Also) < mostPlaces:
-		list[i].Also = append(list[i].Also, f.Row)
-	default:
-		list[i].More++
+	case listed:
+		list[i].also(f.Row)
 	}
 	return list
+}
+
+// also adds a place. Where there are too many, those that say least are only counted.
+func (f *found[T]) also(r Row) {
+	if r.Item.Rank() < f.Item.Rank() {
+		r, f.Row = f.Row, r
+		f.Also = slices.Insert(f.Also, 0, r) // those there are say no more than it
+	} else {
+		n := len(f.Also)
+		for n > 0 && f.Also[n-1].Item.Rank() > r.Item.Rank() {
+			n--
+		}
+		f.Also = slices.Insert(f.Also, n, r)
+	}
+	if len(f.Also) > mostPlaces {
+		f.Also = f.Also[:mostPlaces]
+		f.More++
+	}
 }
 
 // placeKey names a finding in a content of an exhibit, wherever that lies.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -206,11 +207,43 @@ func (p *pdfPage) used(s Source, sum *summary) {
 // A pdfList is the first rows of a list, and how many there are.
 type pdfList struct {
 	title string
-	rows  []string
+	rows  []pdfRow
 	of    int
 	told  int            // of those, in rows
 	at    map[string]int // rows of findings
 	add   func(l *pdfList, r Row)
+}
+
+// A pdfRow is a text, or what was found at some places of an exhibit.
+type pdfRow struct {
+	text    string
+	exhibit string
+	places  []pdfPlace // those that say most first; nil: the text is all
+}
+
+type pdfPlace struct {
+	name string
+	rank int
+}
+
+func (r *pdfRow) place(p pdfPlace) {
+	n := len(r.places)
+	for n > 0 && r.places[n-1].rank > p.rank {
+		n--
+	}
+	r.places = slices.Insert(r.places, n, p)
+}
+
+func (r *pdfRow) String() string {
+	if r.places == nil {
+		return r.text
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s: %s", r.exhibit, r.places[0].name, r.text)
+	for _, p := range r.places[1:] {
+		b.WriteString("; also " + p.name)
+	}
+	return b.String()
 }
 
 // pdfLists are those of a summary.
@@ -218,7 +251,7 @@ type pdfLists []*pdfList
 
 func (l *pdfList) row(format string, args ...any) {
 	if l.of++; len(l.rows) < mostPDF {
-		l.rows, l.told = append(l.rows, fmt.Sprintf(format, args...)), l.told+1
+		l.rows, l.told = append(l.rows, pdfRow{text: fmt.Sprintf(format, args...)}), l.told+1
 	}
 }
 
@@ -226,19 +259,20 @@ func (l *pdfList) row(format string, args ...any) {
 // places of an exhibit one row, which names them.
 func (l *pdfList) finding(r Row, f any, format string, args ...any) {
 	key := placeKey(r, f)
-	place := r.Item.Path + after(" ", inBrackets(r.Marks()))
+	place := pdfPlace{r.Item.Path + after(" ", inBrackets(r.Marks())), r.Item.Rank()}
 	if i, listed := l.at[key]; listed {
 		l.of, l.told = l.of+1, l.told+1
-		l.rows[i] += "; also " + place
+		l.rows[i].place(place)
 		return
 	}
 	if l.at == nil {
 		l.at = map[string]int{}
 	}
-	if len(l.rows) < mostPDF {
-		l.at[key] = len(l.rows)
+	n := len(l.rows)
+	if l.row(format, args...); n < len(l.rows) {
+		l.at[key] = n
+		l.rows[n].exhibit, l.rows[n].places = r.Exhibit, []pdfPlace{place}
 	}
-	l.row("%s %s: %s", r.Exhibit, place, fmt.Sprintf(format, args...))
 }
 
 func (l pdfLists) add(r Row) {
@@ -322,8 +356,8 @@ func embeddedIn(k semblance.EmbeddedKind) string {
 
 func (p *pdfPage) list(l *pdfList) {
 	p.heading(fmt.Sprintf("%s: %d", l.title, l.of))
-	for _, r := range l.rows {
-		p.line("%s", r)
+	for i := range l.rows {
+		p.line("%s", l.rows[i].String())
 	}
 	if more := l.of - l.told; more > 0 {
 		p.line("and %d more", more)

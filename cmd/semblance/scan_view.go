@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,21 +37,17 @@ func (p *program) recorded(ctx context.Context, id semblance.CaseID, exhibit str
 	for _, r := range rows {
 		findings = append(findings, scan.Findings(scan.Event{Path: r.Path, SHA256: r.Media.String(), Deleted: r.Deleted, Carved: r.Carved}, &r.Findings)...)
 	}
-	// Where a file lies by name says more than where it was carved: that place comes first.
-	slices.SortStableFunc(findings, func(a, b scan.Event) int {
-		switch {
-		case a.Carved == b.Carved:
-			return 0
-		case a.Carved:
-			return 1
-		}
-		return -1
-	})
+	byPlace(findings)
 	containers, err := p.store.NotedContainers(ctx, id, exhibit, mostRecorded)
 	for _, c := range containers {
 		notes = append(notes, scan.Event{Event: scan.EventContainer, Path: c.Item.Path, Opened: c.Item.Opened})
 	}
 	return findings, notes, err
+}
+
+// byPlace puts first what was found at the places that say most of a content.
+func byPlace(findings []scan.Event) {
+	slices.SortStableFunc(findings, func(a, b scan.Event) int { return cmp.Compare(detailsOf(a).Rank(), detailsOf(b).Rank()) })
 }
 
 // A scanView shows the scan of an exhibit to a person, or as NDJSON to a program.
@@ -569,9 +566,11 @@ func columns(first, second string, both bool) []string {
 
 func cells(c ...any) []any { return c }
 
-func marks(x scan.Event) []string {
-	return (&semblance.ItemDetails{Deleted: x.Deleted, Carved: x.Carved}).Marks()
+func detailsOf(x scan.Event) *semblance.ItemDetails {
+	return &semblance.ItemDetails{Deleted: x.Deleted, Carved: x.Carved}
 }
+
+func marks(x scan.Event) []string { return detailsOf(x).Marks() }
 
 func bracketed(marks []string) string {
 	if len(marks) == 0 {

@@ -81,3 +81,17 @@ func TestFacelessOnlyWhereFacesWereLookedFor(t *testing.T) {
 		}
 	}
 }
+
+// TestPlacesThatSayMostComeFirst: as in the reports.
+func TestPlacesThatSayMostComeFirst(t *testing.T) {
+	t.Parallel()
+	list := []scan.Event{{Path: "$carved/1.jpg", Deleted: true, Carved: true}, {Path: "a-gone.jpg", Deleted: true}, {Path: "b.jpg"}, {Path: "c.jpg"}, {Path: "d-gone.jpg", Deleted: true}}
+	byPlace(list)
+	var got []string
+	for _, x := range list {
+		got = append(got, x.Path)
+	}
+	if want := "b.jpg c.jpg a-gone.jpg d-gone.jpg $carved/1.jpg"; strings.Join(got, " ") != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
