@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"hash"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -67,7 +68,7 @@ func (v *Video) Sound(f *os.File, left time.Duration) {
 		}
 		return
 	}
-	s.sound(facts)
+	v.heard = s.sound(facts)
 }
 
 func (v *Video) openSound(f *os.File, left time.Duration, look bool) error {
@@ -82,6 +83,9 @@ func (v *Video) openSound(f *os.File, left time.Duration, look bool) error {
 	case C.SEM_VIDEO_NO_VIDEO:
 		return v.failure(code, "")
 	case C.SEM_VIDEO_NOT_OPEN:
+		if strings.HasPrefix(v.a.Type, "image/") {
+			return semblance.Errorf(semblance.MediaUnsupported, "the file is a picture (%s) and has no sound", v.a.Type)
+		}
 		return damaged("the sound (%s) does not open: %s", v.a.Type, C.GoString(why))
 	}
 	return v.failure(code, C.GoString(why))
@@ -99,7 +103,8 @@ const (
 type soundSum struct {
 	sum            hash.Hash
 	packets, bytes int64
-	length         time.Duration
+	length         time.Duration // of the packets together
+	end            time.Duration // of the last one
 	damaged        int
 	different      map[[sha256.Size]byte]bool
 }
@@ -123,7 +128,7 @@ func (s *soundSum) add(codec string, b []byte, length time.Duration) {
 
 // sound reads to the end, and puts what it finds into the streams that headers have told
 // of.
-func (v *Video) sound(facts *semblance.VideoFacts) {
+func (v *Video) sound(facts *semblance.VideoFacts) []soundEnd {
 	facts.Sound = semblance.SoundReader
 	sums := make([]soundSum, len(facts.Audio))
 	for i := range sums {
@@ -135,17 +140,65 @@ func (v *Video) sound(facts *semblance.VideoFacts) {
 		if code = C.sem_sound_next(v.v, &p); code == C.SEM_VIDEO_OK && int(p.stream) < len(sums) && p.size > 0 {
 			sums[p.stream].damaged += int(min(p.damaged, 1))
 			sums[p.stream].add(facts.Audio[p.stream].Codec, unsafe.Slice((*byte)(unsafe.Pointer(p.data)), int(p.size)), time.Duration(p.duration))
+			sums[p.stream].end = max(sums[p.stream].end, time.Duration(p.end))
 		}
 	}
 	why := v.unheard(code)
-	counted := strings.Contains(C.GoString(&v.info.format[0]), "mov") // the header knows every packet, and guesses no length
+	ends := make([]soundEnd, len(sums))
 	for i := range sums {
+		ends[i] = v.soundEnd(i, facts.Audio[i].Duration, sums[i].length, sums[i].end)
 		part := why
 		if part == "" {
-			part = sums[i].missing(facts.Audio[i].Duration, counted)
+			part = missing(sums[i].damaged, sums[i].packets, ends[i])
 		}
 		sums[i].describe(&facts.Audio[i], part)
 	}
+	return ends
+}
+
+// A soundEnd is how far the packets of a stream reach, and how far they are to by a header;
+// 0 is not stated.
+type soundEnd struct{ reached, stated time.Duration }
+
+// soundEnd tells it of the i-th stream. In MP4 the header knows every packet, and guesses
+// no length. Elsewhere the later of two ends is taken: packets may have no length, and a
+// recording need not begin at 0.
+func (v *Video) soundEnd(i int, byHeader, length, end time.Duration) soundEnd {
+	if strings.Contains(C.GoString(&v.info.format[0]), "mov") {
+		if length == 0 {
+			return soundEnd{}
+		}
+		return soundEnd{length, byHeader}
+	}
+	var a C.sem_audio_info
+	C.sem_video_audio(v.v, C.int(i), &a)
+	return soundEnd{max(length, end), time.Duration(a.stated)}
+}
+
+// short reports whether packets that reach so far are too few for a length. Headers of
+// whole files count padding, and round.
+func (e soundEnd) short(length time.Duration) bool {
+	return e.reached > 0 && e.reached+max(time.Second, length/50) < length
+}
+
+// soundCut says of a film whose picture breaks off what its sound lacks, which no header
+// tells the length of.
+func (v *Video) soundCut(a *semblance.Analysis) {
+	if a.Metadata.Video == nil {
+		return
+	}
+	facts := *a.Metadata.Video
+	facts.Audio = slices.Clone(facts.Audio)
+	for i, e := range v.heard {
+		if s := &facts.Audio[i]; s.Partial == "" && e.stated == 0 && e.short(a.Video.Duration) {
+			s.Partial, s.SHA256, s.Silent = cutAfter(e.reached, a.Video.Duration), nil, false
+		}
+	}
+	a.Metadata.Video = &facts
+}
+
+func cutAfter(reached, length time.Duration) string {
+	return fmt.Sprintf("truncated after %s of %s", brief(reached), brief(length))
 }
 
 // unheard says why not all of the sound was read; "" when it was.
@@ -168,13 +221,13 @@ func (v *Video) unheard(code C.int) string {
 	return ""
 }
 
-// missing says what the stream lacks, "" where it is whole.
-func (s *soundSum) missing(length time.Duration, counted bool) string {
+// missing says what a stream lacks, "" where it is whole.
+func missing(damaged int, packets int64, e soundEnd) string {
 	switch {
-	case s.damaged > 0:
-		return fmt.Sprintf("damaged or truncated: %d of %d packets are not whole", s.damaged, s.packets)
-	case counted && s.length > 0 && s.length+max(time.Second, length/50) < length:
-		return fmt.Sprintf("truncated after %s of %s", brief(s.length), brief(length))
+	case damaged > 0:
+		return fmt.Sprintf("damaged or truncated: %d of %d packets are not whole", damaged, packets)
+	case e.short(e.stated):
+		return cutAfter(e.reached, e.stated)
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,12 @@ func heard(t testing.TB, path string) (semblance.Analysis, []semblance.AudioStre
 	if err == nil {
 		defer v.Close()
 		v.Sound(f, time.Minute)
+		for more := true; more && err == nil; {
+			_, more, err = v.Next()
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
 		a := v.Describe()
 		return a, a.Metadata.Video.Audio
 	}
@@ -173,6 +180,14 @@ func TestSoundThatIsNotWhole(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	still, err := os.Open(record(t, "x.jpg", "-f", "lavfi", "-i", "testsrc2=s=64x48", "-frames:v", "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer still.Close()
+	if _, err := media.CountSound(still); semblance.CodeOf(err) != semblance.MediaUnsupported || !strings.Contains(err.Error(), "is a picture (image/jpeg) and has no sound") {
+		t.Errorf("of a picture: %v", err)
+	}
 	film, err := os.Open(record(t, "mute.mp4", args(picture, []string{"-c:v", "mpeg4"})...))
 	if err != nil {
 		t.Fatal(err)
@@ -193,6 +208,84 @@ func TestSoundThatIsNotWhole(t *testing.T) {
 	defer tone.Close()
 	if _, err := media.ReadSound(tone, semblance.Limits{}, time.Nanosecond); semblance.CodeOf(err) != semblance.Timeout {
 		t.Errorf("without any time: %v", err)
+	}
+}
+
+// TestSoundThatBreaksOff: packets that all are whole, and end before the header's time, are
+// no whole stream, and have no digest.
+func TestSoundThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	long := []string{"-f", "lavfi", "-i", "anoisesrc=d=8:c=pink:r=44100:a=0.5:seed=5"}
+	film := args([]string{"-f", "lavfi", "-i", "testsrc2=s=160x120:r=10:d=8"}, long)
+	for name, how := range map[string][]string{
+		"x.mp3":    args(long, []string{"-c:a", "libmp3lame"}),
+		"x.flac":   args(long, []string{"-c:a", "flac"}),
+		"x.mka":    args(long, []string{"-c:a", "libopus"}),
+		"film.mkv": args(film, []string{"-c:v", "mpeg4", "-c:a", "aac"}),
+		"film.flv": args(film, []string{"-c:v", "flv", "-c:a", "libmp3lame"}), // only its picture is known to break off
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := record(t, name, how...)
+			if a, got := heard(t, path); len(got) != 1 || a.Partial != "" || got[0].Partial != "" || got[0].SHA256 == nil {
+				t.Fatalf("whole: %q %+v", a.Partial, got)
+			}
+			whole, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path = written(t, "cut-"+name, whole[:len(whole)/2])
+			a, got := heard(t, path)
+			const why = "truncated after "
+			if len(got) != 1 || got[0].Packets < 5 || !strings.HasPrefix(got[0].Partial, why) || !strings.HasSuffix(got[0].Partial, "s of 8s") || got[0].SHA256 != nil || len(a.Metadata.Traces()) != 0 {
+				t.Errorf("cut: %+v", got)
+			}
+			if a.Partial == "" || !a.IsVideo() && a.Partial != got[0].Partial {
+				t.Errorf("the file: %q", a.Partial)
+			}
+			f, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			c, err := media.CopySound(f, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			b, err := io.ReadAll(c)
+			if name == "film.flv" { // no header tells of its sound
+				if err != nil {
+					t.Error(err)
+				}
+			} else if len(b) < 1000 || semblance.CodeOf(err) != semblance.MediaDamaged || !strings.Contains(err.Error(), why) {
+				t.Errorf("a copy of %d bytes, %v", len(b), err)
+			}
+		})
+	}
+}
+
+// TestSoundThatIsShorterThanItsFilm: the length of a file, or of another stream, says
+// nothing of sound that ends before.
+func TestSoundThatIsShorterThanItsFilm(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"x.mkv", "x.flv", "x.avi", "x.mp4"} {
+		for sound, film := range map[string]string{"3": "8", "8": "3"} {
+			a, got := heard(t, record(t, name, "-f", "lavfi", "-i", "testsrc2=s=160x120:r=10:d="+film, "-f", "lavfi", "-i", "anoisesrc=c=pink:r=44100:a=0.5:d="+sound))
+			if len(got) != 1 || got[0].Partial != "" || got[0].SHA256 == nil {
+				t.Errorf("%s, sound of %s s and film of %s: %q %+v", name, sound, film, a.Partial, got)
+			}
+		}
+	}
+	// What is written to a pipe has no length in its header.
+	for _, how := range [][]string{{"flac", "flac"}, {"mp3", "libmp3lame"}, {"matroska", "libopus"}} {
+		out, err := exec.Command("ffmpeg", args([]string{"-nostdin", "-loglevel", "error"}, rushing("9"), []string{"-c:a", how[1], "-f", how[0], "-"})...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, got := heard(t, written(t, "piped", out)); len(got) != 1 || got[0].Partial != "" || got[0].SHA256 == nil {
+			t.Errorf("%s: %+v", how, got)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import "C"
 import (
 	"io"
 	"os"
+	"time"
 	"unsafe"
 
 	"semblance"
@@ -20,6 +21,7 @@ import (
 // coded: nothing is decoded. It belongs to one goroutine, which closes it before the file.
 type SoundCopy struct {
 	v     *Video
+	from  int
 	c     *C.sem_copy
 	why   *C.char
 	ended bool
@@ -33,6 +35,7 @@ func CopySound(f *os.File, stream int) (*SoundCopy, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.from = stream
 	if err := s.failure(C.sem_copy_start(s.v.v, C.int(stream), &s.c, s.why, textSize)); err != nil {
 		s.Close()
 		return nil, err
@@ -95,8 +98,8 @@ func (s *SoundCopy) Read(b []byte) (int, error) {
 			if why := s.v.unheard(C.SEM_VIDEO_END); why != "" {
 				return 0, damaged("%s", why)
 			}
-			if n := C.sem_copy_damaged(s.c); n > 0 {
-				return 0, damaged("damaged or truncated: %d packets are not whole", int(n))
+			if why := s.missing(); why != "" {
+				return 0, damaged("%s", why)
 			}
 			return 0, io.EOF
 		}
@@ -108,6 +111,16 @@ func (s *SoundCopy) Read(b []byte) (int, error) {
 			return 0, s.failure(code)
 		}
 	}
+}
+
+// missing is what ReadSound and Sound say of the stream.
+func (s *SoundCopy) missing() string {
+	var bad C.int
+	var packets, length, end C.int64_t
+	C.sem_copy_counts(s.c, &bad, &packets, &length, &end)
+	var a C.sem_audio_info
+	C.sem_video_audio(s.v.v, C.int(s.from), &a)
+	return missing(int(bad), int64(packets), s.v.soundEnd(s.from, time.Duration(a.duration), time.Duration(length), time.Duration(end)))
 }
 
 // Close implements io.Closer.

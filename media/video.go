@@ -34,6 +34,7 @@ type Video struct {
 	ended     bool
 	keyframes bool
 	tracks    movieTracks // of an image sequence
+	heard     []soundEnd
 	rgb       []byte
 	gray      [graySize]byte
 }
@@ -355,6 +356,9 @@ func (v *Video) judge(a *semblance.Analysis) {
 	C.sem_video_counts(v.v, &bad, &readError, &short, &beyond)
 	seen, length := v.clock.last+v.clock.step, a.Video.Duration
 	missing := length > 0 && v.clock.jumps == 0 && !v.keyframes && seen+max(2*time.Second, length/50) < length
+	if missing && (v.info.own_duration != 0 || int(v.info.streams) == int(v.info.videos+v.info.covers)+len(v.heard)) { // no subtitles are what lasts longer
+		v.soundCut(a)
+	}
 	switch {
 	case readError != 0:
 		a.Partial = fmt.Sprintf("the file cannot be read from its medium after %s of the video", brief(seen))

@@ -400,6 +400,28 @@ int sem_video_tag(const sem_video *v, int stream, int i, char *name, size_t name
   return 1;
 }
 
+// stated_duration is what a header says of an audio stream, 0 where it says nothing or is
+// known to be wrong in whole files: what is reckoned from a bit rate or from the end of the
+// file, and what cameras and live streams write into AVI and FLV.
+static int64_t stated_duration(const sem_video *v, const AVStream *s) {
+  static const char *const honest[] = {"mp3", "flac", "wv", "wav", "w64", "aiff", "au", "caf"};
+  const AVFormatContext *f = v->format;
+  const char *name = f->iformat->name;
+  if (f->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE) return 0;
+  int alone = 1;
+  for (unsigned i = 0; i < f->nb_streams; i++)
+    if (f->streams[i] != s && !(f->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC)) alone = 0;
+  if (strncmp(name, "matroska", 8) == 0) {
+    int64_t own = tagged_duration((AVStream *)s), whole = f->duration > 0 ? nanoseconds(f->duration, AV_TIME_BASE_Q) : 0;
+    if (own > 0 && whole > 0) return own < whole ? own : whole; // a tag may be left of a longer file
+    return own > 0 ? own : alone ? whole : 0;
+  }
+  if (!alone || s->duration <= 0) return 0;
+  for (size_t i = 0; i < sizeof honest / sizeof *honest; i++)
+    if (strcmp(name, honest[i]) == 0) return nanoseconds(s->duration, s->time_base);
+  return 0;
+}
+
 int sem_video_audio(const sem_video *v, int i, sem_audio_info *out) {
   for (unsigned k = 0; k < v->format->nb_streams; k++) {
     const AVStream *s = v->format->streams[k];
@@ -416,6 +438,7 @@ int sem_video_audio(const sem_video *v, int i, sem_audio_info *out) {
     if (s->duration != AV_NOPTS_VALUE && s->duration > 0) out->duration = nanoseconds(s->duration, s->time_base);
     else out->duration = tagged_duration((AVStream *)s);
     out->bit_rate = c->bit_rate;
+    out->stated = stated_duration(v, s);
     AVDictionaryEntry *e = av.av_dict_get(s->metadata, "language", NULL, 0);
     if (e != NULL) snprintf(out->language, sizeof out->language, "%s", e->value);
     e = av.av_dict_get(s->metadata, "title", NULL, 0);
@@ -470,6 +493,9 @@ int sem_sound_next(sem_video *v, sem_sound_packet *out) {
     out->size = v->packet->size;
     out->damaged = (v->packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
     if (v->packet->duration > 0) out->duration = nanoseconds(v->packet->duration, s->time_base);
+    if (out->duration < 0 || out->duration >= INT64_MAX / 2) out->duration = 0; // nobody's time
+    if (v->packet->pts != AV_NOPTS_VALUE) out->end = nanoseconds(v->packet->pts, s->time_base);
+    out->end = out->end > 0 && out->end < INT64_MAX / 2 ? out->end + out->duration : 0;
     return SEM_VIDEO_OK;
   }
 }
@@ -509,6 +535,7 @@ struct sem_copy {
   int no_memory, began;
   int held;    // the first packet has been read and not yet been copied
   int damaged; // packets that are not whole
+  int64_t packets, length, end;
 };
 
 static int keep(void *opaque, uint8_t *buf, int n) {
@@ -540,11 +567,20 @@ static int next_of(sem_video *v, sem_copy *c) {
   int code;
   do code = sem_sound_next(v, &p);
   while (code == SEM_VIDEO_OK && v->packet->stream_index != c->from);
-  if (code == SEM_VIDEO_OK) c->damaged += p.damaged;
+  if (code != SEM_VIDEO_OK) return code;
+  c->damaged += p.damaged;
+  c->packets++;
+  if (c->length < INT64_MAX / 2) c->length += p.duration;
+  if (p.end > c->end) c->end = p.end;
   return code;
 }
 
-int sem_copy_damaged(const sem_copy *c) { return c->damaged; }
+void sem_copy_counts(const sem_copy *c, int *damaged, int64_t *packets, int64_t *length, int64_t *end) {
+  *damaged = c->damaged;
+  *packets = c->packets;
+  *length = c->length;
+  *end = c->end;
+}
 
 // configured writes what a decoder has to know of AAC whose packets say it themselves
 // (ADTS): Matroska wants it at the front (ISO/IEC 14496-3, 1.6.2.1).

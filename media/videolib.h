@@ -61,6 +61,7 @@ typedef struct {
   int channels, rate;
   int64_t duration; // nanoseconds; 0 unknown
   int64_t bit_rate; // bits a second; 0 unknown
+  int64_t stated;   // nanoseconds that whole packets reach by a header that can be believed; 0 none
 } sem_audio_info;
 
 // sem_video_audio gives the i-th audio stream. It returns 0 when there are no more.
@@ -77,6 +78,7 @@ typedef struct {
   const uint8_t *data;
   int size, damaged; // damaged or cut off, by the container
   int64_t duration;  // nanoseconds; 0 unknown
+  int64_t end;       // nanoseconds from the beginning of the file; 0 unknown
 } sem_sound_packet;
 
 // sem_sound_next gives the next packet. It returns SEM_VIDEO_END at the end, and
@@ -99,8 +101,9 @@ int sem_copy_next(sem_video *v, sem_copy *c, char *why, size_t why_size);
 // returns how many these were.
 size_t sem_copy_take(sem_copy *c, uint8_t *dst, size_t size);
 
-// sem_copy_damaged counts the packets that are not whole.
-int sem_copy_damaged(const sem_copy *c);
+// sem_copy_counts tells how many packets are not whole, how many there are, how long these
+// last together and where the last one ends.
+void sem_copy_counts(const sem_copy *c, int *damaged, int64_t *packets, int64_t *length, int64_t *end);
 
 void sem_copy_close(sem_copy *c);
 

@@ -21,6 +21,15 @@ type soundOrder struct {
 	force             bool
 }
 
+// soundWritten is what --json tells of it.
+type soundWritten struct {
+	Event   string `json:"event"`
+	Path    string `json:"path"`
+	Track   int    `json:"track"`
+	SHA256  string `json:"sha256"`            // of the file that was written
+	Partial string `json:"partial,omitempty"` // what the file lacks that the sound was taken from
+}
+
 func newSound(e *env) *cobra.Command {
 	o := soundOrder{}
 	cmd := &cobra.Command{Use: "sound FILE --case N -o OUT.mka [--track K]", Short: "Take the sound out of a video, as it is coded", Args: exactly(1, "the file of which the sound is wanted"),
@@ -102,12 +111,18 @@ func (e *env) sound(ctx context.Context, p *program, o soundOrder) error {
 	if err != nil {
 		return err
 	}
+	ev.Action = "sound.written"
+	ev.Detail["sha256"], ev.Detail["partial"] = hex.EncodeToString(written.Sum(nil)), partial
+	if err := p.store.Append(ctx, ev); err != nil {
+		return err
+	}
 	if partial != "" {
 		e.note("only a part: %s", printable(partial))
 	}
-	ev.Action = "sound.written"
-	ev.Detail["sha256"], ev.Detail["partial"] = hex.EncodeToString(written.Sum(nil)), partial
-	return p.store.Append(ctx, ev)
+	if e.json {
+		return e.emit(soundWritten{Event: "sound", Path: o.out, Track: o.track, SHA256: hex.EncodeToString(written.Sum(nil)), Partial: partial})
+	}
+	return nil
 }
 
 // copyTrack writes the track-th entry of a container, from 1.
