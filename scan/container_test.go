@@ -286,8 +286,8 @@ func TestContainersInterruptedAndResumed(t *testing.T) {
 	}
 }
 
-// largeOnes are the containers of layContainers, beginning with a mark, a copy of one, and
-// two files that have the mark and are none.
+// largeOnes are the containers of layContainers, beginning with a mark, a copy of one, one
+// in two parts, and two files that have the mark and are none.
 func largeOnes(t *testing.T) string {
 	t.Helper()
 	root := layContainers(t)
@@ -300,6 +300,8 @@ func largeOnes(t *testing.T) string {
 	}
 	put(t, root, "another copy of inner.zip", func() []byte { b, _ := os.ReadFile(filepath.Join(root, "copy of inner.zip")); return b }())
 	put(t, root, "no.zip", []byte(zipMark+"and nothing else"))
+	put(t, root, "parts.001", append([]byte(zipMark), box{Holds: []held{file("a.jpg", picture{Salt: "in parts"}.bytes())}}.bytes()...))
+	put(t, root, "parts.002", []byte(zipMark+"more of it"))
 	put(t, root, "no copy.zip", []byte(zipMark+"and nothing else"))
 	return root
 }

@@ -123,7 +123,7 @@ func (r *run) item(ctx context.Context, s *slot, res *result) *os.File {
 		res.fail(unreadable("file", err))
 		return nil
 	}
-	if s.entry == nil && r.Opener != nil && it.Size >= r.Large && prior.SHA256 == (semblance.SHA256{}) && beginsAsContainer(f) {
+	if s.entry == nil && r.Opener != nil && it.Size >= r.Large && prior.SHA256 == (semblance.SHA256{}) && beginsAsContainer(f) && !laterSegment(s.os, exists) {
 		res.after = true
 		return f
 	}
@@ -273,7 +273,8 @@ func (j *job) close(f *os.File) {
 	}
 }
 
-// beginsAsContainer reports whether a file is to be looked into first if it is large.
+// beginsAsContainer reports whether a file is to be looked into first if it is large and no
+// further segment of another.
 func beginsAsContainer(f *os.File) bool {
 	head := make([]byte, semblance.HoldsHead)
 	n, err := f.ReadAt(head, 0)
