@@ -49,14 +49,13 @@ type Options struct {
 	// verification of an image, with bytes done of bytes in all. A reader that stays
 	// silent for a minute is taken for one that hangs. It may be nil.
 	Progress func(done, total int64)
-
-	files []Part // that are being opened
-
 	// MotionVideo finds the video inside a motion photo. It may be nil.
 	MotionVideo func(r io.ReaderAt, size int64) (off, n int64, ok bool)
 	// SequenceFilm makes a film, of the size of the file, of the image sequence that a HEIC
 	// or AVIF file has beside its picture. It may be nil.
 	SequenceFilm func(r io.ReaderAt, size int64) (film io.ReaderAt, ok bool)
+
+	files []Part // that are being opened
 }
 
 func (o *Options) progress(done, total int64) {

@@ -100,15 +100,7 @@ func shown(t testing.TB, path string) (semblance.Analysis, hashing.VPDQ) {
 	t.Helper()
 	var frames hashing.VPDQ
 	a := watch(t, path, false, func(v *media.Video, f media.VideoFrame) {
-		p, err := v.Pixels(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := hashing.Compute(p, hashing.Options{PDQ: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		frames = append(frames, hashing.VPDQFrame{Frame: f.Index, Time: f.Time, Quality: r.PDQ.Quality, Hash: r.PDQ.Hash})
+		frames = append(frames, hashed(t, v, f))
 	})
 	return a, frames
 }

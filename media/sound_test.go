@@ -243,17 +243,7 @@ func TestSoundThatBreaksOff(t *testing.T) {
 			if a.Partial == "" || !a.IsVideo() && a.Partial != got[0].Partial {
 				t.Errorf("the file: %q", a.Partial)
 			}
-			f, err := os.Open(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			c, err := media.CopySound(f, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			b, err := io.ReadAll(c)
+			b, err := copySound(t, path)
 			if name == "film.flv" { // no header tells of its sound
 				if err != nil {
 					t.Error(err)
@@ -322,33 +312,29 @@ func TestCopySound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(written(t, "cut.m4a", whole[:len(whole)/2]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	c, err := media.CopySound(f, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if b, err := io.ReadAll(c); len(b) < 1000 || semblance.CodeOf(err) != semblance.MediaDamaged {
+	if b, err := copySound(t, written(t, "cut.m4a", whole[:len(whole)/2])); len(b) < 1000 || semblance.CodeOf(err) != semblance.MediaDamaged {
 		t.Errorf("of half a file %d bytes, %v", len(b), err)
 	}
 }
 
 func copied(t *testing.T, f *os.File, stream int) []byte {
 	t.Helper()
+	b, err := copyOf(t, f, stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// copyOf is what there is of a copy, and why it ends before its end.
+func copyOf(t testing.TB, f *os.File, stream int) ([]byte, error) {
+	t.Helper()
 	c, err := media.CopySound(f, stream)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	b, err := io.ReadAll(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return io.ReadAll(c)
 }
 
 // TestSoundThatIsMoreThanItsFile: an index that names the same bytes again and again is not
@@ -398,4 +384,15 @@ func TestSoundThatIsMoreThanItsFile(t *testing.T) {
 	if n, err := io.Copy(io.Discard, c); semblance.CodeOf(err) != semblance.MediaDamaged || n > 8<<20 {
 		t.Errorf("a copy of %d bytes, %v", n, err)
 	}
+}
+
+// copySound takes the first audio stream out of a file.
+func copySound(t testing.TB, path string) ([]byte, error) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return copyOf(t, f, 0)
 }

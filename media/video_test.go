@@ -87,15 +87,7 @@ func TestUpstreamVideos(t *testing.T) {
 			maker := hashing.NewTMKMaker()
 			var pacer *media.Pacer
 			watch(t, path, false, func(v *media.Video, f media.VideoFrame) {
-				p, err := v.Pixels(f)
-				if err != nil {
-					t.Fatal(err)
-				}
-				r, err := hashing.Compute(p, hashing.Options{PDQ: true})
-				if err != nil {
-					t.Fatal(err)
-				}
-				frames = append(frames, hashing.VPDQFrame{Frame: f.Index, Time: f.Time, Quality: r.PDQ.Quality, Hash: r.PDQ.Hash})
+				frames = append(frames, hashed(t, v, f))
 				if pacer == nil {
 					pacer = v.Pacer()
 				}
@@ -114,6 +106,20 @@ func TestUpstreamVideos(t *testing.T) {
 			compareTMK(t, maker.Finish(), filepath.Join(dir, "video/tmk-sample-hashes", name+".tmk"))
 		})
 	}
+}
+
+// hashed is a frame with its PDQ.
+func hashed(t testing.TB, v *media.Video, f media.VideoFrame) hashing.VPDQFrame {
+	t.Helper()
+	p, err := v.Pixels(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := hashing.Compute(p, hashing.Options{PDQ: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hashing.VPDQFrame{Frame: f.Index, Time: f.Time, Quality: r.PDQ.Quality, Hash: r.PDQ.Hash}
 }
 
 func compareVPDQ(t *testing.T, got hashing.VPDQ, path string) {
@@ -253,15 +259,7 @@ func TestKeyframes(t *testing.T) {
 	path := record(t, "v.mp4", "-f", "lavfi", "-i", "testsrc2=r=10:d=12:s=128x96", "-c:v", "libx264", "-g", "25", "-keyint_min", "25", "-sc_threshold", "0")
 	whole := map[time.Duration]hashing.PDQ{}
 	hash := func(v *media.Video, f media.VideoFrame) hashing.PDQ {
-		p, err := v.Pixels(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := hashing.Compute(p, hashing.Options{PDQ: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r.PDQ.Hash
+		return hashed(t, v, f).Hash
 	}
 	watch(t, path, false, func(v *media.Video, f media.VideoFrame) {
 		if f.Key {

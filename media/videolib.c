@@ -239,15 +239,21 @@ static void describe(sem_video *v, sem_video_info *info) {
   }
 }
 
-int sem_video_open(int fd, int64_t size, int64_t max_pixels, int64_t left, unsigned track, sem_video **out, sem_video_info *info, char *why, size_t why_size) {
+// open_file makes what the headers of a file are read into, and reads them.
+static int open_file(int fd, int64_t size, int64_t left, int sound, int look, sem_video **out, sem_video_info *info, char *why, size_t why_size) {
   memset(info, 0, sizeof *info);
   sem_video *v = *out = calloc(1, sizeof *v);
   if (v == NULL) return SEM_VIDEO_NO_MEMORY;
   v->fd = fd;
   v->size = size;
   if (left > 0) v->deadline = nanotime() + left;
-  int code = open_format(v, 0, 1, why, why_size);
+  return open_format(v, sound, look, why, why_size);
+}
+
+int sem_video_open(int fd, int64_t size, int64_t max_pixels, int64_t left, unsigned track, sem_video **out, sem_video_info *info, char *why, size_t why_size) {
+  int code = open_file(fd, size, left, 0, 1, out, info, why, why_size);
   if (code != SEM_VIDEO_OK) return code;
+  sem_video *v = *out;
   choose(v, track, info);
   if (v->stream == NULL) return SEM_VIDEO_NO_VIDEO;
   v->stream->discard = AVDISCARD_DEFAULT;
@@ -449,14 +455,9 @@ int sem_video_audio(const sem_video *v, int i, sem_audio_info *out) {
 }
 
 int sem_sound_open(int fd, int64_t size, int64_t left, int look, sem_video **out, sem_video_info *info, char *why, size_t why_size) {
-  memset(info, 0, sizeof *info);
-  sem_video *v = *out = calloc(1, sizeof *v);
-  if (v == NULL) return SEM_VIDEO_NO_MEMORY;
-  v->fd = fd;
-  v->size = size;
-  if (left > 0) v->deadline = nanotime() + left;
-  int code = open_format(v, 1, look, why, why_size);
+  int code = open_file(fd, size, left, 1, look, out, info, why, why_size);
   if (code != SEM_VIDEO_OK) return code;
+  sem_video *v = *out;
   for (unsigned i = 0; i < v->format->nb_streams; i++) {
     AVStream *s = v->format->streams[i];
     info->streams++;

@@ -197,8 +197,6 @@ func (c *commit) media(m *semblance.Media) error {
 			return err
 		}
 	}
-	// Without an analysis of its own, a media keeps the one it has, and why an
-	// earlier decoding failed only gives way to a newer reason.
 	number, err := c.next()
 	if err != nil {
 		return err
@@ -206,6 +204,8 @@ func (c *commit) media(m *semblance.Media) error {
 	partial := a != nil && a.Partial != ""
 	isNew, err := added(c.exec(`INSERT INTO media (sha256, md5, sha1, size, analysis, partial, code, reason, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		d.SHA256[:], d.MD5[:], d.SHA1[:], d.Size, analysis, partial, m.Code, m.Reason, number))
+	// Without an analysis of its own, a media keeps the one it has, and why an
+	// earlier decoding failed only gives way to a newer reason.
 	switch {
 	case err != nil || isNew:
 	case a != nil: // a new number: look-backs go through its new signals

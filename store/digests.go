@@ -54,7 +54,7 @@ func putInOrder(ctx context.Context, tx *sql.Tx, alg hashing.Algorithm, after, t
 		start [8]byte
 		seq   int64
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT substr(`+digestColumn(alg)+`, 1, 8), seq FROM media WHERE seq > ? AND seq <= ?`, after, through)
+	rows, err := tx.QueryContext(ctx, `SELECT substr(`+string(alg)+`, 1, 8), seq FROM media WHERE seq > ? AND seq <= ?`, after, through)
 	if err != nil {
 		return err
 	}
@@ -89,24 +89,13 @@ func digestNumbers(ctx context.Context, tx *sql.Tx) (last, sorted int64, err err
 	return last, sorted, err
 }
 
-func digestColumn(a hashing.Algorithm) string {
-	switch a {
-	case hashing.AlgorithmMD5:
-		return "md5"
-	case hashing.AlgorithmSHA1:
-		return "sha1"
-	default:
-		return "sha256"
-	}
-}
-
 // digestJoins are the questions for the media that have one of a collection's entries as
 // their own digest or as that of a picture embedded in them, by the collection, the
 // algorithm, and the entries after one and up to another. CROSS JOIN keeps SQLite to the
 // order that is written.
 func digestJoins(a hashing.Algorithm, fromMedia bool) []string {
 	const which = ` WHERE h.collection_key = ? AND h.algorithm = ? AND h.id > ? AND h.id <= ?`
-	column := digestColumn(a)
+	column := string(a) // they are named so
 	if fromMedia {
 		return []string{
 			`SELECT m.seq FROM media m CROSS JOIN hash_entries h ON h.value = m.` + column + which,

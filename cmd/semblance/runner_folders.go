@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"semblance"
@@ -48,11 +47,11 @@ func (r *runner) Scan(ctx context.Context, who semblance.Actor, req api.ScanRequ
 
 // acceptable says why a scan cannot be a job, before it is one.
 func (r *runner) acceptable(ctx context.Context, c semblance.CaseID, o scanOrder) error {
-	list, err := r.p.store.Exhibits(ctx, c)
+	x, known, err := r.exhibit(ctx, c, o.Exhibit)
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(list, func(x semblance.Exhibit) bool { return x.Label == o.Exhibit && x.Source != o.Root }) {
+	if known && x.Source != o.Root {
 		return semblance.Errorf(semblance.Conflict, "the exhibit %q of this case is of another source", o.Exhibit).WithHint("Give another label to this source, or scan that one.")
 	}
 	jobs, err := r.p.store.Jobs(ctx, "", store.JobQueued, store.JobRunning)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -237,21 +238,25 @@ func (s *scanRun) once(turn func(context.Context) (func(), error), w scanWatch) 
 // and what earlier runs recorded stands.
 func (s *scanRun) notBegun(ctx context.Context) (scan.Summary, error) {
 	sum := scan.Summary{Case: s.order.Case, Exhibit: s.order.Exhibit, Errors: map[string]int{}, Why: "interrupted before it began; run it again"}
-	list, err := s.r.p.store.Exhibits(ctx, s.job.Case)
+	x, known, err := s.r.exhibit(ctx, s.job.Case, s.order.Exhibit)
+	if err != nil || !known {
+		return sum, err
+	}
+	t, err := s.r.p.store.Tally(ctx, s.job.Case, x.ID)
 	if err != nil {
 		return sum, err
 	}
-	for _, x := range list {
-		if x.Label != s.order.Exhibit {
-			continue
-		}
-		t, err := s.r.p.store.Tally(ctx, s.job.Case, x.ID)
-		if err != nil {
-			return sum, err
-		}
-		sum.SetTally(t, &semblance.Plan{}) // it compared with nothing
-	}
+	sum.SetTally(t, &semblance.Plan{}) // it compared with nothing
 	return sum, nil
+}
+
+// exhibit returns the exhibit of a case that has a label.
+func (r *runner) exhibit(ctx context.Context, c semblance.CaseID, label string) (x semblance.Exhibit, known bool, err error) {
+	list, err := r.p.store.Exhibits(ctx, c)
+	if i := slices.IndexFunc(list, func(x semblance.Exhibit) bool { return x.Label == label }); i >= 0 {
+		return list[i], true, err
+	}
+	return x, false, err
 }
 
 func (s *scanRun) pausing() bool { return errors.Is(context.Cause(s.ctx), errPaused) }
@@ -406,23 +411,15 @@ func (r *runner) there(ctx context.Context, j store.Job, o scanOrder, who sembla
 	if err != nil || len(entries) > 0 {
 		return nil // a file, or what the scan tells
 	}
-	list, err := r.p.store.Exhibits(ctx, j.Case)
-	if err != nil {
+	x, known, err := r.exhibit(ctx, j.Case, o.Exhibit)
+	if err != nil || !known {
 		return err
 	}
-	for _, x := range list {
-		if x.Label != o.Exhibit {
-			continue
-		}
-		n, err := r.p.store.ItemCount(ctx, x.ID)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return away("is an empty folder now, and something was recorded of it", nil)
-		}
+	n, err := r.p.store.ItemCount(ctx, x.ID)
+	if err == nil && n > 0 {
+		err = away("is an empty folder now, and something was recorded of it", nil)
 	}
-	return nil
+	return err
 }
 
 // again says how a scan is run again, to who may know its path.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"semblance"
 	"semblance/api"
@@ -60,11 +59,10 @@ func (r *runner) Check(ctx context.Context, u api.Upload) error {
 	if err != nil {
 		return err
 	}
-	list, err := r.p.store.Exhibits(ctx, c.ID)
+	_, taken, err := r.exhibit(ctx, c.ID, u.Exhibit)
 	if err != nil {
 		return err
 	}
-	taken := slices.ContainsFunc(list, func(x semblance.Exhibit) bool { return x.Label == u.Exhibit })
 	jobs, err := r.p.store.Jobs(ctx, "", unfinished...)
 	if err != nil {
 		return err
