@@ -23,6 +23,7 @@ const (
 	LinkOwner    LinkKind = "camera owner"
 	LinkMedia    LinkKind = "same media" // the same content, bit by bit
 	LinkSound    LinkKind = "same sound" // the same audio stream, bit by bit, in different media
+	LinkVideo    LinkKind = "near video" // a stretch that is nearly the same, by vPDQ
 	LinkNear     LinkKind = "near media" // nearly the same picture, by PDQ
 	LinkSelector LinkKind = "selector"   // the same phone number, address, name, wallet
 	LinkFace     LinkKind = "face group" // faces that look alike: a lead, not an identification
@@ -30,7 +31,7 @@ const (
 
 // LinkKinds lists the kinds, the strongest first.
 func LinkKinds() []LinkKind {
-	return []LinkKind{LinkSerial, LinkLens, LinkImage, LinkDocument, LinkOwner, LinkMedia, LinkSound, LinkNear, LinkSelector, LinkFace}
+	return []LinkKind{LinkSerial, LinkLens, LinkImage, LinkDocument, LinkOwner, LinkMedia, LinkSound, LinkVideo, LinkNear, LinkSelector, LinkFace}
 }
 
 // A LinkRequest asks what exhibits of cases share.
@@ -39,6 +40,7 @@ type LinkRequest struct {
 	All      bool       // every case there is
 	Kinds    []LinkKind // nil: all
 	Distance int        // bits, of near media; 0 is DefaultStackDistance
+	Overlap  float64    // seconds that near videos have in common at least; 0 is DefaultOverlap
 	AllFiles bool       // also files that are no pictures or videos: programs and system files are shared by everybody
 	Most     int        // leave out what more exhibits than this share; 0: nothing
 	Limit    int        // links told; 0 is DefaultLinkLimit
@@ -50,14 +52,15 @@ const DefaultLinkLimit = 1000
 // A Link is one thing that two exhibits or more have.
 type Link struct {
 	Kind      LinkKind        `json:"kind"`
-	Value     string          `json:"value"`              // sha256, serial number, KIND:VALUE of a selector, id of a face group; of near media both digests
+	Value     string          `json:"value"`              // sha256, serial number, KIND:VALUE of a selector, id of a face group; of near media and videos both digests
 	Label     string          `json:"label,omitempty"`    // what a person calls it
 	Distance  *int            `json:"distance,omitempty"` // of near media, bits
+	Overlap   *LinkOverlap    `json:"overlap,omitempty"`  // of near videos
 	Exhibits  []LinkedExhibit `json:"exhibits"`           // by case and label
 	Cases     int             `json:"cases"`              // different ones
 	Countries int             `json:"countries"`          // different ones, of the cases
 	First     *int            `json:"first_seen_on,omitempty"`
-	near      *nearSides      // of near media
+	near      *nearSides      // of near media and videos
 }
 
 // nearSides says which of the two near media only some exhibits have: it is them that the
@@ -97,7 +100,7 @@ type LinkPair struct {
 	LabelA string           `json:"exhibit_a"`
 	CaseB  string           `json:"case_b"`
 	LabelB string           `json:"exhibit_b"`
-	Kinds  map[LinkKind]int `json:"kinds"` // of near media, how many of the exhibit that has fewer
+	Kinds  map[LinkKind]int `json:"kinds"` // of near media and videos, how many of the exhibit that has fewer
 	Shared int              `json:"shared"`
 	Only   int              `json:"only_these_two"` // of those, shared with no other exhibit asked about
 }
@@ -134,6 +137,12 @@ type LinkStore interface {
 	LinkRows(ctx context.Context, cases []CaseID, kind LinkKind, allFiles bool) ([]LinkRow, error)
 	// LinkHashes returns the PDQ, of at least a quality, of every picture of one frame.
 	LinkHashes(ctx context.Context, cases []CaseID, quality int) ([]LinkHash, error)
+	// LinkVideos returns the videos of cases that have a vPDQ, in the order of digests, and
+	// how many have none.
+	LinkVideos(ctx context.Context, cases []CaseID) (list []SHA256, without int, err error)
+	// LinkFrames returns the vPDQ of each of some media, in its binary form; nil of one that
+	// has none.
+	LinkFrames(ctx context.Context, media []SHA256) ([][]byte, error)
 	// LinkPlaces returns the exhibits of each of some media, by case and label.
 	LinkPlaces(ctx context.Context, cases []CaseID, media []SHA256) (map[SHA256][]LinkedExhibit, error)
 	// ExhibitCount counts the exhibits of cases.
@@ -170,6 +179,9 @@ func (e *Engine) Links(ctx context.Context, who Actor, r LinkRequest) (Links, er
 func (e *Engine) linkCases(ctx context.Context, r LinkRequest) (cases []Case, err error) {
 	if r.Distance < 0 || r.Distance > maxStackDistance {
 		return nil, Errorf(Invalid, "a distance of %d is outside 0 to %d bits", r.Distance, maxStackDistance)
+	}
+	if !(r.Overlap >= 0 && r.Overlap <= hashing.MaxVPDQTime.Seconds()) {
+		return nil, Errorf(Invalid, "%v seconds are no length of a stretch that videos have in common", r.Overlap)
 	}
 	for _, k := range r.Kinds {
 		if !slices.Contains(LinkKinds(), k) {
@@ -219,8 +231,8 @@ func (l *linking) kinds() []LinkKind {
 
 func (l *linking) run(ctx context.Context) error {
 	for _, kind := range l.kinds() {
-		if kind == LinkNear {
-			if err := l.near(ctx); err != nil {
+		if near := map[LinkKind]func(context.Context) error{LinkNear: l.near, LinkVideo: l.videos}[kind]; near != nil {
+			if err := near(ctx); err != nil {
 				return err
 			}
 			continue
@@ -297,7 +309,7 @@ func (x *Link) count() {
 func compareLinks(a, b Link) int {
 	return cmp.Or(cmp.Compare(b.Countries, a.Countries), cmp.Compare(min(b.Cases, 2), min(a.Cases, 2)),
 		cmp.Compare(slices.Index(LinkKinds(), a.Kind), slices.Index(LinkKinds(), b.Kind)), cmp.Compare(len(a.Exhibits), len(b.Exhibits)),
-		cmp.Compare(distanceOf(a), distanceOf(b)), strings.Compare(a.Value, b.Value))
+		cmp.Compare(distanceOf(a), distanceOf(b)), compareOverlaps(a.Overlap, b.Overlap), strings.Compare(a.Value, b.Value))
 }
 
 func distanceOf(x Link) int {
@@ -309,7 +321,7 @@ func distanceOf(x Link) int {
 
 // pair counts what each two exhibits share: those that share most alone come first.
 func (l *linking) pair() {
-	pairs, near := map[[2]string]*LinkPair{}, map[[2]string]*nearCount{}
+	pairs, near := map[[2]string]*LinkPair{}, map[nearOf]*nearCount{}
 	const wide = 50 // a thing that more exhibits have would make more pairs than anybody reads
 	skipped := 0
 	for _, x := range l.out.Links {
@@ -329,10 +341,11 @@ func (l *linking) pair() {
 					pairs[k] = p
 				}
 				if x.near != nil {
-					if near[k] == nil {
-						near[k] = &nearCount{}
+					of := nearOf{k, x.Kind}
+					if near[of] == nil {
+						near[of] = &nearCount{}
 					}
-					near[k].add(x.near, k, len(x.Exhibits) == 2)
+					near[of].add(x.near, k, len(x.Exhibits) == 2)
 					continue
 				}
 				p.Shared++
@@ -346,9 +359,9 @@ func (l *linking) pair() {
 	if skipped > 0 {
 		l.out.Notes = append(l.out.Notes, fmt.Sprintf("%d links of more than %d exhibits each are not counted in the pairs", skipped, wide))
 	}
-	for k, n := range near {
-		p := pairs[k]
-		p.Kinds[LinkNear] = n.all.count()
+	for of, n := range near {
+		p := pairs[of.exhibits]
+		p.Kinds[of.kind] = n.all.count()
 		p.Shared += n.all.count()
 		p.Only += n.only.count()
 	}
@@ -358,6 +371,12 @@ func (l *linking) pair() {
 	slices.SortFunc(l.out.Pairs, func(a, b LinkPair) int {
 		return cmp.Or(cmp.Compare(b.Only, a.Only), cmp.Compare(b.Shared, a.Shared), strings.Compare(a.CaseA, b.CaseA), strings.Compare(a.LabelA, b.LabelA), strings.Compare(a.CaseB, b.CaseB), strings.Compare(a.LabelB, b.LabelB))
 	})
+}
+
+// nearOf are two exhibits and a kind of nearness.
+type nearOf struct {
+	exhibits [2]string
+	kind     LinkKind
 }
 
 // nearCount counts the near media of two exhibits: n pictures of one that are each near m
@@ -429,27 +448,40 @@ func (l *linking) near(ctx context.Context) error {
 }
 
 func (l *linking) nearPairs(ctx context.Context, list []LinkHash, from int, found [][]HashNeighbor) error {
-	type pair struct{ a, b, distance int }
-	var pairs []pair
-	var media []SHA256
+	var pairs []mediaPair
 	for i, near := range found {
 		for _, n := range near {
 			if b := int(n.Entry) - 1; b > from+i { // each two once
-				pairs = append(pairs, pair{from + i, b, n.Distance})
-				media = append(media, list[from+i].Media, list[b].Media)
+				pairs = append(pairs, mediaPair{a: list[from+i].Media, b: list[b].Media, distance: &n.Distance})
 			}
 		}
 	}
-	slices.SortFunc(media, func(a, b SHA256) int { return slices.Compare(a[:], b[:]) })
+	return l.addPairs(ctx, LinkNear, pairs)
+}
+
+// mediaPair is two media that are near.
+type mediaPair struct {
+	a, b     SHA256
+	distance *int
+	overlap  *LinkOverlap
+}
+
+// addPairs makes a link of each pair.
+func (l *linking) addPairs(ctx context.Context, kind LinkKind, pairs []mediaPair) error {
+	var media []SHA256
+	for _, p := range pairs {
+		media = append(media, p.a, p.b)
+	}
+	slices.SortFunc(media, SHA256.Compare)
 	places, err := l.LinkRecords.LinkPlaces(ctx, l.cases, slices.Compact(media))
 	if err != nil {
 		return err
 	}
 	for _, p := range pairs {
-		a, b := list[p.a].Media, list[p.b].Media
-		x := Link{Kind: LinkNear, Value: a.String() + " " + b.String(), Distance: &p.distance, Exhibits: union(places[a], places[b])}
-		x.near = &nearSides{media: [2]SHA256{a, b}, only: [2]map[string]bool{l.without(places[a], places[b]), l.without(places[b], places[a])}}
-		x.Label = placeOf(places[a], x.near.only[0]) + " and " + placeOf(places[b], x.near.only[1])
+		a, b := places[p.a], places[p.b]
+		x := Link{Kind: kind, Value: p.a.String() + " " + p.b.String(), Distance: p.distance, Overlap: p.overlap, Exhibits: union(a, b)}
+		x.near = &nearSides{media: [2]SHA256{p.a, p.b}, only: [2]map[string]bool{l.without(a, b), l.without(b, a)}}
+		x.Label = placeOf(a, x.near.only[0]) + " and " + placeOf(b, x.near.only[1])
 		l.add(x)
 	}
 	return nil

@@ -21,7 +21,7 @@ import (
 // disk, 3 (NL) has stick.
 type linkRig struct {
 	*semblance.Engine
-	t     *testing.T
+	t     testing.TB
 	store *store.Store
 }
 

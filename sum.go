@@ -1,6 +1,7 @@
 package semblance
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 )
@@ -10,6 +11,9 @@ type SHA256 [32]byte
 
 // String returns the 64 digits.
 func (s SHA256) String() string { return hex.EncodeToString(s[:]) }
+
+// Compare orders digests.
+func (s SHA256) Compare(o SHA256) int { return bytes.Compare(s[:], o[:]) }
 
 // MarshalText returns the 64 digits.
 func (s SHA256) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

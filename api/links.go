@@ -35,6 +35,7 @@ type (
 		All      bool     `query:"all" doc:"Every case there is, instead of case"`
 		Kinds    []string `query:"kind,explode" maxItems:"20" doc:"Kinds of links, repeated, such as same media; all of them when none is named"`
 		Distance int      `query:"distance" minimum:"0" maximum:"31" doc:"Of near media, bits; 0 is 16"`
+		Overlap  float64  `query:"overlap" minimum:"0" maximum:"3600000" doc:"Of near videos, seconds that they have in common at least; 0 is 2; half of the shorter one is always enough"`
 		AllFiles bool     `query:"all_files" doc:"Also link files that are no pictures or videos"`
 		Most     int      `query:"most" minimum:"0" doc:"Leave out what more exhibits than this share; 0 leaves out nothing"`
 		Limit    int      `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Links told, the strongest first"`
@@ -47,7 +48,7 @@ func (s *Server) linkRoutes() {
 	do(s, huma.Operation{OperationID: "list-selectors", Method: http.MethodGet, Path: "/v1/cases/{number}/selectors", Summary: "List the selectors found in a case, in a collection or not", Tags: tags,
 		Description: "Those that most exhibits have first, and of them the rarest. A user name is the name alone: the same one may be anybody's. The view is audited."}, s.listSelectors)
 	do(s, huma.Operation{OperationID: "list-links", Method: http.MethodGet, Path: "/v1/links", Summary: "List what exhibits of one or more cases share", Tags: tags,
-		Description: "What crosses countries first, then what crosses cases, then the stronger kind; pairs of exhibits are of all links, also of those over the limit. A link by near media or faces is a lead. Every case asked about is audited."}, s.listLinks)
+		Description: "What crosses countries first, then what crosses cases, then the stronger kind; pairs of exhibits are of all links, also of those over the limit. A link by near media, near videos or faces is a lead. Every case asked about is audited."}, s.listLinks)
 }
 
 func (s *Server) listSelectors(ctx context.Context, in *selectorsInput) (*selectorsOutput, error) {
@@ -74,7 +75,7 @@ func (s *Server) listLinks(ctx context.Context, in *linksInput) (*linksOutput, e
 	if in.All == (len(in.Cases) > 0) {
 		return nil, semblance.Errorf(semblance.Invalid, "either case or all in the query says which cases are asked about")
 	}
-	r := semblance.LinkRequest{Cases: in.Cases, All: in.All, Distance: in.Distance, AllFiles: in.AllFiles, Most: in.Most, Limit: in.Limit}
+	r := semblance.LinkRequest{Cases: in.Cases, All: in.All, Distance: in.Distance, Overlap: in.Overlap, AllFiles: in.AllFiles, Most: in.Most, Limit: in.Limit}
 	for _, k := range in.Kinds {
 		r.Kinds = append(r.Kinds, semblance.LinkKind(k))
 	}

@@ -21,15 +21,16 @@ type LinkGraph struct {
 
 // A LinkNode is an exhibit or a shared thing.
 type LinkNode struct {
-	ID        string `json:"id"`
-	Kind      string `json:"kind"` // "exhibit", or that of the link
-	Label     string `json:"label"`
-	Case      string `json:"case,omitempty"`
-	Country   string `json:"country,omitempty"`
-	Value     string `json:"value,omitempty"`
-	Exhibits  int    `json:"exhibits,omitempty"`
-	Distance  *int   `json:"distance,omitempty"`
-	FirstSeen string `json:"first_seen_on,omitempty"` // id of the exhibit
+	ID        string                 `json:"id"`
+	Kind      string                 `json:"kind"` // "exhibit", or that of the link
+	Label     string                 `json:"label"`
+	Case      string                 `json:"case,omitempty"`
+	Country   string                 `json:"country,omitempty"`
+	Value     string                 `json:"value,omitempty"`
+	Exhibits  int                    `json:"exhibits,omitempty"`
+	Distance  *int                   `json:"distance,omitempty"`
+	Overlap   *semblance.LinkOverlap `json:"overlap,omitempty"`
+	FirstSeen string                 `json:"first_seen_on,omitempty"` // id of the exhibit
 }
 
 // A LinkEdge says that an exhibit has a thing.
@@ -55,7 +56,7 @@ func NewLinkGraph(l semblance.Links) LinkGraph {
 		}
 	}
 	for i, x := range l.Links {
-		n := LinkNode{ID: "s" + strconv.Itoa(i+1), Kind: string(x.Kind), Label: x.Label, Value: x.Value, Exhibits: len(x.Exhibits), Distance: x.Distance}
+		n := LinkNode{ID: "s" + strconv.Itoa(i+1), Kind: string(x.Kind), Label: x.Label, Value: x.Value, Exhibits: len(x.Exhibits), Distance: x.Distance, Overlap: x.Overlap}
 		for j, e := range x.Exhibits {
 			id := exhibits[e.Case+"\x00"+e.Exhibit]
 			edge := LinkEdge{Source: n.ID, Target: id, Items: e.Items, Path: e.Path}
@@ -90,6 +91,8 @@ func (g LinkGraph) WriteGraphML(w io.Writer) error {
 	}
 	fmt.Fprint(out, `  <key id="exhibits" for="node" attr.name="exhibits" attr.type="int"/>
   <key id="distance" for="node" attr.name="distance" attr.type="int"/>
+  <key id="seconds" for="node" attr.name="seconds" attr.type="double"/>
+  <key id="percent" for="node" attr.name="percent" attr.type="double"/>
   <key id="items" for="edge" attr.name="items" attr.type="long"/>
   <key id="first" for="edge" attr.name="first" attr.type="string"/>
   <key id="path" for="edge" attr.name="path" attr.type="string"/>
@@ -108,6 +111,10 @@ func (g LinkGraph) WriteGraphML(w io.Writer) error {
 		}
 		if n.Distance != nil {
 			data(out, "distance", strconv.Itoa(*n.Distance))
+		}
+		if o := n.Overlap; o != nil {
+			data(out, "seconds", strconv.FormatFloat(o.Seconds, 'f', -1, 64))
+			data(out, "percent", strconv.FormatFloat(o.FirstPercent, 'f', -1, 64))
 		}
 		fmt.Fprint(out, "</node>\n")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -114,6 +115,56 @@ func (s *Store) LinkHashes(ctx context.Context, cases []semblance.CaseID, qualit
 		})
 		list = slices.DeleteFunc(list, func(h semblance.LinkHash) bool { return hashing.IsTrivial(hashing.AlgorithmPDQ, h.PDQ[:]) })
 		return err
+	})
+	return list, err
+}
+
+// LinkVideos implements [semblance.LinkStore].
+func (s *Store) LinkVideos(ctx context.Context, cases []semblance.CaseID) (list []semblance.SHA256, without int, err error) {
+	err = s.read(ctx, "look for the videos of cases", func(tx *sql.Tx) error {
+		scope, args := linkScope(cases)
+		rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`)
+			SELECT m.sha256, EXISTS (SELECT 1 FROM signals s WHERE s.media = m.sha256 AND s.algorithm IN (?, ?)) FROM media m
+			WHERE m.sha256 IN (SELECT i.sha256 FROM items i WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good')
+				AND json_extract(m.analysis, '$.video') IS NOT NULL
+			ORDER BY m.sha256`, append(args, hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQKeyframes)...)
+		if err != nil {
+			return err
+		}
+		return each(rows, func(scan scanner) error {
+			var m semblance.SHA256
+			var has bool
+			if err := scan(fixed(m[:]), &has); err != nil {
+				return err
+			}
+			if !has {
+				without++
+				return nil
+			}
+			list = append(list, m)
+			return nil
+		})
+	})
+	return list, without, err
+}
+
+// LinkFrames implements [semblance.LinkStore]. Where a video has both kinds of vPDQ it is the
+// one that does not depend on where the encoder put keyframes.
+func (s *Store) LinkFrames(ctx context.Context, media []semblance.SHA256) ([][]byte, error) {
+	list := make([][]byte, len(media))
+	err := s.read(ctx, "read the signals of videos", func(tx *sql.Tx) error {
+		q, err := tx.PrepareContext(ctx, `SELECT value FROM signals WHERE media = ? AND algorithm IN (?, ?) ORDER BY algorithm = ? DESC LIMIT 1`)
+		if err != nil {
+			return err
+		}
+		defer q.Close()
+		for i, m := range media {
+			err := q.QueryRowContext(ctx, m[:], hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQKeyframes, hashing.AlgorithmVPDQ).Scan(&list[i])
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+		}
+		return nil
 	})
 	return list, err
 }

@@ -19,9 +19,9 @@ func newLinks(e *env) *cobra.Command {
 	var kinds []string
 	var format, out string
 	var force bool
-	cmd := &cobra.Command{Use: "links CASE...", Short: "What exhibits share: media, sound, cameras, selectors, faces; as a table or a graph",
+	cmd := &cobra.Command{Use: "links CASE...", Short: "What exhibits share: media, videos, sound, cameras, selectors, faces; as a table or a graph",
 		Long: `Compares the exhibits of one or more cases with each other: the same or nearly the same
-media, the same sound in different media, pictures of the same camera, the same selector,
+media, videos with a stretch in common, the same sound in different media, pictures of the same camera, the same selector,
 the same group of faces (run "semblance group" first). What crosses countries comes first, then what crosses cases, then
 the stronger kind, then what the fewest exhibits share. "Only these two" counts what no
 other exhibit asked about has; "first seen on" is the exhibit with the earliest time of
@@ -54,6 +54,7 @@ are.`,
 	f.BoolVar(&r.All, "all", false, "all cases there are")
 	f.StringSliceVar(&kinds, "kind", nil, "kinds of links: "+linkKindNames())
 	f.IntVar(&r.Distance, "distance", 0, fmt.Sprintf("of near media, bits; 0 is %d", semblance.DefaultStackDistance))
+	f.Float64Var(&r.Overlap, "overlap", 0, fmt.Sprintf("of near videos, seconds they have in common at least; 0 is %v; half of the shorter one is always enough", semblance.DefaultOverlap))
 	f.BoolVar(&r.AllFiles, "all-files", false, "also link files that are no pictures or videos")
 	f.IntVar(&r.Most, "most", 0, "leave out what more exhibits than this share; 0 leaves out nothing")
 	f.IntVar(&r.Limit, "limit", semblance.DefaultLinkLimit, "links told, the strongest first")
@@ -123,13 +124,16 @@ func printLinks(w io.Writer, l semblance.Links) {
 		switch {
 		case x.Kind == semblance.LinkMedia || x.Kind == semblance.LinkSound:
 			what = x.Value[:12] + " " + x.Label
-		case x.Kind == semblance.LinkNear:
+		case x.Kind == semblance.LinkNear || x.Kind == semblance.LinkVideo:
 			what = x.Label
 		case x.Label != "" && x.Kind == semblance.LinkFace:
 			what += " " + x.Label
 		}
 		if x.Distance != nil {
 			what += fmt.Sprintf(" (%d bits)", *x.Distance)
+		}
+		if x.Overlap != nil {
+			what += " (" + x.Overlap.String() + ")"
 		}
 		first := "not known"
 		if x.First != nil {

@@ -65,6 +65,8 @@ func TestServeScenarios(t *testing.T) {
 		{"links of everything", "GET", "/v1/links?all=true", "", "", 200, `"links":[`},
 		{"links of nothing", "GET", "/v1/links", "", "", 400, `"code":"invalid"`},
 		{"links of no kind", "GET", "/v1/links?all=true&kind=friendship", "", "", 400, `"code":"invalid"`},
+		{"links by overlap", "GET", "/v1/links?all=true&kind=near%20video&overlap=1.5", "", "", 200, `"links":[`},
+		{"links by no overlap", "GET", "/v1/links?all=true&overlap=-1", "", "", 422, `"code":"invalid"`},
 		{"links of no case", "GET", "/v1/links?case=none", "", "", 404, `"code":"not-found"`},
 		{"exhibits", "GET", "/v1/cases/A%2F1/exhibits", "", "", 200, `"source":"upload"`},
 		{"items", "GET", "/v1/cases/A%2F1/items", "", "", 200, `"path":"bona.jpg"`},

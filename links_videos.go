@@ -1,0 +1,384 @@
+package semblance
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"semblance/hashing"
+)
+
+// DefaultOverlap is how many seconds two videos have in common at least to be linked, unless
+// it is said otherwise or it is half of the shorter one. A clip of moving footage has no more:
+// docs/links.md says why.
+const DefaultOverlap = 2.0
+
+const (
+	overlapSlack  = 0.1 // seconds: samples do not lie where a stretch begins
+	overlapFrames = 3   // that are near at least, or all of a video that has fewer
+	overlapShort  = 1.0 // seconds: what is shorter is little more than one picture, and held to the distance of pictures
+)
+
+// A LinkOverlap says what two videos have in common, the first of which is the shorter. It
+// is what their samples show: it can be more, and is no measure of identity.
+type LinkOverlap struct {
+	Seconds       float64       `json:"seconds"`             // of the first
+	FirstPercent  float64       `json:"first_percent"`       // of the time from the first one's first frame that can be compared to its last
+	SecondPercent float64       `json:"second_percent"`      // of that of the second
+	Frames        int           `json:"frames"`              // of the first, near the frame of the second that belongs there
+	Distance      float64       `json:"mean_distance"`       // of these, bits
+	Uncertain     bool          `json:"uncertain,omitempty"` // the picture hardly changes in any of the stretches: which second is which is not certain
+	Segments      []LinkSegment `json:"segments"`            // the longest first, at most 8
+	MoreSegments  int           `json:"more_segments,omitempty"`
+}
+
+// A LinkSegment says which seconds of one video are which of another.
+type LinkSegment struct {
+	FirstFrom  float64 `json:"first_from"` // seconds from the first frame on
+	FirstTo    float64 `json:"first_to"`
+	SecondFrom float64 `json:"second_from"`
+	SecondTo   float64 `json:"second_to"`
+	Frames     int     `json:"frames"`
+	Speed      float64 `json:"speed"` // seconds of the second in one of the first
+	Static     bool    `json:"uncertain,omitempty"`
+}
+
+const linkSegments = 8
+
+// String says how much of which is in common, and the longest stretch, for a person.
+func (o *LinkOverlap) String() string {
+	at := func(s float64) string {
+		return (time.Duration(s*1000) * time.Millisecond).Round(100 * time.Millisecond).String()
+	}
+	text := fmt.Sprintf("%s in common, %v%% of the first and %v%% of the second", at(o.Seconds), o.FirstPercent, o.SecondPercent)
+	s := o.Segments[0]
+	text += fmt.Sprintf("; %s to %s is %s to %s", at(s.FirstFrom), at(s.FirstTo), at(s.SecondFrom), at(s.SecondTo))
+	if n := len(o.Segments) - 1 + o.MoreSegments; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	if o.Uncertain {
+		text += "; which second is which is uncertain"
+	}
+	return text
+}
+
+// compareOverlaps puts first what is more of the shorter video, then what is longer.
+func compareOverlaps(a, b *LinkOverlap) int {
+	if a == nil || b == nil {
+		return 0
+	}
+	return cmp.Or(cmp.Compare(b.FirstPercent, a.FirstPercent), cmp.Compare(b.Seconds, a.Seconds))
+}
+
+// linkFilm is a video that is compared with others.
+type linkFilm struct {
+	media  SHA256
+	span   time.Duration // from the first frame that is compared to the last
+	usable int           // frames that are compared
+}
+
+// shorter orders videos. Of two the lesser is the probe, so that what is found does not depend
+// on which comes first.
+func (f *linkFilm) shorter(o *linkFilm) bool {
+	return cmp.Or(cmp.Compare(f.span, o.span), cmp.Compare(f.usable, o.usable), f.media.Compare(o.media)) < 0
+}
+
+// needs is how many frames have to be near.
+func (f *linkFilm) needs() int { return min(overlapFrames, f.usable) }
+
+// compareFilms says what two videos have in common, of which the frames that can be compared
+// are given, the shorter one's first; nil when it is too little to link them. least is in seconds.
+func compareFilms(first, second hashing.VPDQ, least float64) *LinkOverlap {
+	r := hashing.CompareVPDQ(first, second, hashing.DefaultVPDQOptions())
+	o := LinkOverlap{Uncertain: true}
+	var moving int
+	var all, sure, other stretches
+	for _, s := range r.Segments {
+		o.Frames += s.Frames
+		o.Distance += float64(s.Frames) * s.Distance
+		all, other = append(all, [2]time.Duration{s.ProbeFrom, s.ProbeTo}), append(other, [2]time.Duration{s.ReferenceFrom, s.ReferenceTo})
+		if !s.Static {
+			sure, moving, o.Uncertain = append(sure, [2]time.Duration{s.ProbeFrom, s.ProbeTo}), moving+s.Frames, false
+		}
+		if len(o.Segments) < linkSegments {
+			o.Segments = append(o.Segments, LinkSegment{FirstFrom: s.ProbeFrom.Seconds(), FirstTo: s.ProbeTo.Seconds(), SecondFrom: s.ReferenceFrom.Seconds(), SecondTo: s.ReferenceTo.Seconds(),
+				Frames: s.Frames, Speed: math.Round(1e4*s.Speed) / 1e4, Static: s.Static})
+		}
+	}
+	needs, span := min(overlapFrames, len(first)), filmSpan(first)
+	if r.ProbeNear < needs || len(r.Segments) == 0 {
+		return nil
+	}
+	o.Seconds, o.Distance = all.length().Seconds(), o.Distance/float64(o.Frames)
+	half := 2*all.length() >= span && o.Frames >= needs
+	long := sure.length().Seconds() >= least-overlapSlack && moving >= needs
+	if !half && !long || o.Seconds < overlapShort && o.Distance > DefaultStackDistance {
+		return nil
+	}
+	o.MoreSegments, o.Distance = len(r.Segments)-len(o.Segments)+r.Left, tenth(o.Distance)
+	o.FirstPercent, o.SecondPercent = share(all.length(), span), share(other.length(), filmSpan(second))
+	return &o
+}
+
+func filmSpan(v hashing.VPDQ) time.Duration {
+	if len(v) == 0 {
+		return 0
+	}
+	return v[len(v)-1].Time - v[0].Time
+}
+
+// share is in percent. All of nothing is in common where any is.
+func share(part, of time.Duration) float64 {
+	if of <= 0 {
+		return 100
+	}
+	return min(100, tenth(100*part.Seconds()/of.Seconds()))
+}
+
+// stretches are from and to.
+type stretches [][2]time.Duration
+
+// length is that of all of them, what is in several once.
+func (s stretches) length() (sum time.Duration) {
+	s = slices.Clone(s)
+	slices.SortFunc(s, func(a, b [2]time.Duration) int { return cmp.Compare(a[0], b[0]) })
+	end := time.Duration(-1)
+	for _, x := range s {
+		if x[1] > end {
+			sum += x[1] - max(x[0], end)
+			end = x[1]
+		}
+	}
+	return sum
+}
+
+// filmBatch is how many videos are searched for at once, and how many are compared with them
+// at once.
+const filmBatch = 64
+
+// filmLinker links videos that have a stretch in common.
+type filmLinker struct {
+	*linking
+	films []linkFilm
+	index CollectionID
+}
+
+// videos links videos of which a stretch is nearly the same.
+func (l *linking) videos(ctx context.Context) error {
+	list, bare, err := l.LinkRecords.LinkVideos(ctx, l.cases)
+	if err != nil {
+		return err
+	}
+	v := filmLinker{linking: l, index: CollectionID("links " + NewID())}
+	for _, m := range list {
+		v.films = append(v.films, linkFilm{media: m})
+	}
+	if err := v.run(ctx); err != nil {
+		return err
+	}
+	none := bare
+	for i := range v.films {
+		if v.films[i].usable == 0 {
+			none++
+		}
+	}
+	if none > 0 {
+		l.out.Notes = append(l.out.Notes, fmt.Sprintf("%d of %d videos have no frame that can be compared and are near none: a scan with --video none makes none, and dark and flat pictures tell nothing",
+			none, len(list)+bare))
+	}
+	return nil
+}
+
+func (v *filmLinker) run(ctx context.Context) error {
+	if len(v.films) == 0 {
+		return nil
+	}
+	if v.Videos == nil {
+		return Errorf(Internal, "there is no index to compare videos with")
+	}
+	defer func() { _ = v.Videos.Drop(context.WithoutCancel(ctx), v.index) }()
+	if err := v.fill(ctx); err != nil {
+		return err
+	}
+	for from := 0; from < len(v.films); from += filmBatch {
+		if err := v.link(ctx, from, min(from+filmBatch, len(v.films))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// frames reads the frames of some videos that can be compared.
+func (v *filmLinker) frames(ctx context.Context, films []linkFilm) ([]hashing.VPDQ, error) {
+	media := make([]SHA256, len(films))
+	for i := range films {
+		media[i] = films[i].media
+	}
+	values, err := v.LinkRecords.LinkFrames(ctx, media)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]hashing.VPDQ, len(films))
+	for i, b := range values {
+		if b == nil { // its cases were removed in the meantime
+			continue
+		}
+		all, err := hashing.ParseVPDQBinary(b)
+		if err != nil {
+			return nil, Errorf(Internal, "the vPDQ of media %s is damaged: %v", films[i].media, err)
+		}
+		list[i] = slices.DeleteFunc(all, func(f hashing.VPDQFrame) bool {
+			return f.Quality < hashing.PDQMinQuality || hashing.IsTrivial(hashing.AlgorithmPDQ, f.Hash[:])
+		})
+	}
+	return list, nil
+}
+
+// fill puts all videos into the index.
+func (v *filmLinker) fill(ctx context.Context) error {
+	return v.Videos.Replace(ctx, v.index, 1, func(yield func(HashEntry, error) bool) {
+		for from := 0; from < len(v.films); from += filmBatch {
+			part := v.films[from:min(from+filmBatch, len(v.films))]
+			list, err := v.frames(ctx, part)
+			if err != nil {
+				yield(HashEntry{}, err)
+				return
+			}
+			for i, frames := range list {
+				part[i].span, part[i].usable = filmSpan(frames), len(frames)
+				value, err := frames.MarshalBinary()
+				if !yield(HashEntry{ID: EntryID(from + i + 1), Algorithm: hashing.AlgorithmVPDQ, Value: value}, err) || err != nil {
+					return
+				}
+			}
+		}
+	})
+}
+
+// filmPair is two videos that may have something in common, the first the shorter.
+type filmPair struct{ first, second int }
+
+// link compares the videos of a batch with all that are longer.
+func (v *filmLinker) link(ctx context.Context, from, to int) error {
+	probes, err := v.frames(ctx, v.films[from:to])
+	if err != nil {
+		return err
+	}
+	pairs, err := v.candidates(ctx, from, probes)
+	if err != nil {
+		return err
+	}
+	// One after the other, a stretch of longer ones at a time: what is held does not grow with
+	// how many there are.
+	slices.SortFunc(pairs, func(a, b filmPair) int {
+		return cmp.Or(cmp.Compare(a.second, b.second), cmp.Compare(a.first, b.first))
+	})
+	for len(pairs) > 0 {
+		var part []linkFilm
+		var which []int // of each pair, the place in part
+		n := 0
+		for ; n < len(pairs); n++ {
+			if n == 0 || pairs[n].second != pairs[n-1].second {
+				if len(part) == filmBatch {
+					break
+				}
+				part = append(part, v.films[pairs[n].second])
+			}
+			which = append(which, len(part)-1)
+		}
+		seconds, err := v.frames(ctx, part)
+		if err != nil {
+			return err
+		}
+		near := make([]mediaPair, n)
+		spread(n, func(i int) {
+			p := pairs[i]
+			near[i] = mediaPair{a: v.films[p.first].media, b: v.films[p.second].media,
+				overlap: compareFilms(probes[p.first-from], seconds[which[i]], cmp.Or(v.r.Overlap, DefaultOverlap))}
+		})
+		near = slices.DeleteFunc(near, func(p mediaPair) bool { return p.overlap == nil })
+		if err := v.addPairs(ctx, LinkVideo, near); err != nil {
+			return err
+		}
+		if pairs = pairs[n:]; ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// frameBatch is how many frames are searched for at once.
+const frameBatch = 4096
+
+// candidates finds the longer videos that as many frames of a video are near to as a link
+// needs: no others can be linked.
+func (v *filmLinker) candidates(ctx context.Context, from int, probes []hashing.VPDQ) ([]filmPair, error) {
+	type asked struct{ probe, times int }
+	var of []asked
+	q := HashQuery{Algorithm: hashing.AlgorithmVPDQ, Collections: []CollectionID{v.index}, Radius: hashing.DefaultVPDQOptions().Distance}
+	near := map[filmPair]int{} // frames
+	search := func() error {
+		if len(q.Values) == 0 {
+			return nil
+		}
+		found, err := v.Videos.Search(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i, list := range found {
+			p := from + of[i].probe
+			for _, n := range list {
+				if other := int(n.Entry) - 1; v.films[p].shorter(&v.films[other]) {
+					near[filmPair{p, other}] += of[i].times
+				}
+			}
+		}
+		q.Values, of = q.Values[:0], of[:0]
+		return nil
+	}
+	for i, frames := range probes {
+		times := map[hashing.PDQ]int{}
+		for _, f := range frames {
+			times[f.Hash]++
+		}
+		for h, n := range times {
+			q.Values, of = append(q.Values, bytes.Clone(h[:])), append(of, asked{i, n})
+		}
+		if len(q.Values) >= frameBatch {
+			if err := search(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := search(); err != nil {
+		return nil, err
+	}
+	var pairs []filmPair
+	for p, frames := range near {
+		if frames >= v.films[p.first].needs() {
+			pairs = append(pairs, p)
+		}
+	}
+	return pairs, nil
+}
+
+// spread calls f for 0 to n-1 on all processors.
+func spread(n int, f func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,293 @@
+package semblance_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"semblance"
+	"semblance/hashing"
+	"semblance/index/frames"
+)
+
+// film is a video that is laid into a case without being one.
+type film struct {
+	path   string
+	frames hashing.VPDQ
+}
+
+// filmRig is a linkRig that compares videos.
+func filmRig(t *testing.T) *linkRig {
+	r := newLinkRig(t)
+	r.Videos = frames.New()
+	return r
+}
+
+// sum is the digest that films has for a film.
+func (f *film) sum() semblance.SHA256 {
+	return semblance.SHA256(hashing.DigestBytes([]byte("film " + f.path)).SHA256)
+}
+
+// films lays films into an exhibit; those without frames have no signal.
+func (r *linkRig) films(number, label string, list ...film) {
+	r.t.Helper()
+	c, err := r.store.Case(r.t.Context(), number)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	x, _, err := r.store.OpenExhibit(r.t.Context(), semblance.Exhibit{ID: semblance.ExhibitID(semblance.NewID()), Case: c.ID, Label: label, Source: label, Created: time.Now()}, semblance.AuditEvent{Action: "scan.start"})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer r.store.ReleaseExhibit(x.ID)
+	var records []semblance.ItemRecord
+	for _, f := range list {
+		d, sum := hashing.DigestBytes([]byte("film "+f.path)), f.sum()
+		a := &semblance.Analysis{Type: "video/mp4", Width: 10, Height: 10, Frames: 100, Decoder: "d", Video: &semblance.Video{Format: "mov", Codec: "h264"}}
+		if f.frames != nil {
+			value, err := f.frames.MarshalBinary()
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			a.Signals = []semblance.VideoSignal{{Algorithm: hashing.AlgorithmVPDQ, Value: value}}
+		}
+		records = append(records, semblance.ItemRecord{Item: semblance.Item{Exhibit: x.ID, Path: f.path, Size: d.Size, SHA256: &sum, Status: semblance.ItemNew}, Media: &semblance.Media{Digests: d, Analysis: a}})
+	}
+	if err := r.store.CommitItems(r.t.Context(), c.ID, x.ID, records, nil); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// footage is what a camera would have seen of a scene at a moment: tenths of a second apart,
+// moments are not near any more.
+func footage(scene int, at time.Duration) (h hashing.PDQ) {
+	r := rand.New(rand.NewPCG(uint64(scene), uint64(at/(100*time.Millisecond))))
+	for i := 0; i < len(h); i += 8 {
+		binary.LittleEndian.PutUint64(h[i:], r.Uint64())
+	}
+	return h
+}
+
+// A shot is a stretch of a scene. standing shows its first moment all the time.
+type shot struct {
+	scene    int
+	from, to float64
+	standing bool
+}
+
+// shoot samples shots as a scan does: ten frames a second for three seconds, then the first
+// one of every second. A frame differs by some bits from what the camera saw.
+func shoot(r *rand.Rand, bits int, shots ...shot) (v hashing.VPDQ) {
+	var at time.Duration
+	second := time.Duration(-1)
+	for _, s := range shots {
+		for t := time.Duration(s.from * 10); t < time.Duration(s.to*10); t++ {
+			moment := t * 100 * time.Millisecond
+			if s.standing {
+				moment = time.Duration(s.from*10) * 100 * time.Millisecond
+			}
+			if at < 3*time.Second || at/time.Second != second {
+				f := hashing.VPDQFrame{Frame: int(at / (100 * time.Millisecond)), Time: at, Quality: 100, Hash: footage(s.scene, moment)}
+				for range bits {
+					f.Hash[r.IntN(32)] ^= 1 << r.IntN(8)
+				}
+				v = append(v, f)
+			}
+			second = at / time.Second
+			at += 100 * time.Millisecond
+		}
+	}
+	return v
+}
+
+// nearVideos are the links of near videos: both paths, in the order told, and what is in common.
+func nearVideos(t *testing.T, r *linkRig, q semblance.LinkRequest) (map[string]*semblance.LinkOverlap, semblance.Links) {
+	t.Helper()
+	q.All = true
+	l, err := r.Links(t.Context(), tester, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]*semblance.LinkOverlap{}
+	for _, x := range l.Links {
+		if x.Kind == semblance.LinkVideo {
+			if x.Overlap == nil || got[x.Label] != nil {
+				t.Fatalf("%+v", x)
+			}
+			got[x.Label] = x.Overlap
+		}
+	}
+	return got, l
+}
+
+func TestNearVideos(t *testing.T) {
+	t.Parallel()
+	r, rnd := filmRig(t), rand.New(rand.NewPCG(1, 1))
+	make := func(bits int, shots ...shot) hashing.VPDQ { return shoot(rnd, bits, shots...) }
+	dark := make(0, shot{scene: 9, to: 20})
+	for i := range dark {
+		dark[i].Quality = 49
+	}
+	flash := slices.Clone(dark)
+	flash[4].Quality = 90
+	flash2 := make(20, shot{scene: 9, to: 20})
+	r.films("1", "phone",
+		film{"original.mp4", make(0, shot{scene: 1, to: 60})},
+		film{"window.mp4", make(0, shot{scene: 2, to: 30, standing: true}, shot{scene: 3, to: 30})},
+		film{"card.mp4", make(0, shot{scene: 4, to: 30}, shot{scene: 5, to: 9, standing: true})},
+		film{"dark.mp4", dark}, film{"flash.mp4", flash}, film{"none.mp4", nil}, film{"both.mp4", make(0, shot{scene: 6, to: 9})}, film{"again.mp4", make(3, shot{scene: 1, to: 60})})
+	r.films("2", "disk",
+		film{"clip.mp4", make(6, shot{scene: 1, from: 20.4, to: 32.4})},                              // 3 frames are sampled at the same moments
+		film{"pasted.mp4", make(6, shot{scene: 7, to: 10}, shot{scene: 1, from: 30, to: 41})},        // sampled at the same moments, by chance
+		film{"glimpse.mp4", make(6, shot{scene: 7, to: 30}, shot{scene: 1, from: 30, to: 32})},       // two frames
+		film{"longcard.mp4", make(6, shot{scene: 8, to: 40}, shot{scene: 5, to: 9, standing: true})}, // nothing but the same card
+		film{"still.mp4", make(4, shot{scene: 2, to: 8, standing: true})},                            // the picture that stands, and nothing else
+		film{"light.mp4", flash2}, film{"both.mp4", make(0, shot{scene: 6, to: 9})}, film{"fresh.mp4", make(0, shot{scene: 10, to: 20})})
+	got, l := nearVideos(t, r, semblance.LinkRequest{})
+	want := map[string]string{
+		"disk clip.mp4 and phone original.mp4":   "2s in common, 18.2% of the first and 3.4% of the second; 600ms to 2.6s is 21s to 23s",
+		"disk clip.mp4 and phone again.mp4":      "2s in common, 18.2% of the first and 3.4% of the second; 600ms to 2.6s is 21s to 23s",
+		"disk pasted.mp4 and phone original.mp4": "10s in common, 50% of the first and 16.9% of the second; 10s to 20s is 30s to 40s",
+		"disk pasted.mp4 and phone again.mp4":    "10s in common, 50% of the first and 16.9% of the second; 10s to 20s is 30s to 40s",
+		"disk still.mp4 and phone window.mp4":    "7s in common, 100% of the first and 11.5% of the second; 0s to 7s is 0s to 6.8s; which second is which is uncertain",
+	}
+	for what, how := range want {
+		if o := got[what]; o == nil || o.String() != how {
+			t.Errorf("%s: %v, want %s", what, o, how)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%v", slices.Sorted(maps.Keys(got)))
+	}
+	if text := strings.Join(l.Notes, "\n"); !strings.Contains(text, "2 of 15 videos have no frame that can be compared") {
+		t.Errorf("notes: %q", l.Notes)
+	}
+	i := slices.IndexFunc(l.Pairs, func(p semblance.LinkPair) bool { return p.LabelA == "phone" && p.LabelB == "disk" })
+	if i < 0 || l.Pairs[i].Kinds[semblance.LinkVideo] != 3 || l.Pairs[i].Kinds[semblance.LinkMedia] != 1 {
+		t.Errorf("%+v", l.Pairs)
+	}
+	order := slices.DeleteFunc(slices.Clone(l.Links), func(x semblance.Link) bool { return x.Kind != semblance.LinkVideo })
+	for i, x := range order[1:] {
+		if x.Overlap.FirstPercent > order[i].Overlap.FirstPercent {
+			t.Errorf("%v comes after %v", x.Overlap, order[i].Overlap)
+		}
+	}
+	if got, _ := nearVideos(t, r, semblance.LinkRequest{Overlap: 5, Kinds: []semblance.LinkKind{semblance.LinkVideo}}); len(got) != 3 || got["disk still.mp4 and phone window.mp4"] == nil {
+		t.Errorf("of five seconds and more: %v", slices.Sorted(maps.Keys(got)))
+	}
+	if got, _ := nearVideos(t, r, semblance.LinkRequest{Overlap: 1}); len(got) != 5 { // two frames are too few all the same
+		t.Errorf("of a second and more: %v", slices.Sorted(maps.Keys(got)))
+	}
+	for _, overlap := range []float64{-1, 1e9} {
+		if _, err := r.Links(t.Context(), tester, semblance.LinkRequest{All: true, Overlap: overlap}); semblance.CodeOf(err) != semblance.Invalid {
+			t.Errorf("%v seconds: %v", overlap, err)
+		}
+	}
+}
+
+// TestNearVideosAreAll compares what links finds through its index with comparing every video
+// with every other.
+func TestNearVideosAreAll(t *testing.T) {
+	t.Parallel()
+	r, rnd := filmRig(t), rand.New(rand.NewPCG(4, 2))
+	byLabel := map[string]film{}
+	var list [2][]film
+	for i := range 150 {
+		var shots []shot
+		for range rnd.IntN(3) + 1 {
+			from := float64(rnd.IntN(200)) / 10
+			shots = append(shots, shot{scene: rnd.IntN(12), from: from, to: from + float64(rnd.IntN(80)+2)/10, standing: rnd.IntN(5) == 0})
+		}
+		f := film{fmt.Sprintf("%03d.mp4", i), shoot(rnd, rnd.IntN(24), shots...)}
+		for k := range f.frames {
+			if rnd.IntN(10) == 0 {
+				f.frames[k].Quality = 30
+			}
+		}
+		list[i%2] = append(list[i%2], f)
+	}
+	for i, label := range []string{"A", "B"} {
+		r.films(fmt.Sprint(i+1), label, list[i]...)
+		for _, f := range list[i] {
+			byLabel[label+" "+f.path] = f
+		}
+	}
+	for _, least := range []float64{0.5, 2, 6} {
+		got, _ := nearVideos(t, r, semblance.LinkRequest{Overlap: least, Limit: 1 << 20, Kinds: []semblance.LinkKind{semblance.LinkVideo}})
+		want := 0
+		for _, a := range list[0] {
+			for _, b := range list[1] {
+				first, second, label := a, b, "A "+a.path+" and B "+b.path
+				if shorter(b, a) {
+					first, second, label = b, a, "B "+b.path+" and A "+a.path
+				}
+				linked := enough(first.frames, second.frames, least)
+				if linked {
+					want++
+				}
+				if linked != (got[label] != nil) {
+					t.Errorf("%v seconds: %s is a link: %v; %v is told", least, label, linked, got[label])
+				}
+			}
+		}
+		if len(got) != want || want < 20 {
+			t.Errorf("%v seconds: %d links, by comparing all %d", least, len(got), want)
+		}
+	}
+}
+
+// bright are the frames that can be compared.
+func bright(v hashing.VPDQ) hashing.VPDQ {
+	return slices.DeleteFunc(slices.Clone(v), func(f hashing.VPDQFrame) bool { return f.Quality < 50 })
+}
+
+// shorter is the order that makes a video the first of two.
+func shorter(a, b film) bool {
+	x, y := bright(a.frames), bright(b.frames)
+	if d := length(x) - length(y); d != 0 {
+		return d < 0
+	}
+	if len(x) != len(y) {
+		return len(x) < len(y)
+	}
+	return a.sum().String() < b.sum().String()
+}
+
+func length(v hashing.VPDQ) time.Duration { return v[len(v)-1].Time - v[0].Time }
+
+// enough is the rule of docs/links.md, by going through both videos a thousandth of a second
+// at a time.
+func enough(first, second hashing.VPDQ, least float64) bool {
+	a, b := bright(first), bright(second)
+	c := hashing.CompareVPDQ(a, b, hashing.VPDQOptions{Distance: 31, MinQuality: 50})
+	needs := min(3, len(a))
+	if c.ProbeNear < needs {
+		return false
+	}
+	all, moving, frames, sure, bits := map[int64]bool{}, map[int64]bool{}, 0, 0, 0.0
+	for _, s := range c.Segments {
+		for ms := s.ProbeFrom.Milliseconds(); ms < s.ProbeTo.Milliseconds(); ms++ {
+			all[ms] = true
+			if !s.Static {
+				moving[ms] = true
+			}
+		}
+		frames += s.Frames
+		bits += float64(s.Frames) * s.Distance
+		if !s.Static {
+			sure += s.Frames
+		}
+	}
+	switch {
+	case frames == 0 || len(all) < 1000 && bits/float64(frames) > 16:
+		return false
+	case float64(len(moving)) >= 1000*least-100 && sure >= needs:
+		return true
+	}
+	return int64(2*len(all)) >= length(a).Milliseconds() && frames >= needs
+}
