@@ -130,6 +130,16 @@ type LinkHash struct {
 	PDQ   hashing.PDQ
 }
 
+// A LinkVideoStore gives the videos of cases.
+type LinkVideoStore interface {
+	// LinkVideos returns the videos of cases that have a vPDQ, in the order of digests, and
+	// how many have none.
+	LinkVideos(ctx context.Context, cases []CaseID) (list []SHA256, without int, err error)
+	// LinkFrames returns the vPDQ of each of some media, in its binary form; nil of one that
+	// has none.
+	LinkFrames(ctx context.Context, media []SHA256) ([][]byte, error)
+}
+
 // A LinkStore tells what exhibits have.
 type LinkStore interface {
 	// LinkRows returns every exhibit of everything of a kind that two exhibits of the cases
@@ -137,12 +147,7 @@ type LinkStore interface {
 	LinkRows(ctx context.Context, cases []CaseID, kind LinkKind, allFiles bool) ([]LinkRow, error)
 	// LinkHashes returns the PDQ, of at least a quality, of every picture of one frame.
 	LinkHashes(ctx context.Context, cases []CaseID, quality int) ([]LinkHash, error)
-	// LinkVideos returns the videos of cases that have a vPDQ, in the order of digests, and
-	// how many have none.
-	LinkVideos(ctx context.Context, cases []CaseID) (list []SHA256, without int, err error)
-	// LinkFrames returns the vPDQ of each of some media, in its binary form; nil of one that
-	// has none.
-	LinkFrames(ctx context.Context, media []SHA256) ([][]byte, error)
+	LinkVideoStore
 	// LinkPlaces returns the exhibits of each of some media, by case and label.
 	LinkPlaces(ctx context.Context, cases []CaseID, media []SHA256) (map[SHA256][]LinkedExhibit, error)
 	// ExhibitCount counts the exhibits of cases.
