@@ -258,7 +258,7 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 func mergeNear(all []NearMatch, hits []Hit) []NearMatch {
 	slices.SortStableFunc(all, func(a, b NearMatch) int {
 		return cmp.Or(strings.Compare(a.Collection, b.Collection), strings.Compare(a.recordKey(), b.recordKey()), strings.Compare(string(a.Embedded), string(b.Embedded)),
-			cmp.Compare(telling(a.Algorithm), telling(b.Algorithm)), strings.Compare(string(a.Algorithm), string(b.Algorithm)),
+			cmp.Compare(telling(a.Algorithm), telling(b.Algorithm)), cmp.Compare(b.Video.near(), a.Video.near()), strings.Compare(string(a.Algorithm), string(b.Algorithm)),
 			cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Frame, b.Frame), cmp.Compare(a.Entry, b.Entry))
 	})
 	var out []NearMatch
@@ -297,7 +297,7 @@ func (n *NearMatch) recordKey() string {
 // which before a picture, PDQ before the 64-bit hashes, and a whole video last.
 func telling(a hashing.Algorithm) int {
 	switch a {
-	case hashing.AlgorithmVPDQ:
+	case hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQUpright:
 		return 0
 	case hashing.AlgorithmVPDQKeyframes:
 		return 1

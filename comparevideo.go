@@ -50,36 +50,58 @@ const (
 // nearVideo compares a video with the entries of pictures and of videos.
 func (e *Engine) nearVideo(ctx context.Context, cols []Collection, a *Analysis) ([]NearMatch, error) {
 	v := videoProbe{e: e, cols: cols, a: a, byID: collectionsByID(cols), labels: e.labeler()}
-	for _, s := range a.Signals {
-		if !s.Algorithm.IsVPDQ() || len(v.frames) > 0 && s.Algorithm != hashing.AlgorithmVPDQ {
-			continue
-		}
-		frames, err := hashing.ParseVPDQBinary(s.Value)
-		if err != nil {
+	out, err := v.tmks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range a.tracks() {
+		if v.frames, err = hashing.ParseVPDQBinary(s.Value); err != nil {
 			return nil, Errorf(Internal, "the vPDQ of a media is damaged: %v", err)
 		}
-		v.frames, v.algorithm = frames, s.Algorithm
-	}
-	var out []NearMatch
-	for _, step := range []func(context.Context) ([]NearMatch, error){v.pictures, v.videos, v.tmks} {
-		near, err := step(ctx)
-		if err != nil {
-			return nil, err
+		v.turn = hashing.Original
+		if s.Algorithm == hashing.AlgorithmVPDQUpright {
+			v.turn = hashing.Clockwise(a.Video.Rotation)
 		}
-		out = append(out, near...)
+		for _, step := range []func(context.Context) ([]NearMatch, error){v.pictures, v.videos} {
+			near, err := step(ctx)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, near...)
+		}
 	}
 	return out, nil
 }
 
+// tracks are the signals of a video's frames that it is compared by: one as it is stored,
+// that of a frame a second before that of keyframes, and one as it is shown.
+func (a *Analysis) tracks() (list []*VideoSignal) {
+	stored := cmp.Or(a.Signal(hashing.AlgorithmVPDQ), a.Signal(hashing.AlgorithmVPDQKeyframes))
+	for _, s := range []*VideoSignal{stored, a.Signal(hashing.AlgorithmVPDQUpright)} {
+		if s != nil {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// near is how many frames of the probe are near, 0 of nothing.
+func (v *VideoNear) near() int {
+	if v == nil {
+		return 0
+	}
+	return v.ProbeNear
+}
+
 // A videoProbe is a video that is compared.
 type videoProbe struct {
-	e         *Engine
-	cols      []Collection
-	byID      map[CollectionID]Collection
-	a         *Analysis
-	frames    hashing.VPDQ
-	algorithm hashing.Algorithm // of the frames
-	labels    *labeler
+	e      *Engine
+	cols   []Collection
+	byID   map[CollectionID]Collection
+	a      *Analysis
+	frames hashing.VPDQ
+	turn   hashing.Transform // of the frames
+	labels *labeler
 }
 
 // search looks every frame up, each hash once. found gets what is near, with the first
@@ -292,7 +314,7 @@ func thousandths(level float64) int { return max(0, int(math.Round(1000*(1-level
 func (v *videoProbe) near(ctx context.Context, c Collection, en HashEntry, alg hashing.Algorithm, distance int) (NearMatch, error) {
 	category, err := v.labels.label(ctx, c, en.Category)
 	return NearMatch{Category: category, Collection: c.Name, Owner: c.Owner, Entry: en.ID, Algorithm: alg, Distance: distance, Threshold: v.e.threshold(c, alg),
-		Transform: hashing.Original.String(), EntryQuality: en.Quality, Note: en.Note, Source: en.Source, Record: en.Record,
+		Transform: v.turn.String(), EntryQuality: en.Quality, Note: en.Note, Source: en.Source, Record: en.Record,
 		Decoder: v.a.Decoder, EntryDecoder: en.Decoder}, err
 }
 

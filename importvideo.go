@@ -5,16 +5,18 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"semblance/hashing"
 )
 
-// videoSignals asks for what a collection keeps of a reference video.
+// videoSignals asks for what a collection keeps of a reference video: its frames as they are
+// stored and, where that is something else, as they are shown.
 func videoSignals(extra []hashing.Algorithm) (pictures, videos []hashing.Algorithm) {
-	pictures, videos = []hashing.Algorithm{hashing.AlgorithmPDQ}, []hashing.Algorithm{hashing.AlgorithmVPDQ}
+	pictures, videos = []hashing.Algorithm{hashing.AlgorithmPDQ}, []hashing.Algorithm{hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQUpright}
 	for _, a := range extra {
 		if a.IsVideo() {
-			if a != hashing.AlgorithmVPDQ {
+			if !slices.Contains(videos, a) {
 				videos = append(videos, a)
 			}
 			continue
@@ -24,7 +26,7 @@ func videoSignals(extra []hashing.Algorithm) (pictures, videos []hashing.Algorit
 	return pictures, videos
 }
 
-// videoEntries makes the entries of a video's signals: one of each, with all frames.
+// videoEntries makes the entries of a video's signals: one of each that it has, with all frames.
 func videoEntries(a *Analysis, entry func(hashing.Algorithm, []byte) HashEntry) (out []HashEntry, warning string, err error) {
 	for _, s := range a.Signals {
 		h := entry(s.Algorithm, s.Value)

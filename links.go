@@ -130,14 +130,19 @@ type LinkHash struct {
 	PDQ   hashing.PDQ
 }
 
+// A LinkTrack is a vPDQ of a video.
+type LinkTrack struct {
+	Media     SHA256
+	Algorithm hashing.Algorithm
+}
+
 // A LinkVideoStore gives the videos of cases.
 type LinkVideoStore interface {
-	// LinkVideos returns the videos of cases that have a vPDQ, in the order of digests, and
-	// how many have none.
-	LinkVideos(ctx context.Context, cases []CaseID) (list []SHA256, without int, err error)
-	// LinkFrames returns the vPDQ of each of some media, in its binary form; nil of one that
-	// has none.
-	LinkFrames(ctx context.Context, media []SHA256) ([][]byte, error)
+	// LinkTracks returns the vPDQs of the videos of cases, in the order of digests, and how
+	// many videos have none.
+	LinkTracks(ctx context.Context, cases []CaseID) (list []LinkTrack, without int, err error)
+	// LinkFrames returns the values of some vPDQs, nil of one that is not there.
+	LinkFrames(ctx context.Context, tracks []LinkTrack) ([][]byte, error)
 }
 
 // A LinkStore tells what exhibits have.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
 	"slices"
@@ -77,9 +78,9 @@ func compareOverlaps(a, b *LinkOverlap) int {
 	return cmp.Or(cmp.Compare(b.FirstPercent, a.FirstPercent), cmp.Compare(b.Seconds, a.Seconds))
 }
 
-// linkFilm is a video that is compared with others.
+// linkFilm is a video that is compared with others, as it is stored or as it is shown.
 type linkFilm struct {
-	media  SHA256
+	LinkTrack
 	span   time.Duration // from the first frame that is compared to the last
 	usable int           // frames that are compared
 }
@@ -87,7 +88,7 @@ type linkFilm struct {
 // shorter orders videos. Of two the lesser is the probe, so that what is found does not depend
 // on which comes first.
 func (f *linkFilm) shorter(o *linkFilm) bool {
-	return cmp.Or(cmp.Compare(f.span, o.span), cmp.Compare(f.usable, o.usable), f.media.Compare(o.media)) < 0
+	return cmp.Or(cmp.Compare(f.span, o.span), cmp.Compare(f.usable, o.usable), f.Media.Compare(o.Media), cmp.Compare(f.Algorithm, o.Algorithm)) < 0
 }
 
 // needs is how many frames have to be near.
@@ -168,32 +169,52 @@ type filmLinker struct {
 	*linking
 	films []linkFilm
 	index CollectionID
+	near  map[[2]SHA256]mediaPair // what was found, by the two media
 }
 
 // videos links videos of which a stretch is nearly the same.
 func (l *linking) videos(ctx context.Context) error {
-	list, bare, err := l.LinkRecords.LinkVideos(ctx, l.cases)
+	list, without, err := l.LinkRecords.LinkTracks(ctx, l.cases)
 	if err != nil {
 		return err
 	}
-	v := filmLinker{linking: l, index: CollectionID("links " + NewID())}
-	for _, m := range list {
-		v.films = append(v.films, linkFilm{media: m})
+	v := filmLinker{linking: l, index: CollectionID("links " + NewID()), near: map[[2]SHA256]mediaPair{}}
+	for _, t := range oneStored(list) {
+		v.films = append(v.films, linkFilm{LinkTrack: t})
 	}
 	if err := v.run(ctx); err != nil {
 		return err
 	}
-	none := bare
+	videos := without
 	for i := range v.films {
-		if v.films[i].usable == 0 {
-			none++
+		if v.films[i].Algorithm == hashing.AlgorithmVPDQUpright {
+			continue // the same as it is stored, turned
+		}
+		if videos++; v.films[i].usable == 0 {
+			without++
 		}
 	}
-	if none > 0 {
-		l.out.Notes = append(l.out.Notes, fmt.Sprintf("%d of %d videos have no frame that can be compared and are near none: a scan with --video none makes none, and dark and flat pictures tell nothing",
-			none, len(list)+bare))
+	if without > 0 {
+		l.out.Notes = append(l.out.Notes, fmt.Sprintf("%d of %d videos have no frame that can be compared and are near none: a scan with --video none makes none, and dark and flat pictures tell nothing", without, videos))
+	}
+	pairs := slices.Collect(maps.Values(v.near))
+	for part := range slices.Chunk(pairs, nearBatch) {
+		if err := l.addPairs(ctx, LinkVideo, part); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// oneStored leaves out the keyframes of videos of which there is a frame a second.
+func oneStored(list []LinkTrack) []LinkTrack {
+	seconds := map[SHA256]bool{}
+	for _, t := range list {
+		if t.Algorithm == hashing.AlgorithmVPDQ {
+			seconds[t.Media] = true
+		}
+	}
+	return slices.DeleteFunc(list, func(t LinkTrack) bool { return t.Algorithm == hashing.AlgorithmVPDQKeyframes && seconds[t.Media] })
 }
 
 func (v *filmLinker) run(ctx context.Context) error {
@@ -217,11 +238,11 @@ func (v *filmLinker) run(ctx context.Context) error {
 
 // frames reads the frames of some videos that can be compared.
 func (v *filmLinker) frames(ctx context.Context, films []linkFilm) ([]hashing.VPDQ, error) {
-	media := make([]SHA256, len(films))
+	tracks := make([]LinkTrack, len(films))
 	for i := range films {
-		media[i] = films[i].media
+		tracks[i] = films[i].LinkTrack
 	}
-	values, err := v.LinkRecords.LinkFrames(ctx, media)
+	values, err := v.LinkRecords.LinkFrames(ctx, tracks)
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +253,7 @@ func (v *filmLinker) frames(ctx context.Context, films []linkFilm) ([]hashing.VP
 		}
 		all, err := hashing.ParseVPDQBinary(b)
 		if err != nil {
-			return nil, Errorf(Internal, "the vPDQ of media %s is damaged: %v", films[i].media, err)
+			return nil, Errorf(Internal, "the vPDQ of media %s is damaged: %v", films[i].Media, err)
 		}
 		list[i] = slices.DeleteFunc(all, func(f hashing.VPDQFrame) bool {
 			return f.Quality < hashing.PDQMinQuality || hashing.IsTrivial(hashing.AlgorithmPDQ, f.Hash[:])
@@ -300,18 +321,31 @@ func (v *filmLinker) link(ctx context.Context, from, to int) error {
 		near := make([]mediaPair, n)
 		spread(n, func(i int) {
 			p := pairs[i]
-			near[i] = mediaPair{a: v.films[p.first].media, b: v.films[p.second].media,
+			near[i] = mediaPair{a: v.films[p.first].Media, b: v.films[p.second].Media,
 				overlap: compareFilms(probes[p.first-from], seconds[which[i]], cmp.Or(v.r.Overlap, DefaultOverlap))}
 		})
-		near = slices.DeleteFunc(near, func(p mediaPair) bool { return p.overlap == nil })
-		if err := v.addPairs(ctx, LinkVideo, near); err != nil {
-			return err
-		}
+		v.keep(near)
 		if pairs = pairs[n:]; ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 	return nil
+}
+
+// keep keeps of two media what says most: as they are stored, or as they are shown.
+func (v *filmLinker) keep(near []mediaPair) {
+	for _, p := range near {
+		if p.overlap == nil {
+			continue
+		}
+		k := [2]SHA256{p.a, p.b}
+		if p.b.Compare(p.a) < 0 {
+			k = [2]SHA256{p.b, p.a}
+		}
+		if old, ok := v.near[k]; !ok || cmp.Or(compareOverlaps(p.overlap, old.overlap), cmp.Compare(p.overlap.Distance, old.overlap.Distance), p.a.Compare(old.a)) < 0 {
+			v.near[k] = p
+		}
+	}
 }
 
 // frameBatch is how many frames are searched for at once.
@@ -335,7 +369,7 @@ func (v *filmLinker) candidates(ctx context.Context, from int, probes []hashing.
 		for i, list := range found {
 			p := from + of[i].probe
 			for _, n := range list {
-				if other := int(n.Entry) - 1; v.films[p].shorter(&v.films[other]) {
+				if other := int(n.Entry) - 1; v.films[p].Media != v.films[other].Media && v.films[p].shorter(&v.films[other]) {
 					near[filmPair{p, other}] += of[i].times
 				}
 			}

@@ -492,5 +492,10 @@ func lacks(p *Plan, m *Media) string {
 			}
 		}
 	}
+	for _, alg := range p.Videos {
+		if m.Analysis.IsVideo() && m.Analysis.Video.Has(alg) && m.Analysis.Signal(alg) == nil {
+			missing = append(missing, string(alg))
+		}
+	}
 	return "no " + strings.Join(missing, ", ") + " was made of it" + again
 }

@@ -61,7 +61,7 @@ const (
 func (m VideoMode) signals() ([]hashing.Algorithm, error) {
 	switch m {
 	case "", VideoSeconds:
-		return []hashing.Algorithm{hashing.AlgorithmVPDQ}, nil
+		return []hashing.Algorithm{hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQUpright}, nil
 	case VideoKeyframes:
 		return []hashing.Algorithm{hashing.AlgorithmVPDQKeyframes}, nil
 	case VideoNone:
@@ -306,7 +306,7 @@ func (p *Plan) satisfied(m *Media) bool {
 		}
 	}
 	if m.Analysis.IsVideo() {
-		return !slices.ContainsFunc(p.Videos, func(a hashing.Algorithm) bool { return m.Analysis.Signal(a) == nil })
+		return !slices.ContainsFunc(p.Videos, func(a hashing.Algorithm) bool { return m.Analysis.Video.Has(a) && m.Analysis.Signal(a) == nil })
 	}
 	for _, f := range m.Analysis.Hashes {
 		have := f.algorithms()

@@ -22,6 +22,12 @@ type Video struct {
 	Sheet  *ContactSheet `json:"sheet,omitempty"`
 }
 
+// Has reports whether a video has a signal of an algorithm: one that is shown as it is stored
+// has none of it turned.
+func (v *Video) Has(a hashing.Algorithm) bool {
+	return a != hashing.AlgorithmVPDQUpright || v.Rotation != 0
+}
+
 // WithoutPixels returns v without what is stored apart from records; nil of nil.
 func (v *Video) WithoutPixels() *Video {
 	if v == nil || v.Sheet == nil || v.Sheet.JPEG == nil {

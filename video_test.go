@@ -17,8 +17,24 @@ import (
 func (p picture) film(algs []hashing.Algorithm) semblance.Analysis {
 	a := semblance.Analysis{Type: "video/test", Width: 100, Height: 100, Frames: 25 * len(p.Film), Decoder: "test 1",
 		Video: &semblance.Video{Codec: "test", Seen: time.Duration(len(p.Film)) * time.Second}}
+	if p.Shown != nil {
+		a.Video.Rotation = 90
+	}
+	for _, alg := range algs {
+		if a.Video.Has(alg) {
+			list := p.Film
+			if alg == hashing.AlgorithmVPDQUpright {
+				list = p.Shown
+			}
+			a.Signals = append(a.Signals, semblance.VideoSignal{Algorithm: alg, Value: p.signal(alg, list)})
+		}
+	}
+	return a
+}
+
+func (p picture) signal(alg hashing.Algorithm, list []string) []byte {
 	var v hashing.VPDQ
-	for i, text := range p.Film {
+	for i, text := range list {
 		h, _ := hashing.ParsePDQ(text)
 		q := 90
 		if slices.Contains(p.Poor, i) {
@@ -26,24 +42,21 @@ func (p picture) film(algs []hashing.Algorithm) semblance.Analysis {
 		}
 		v = append(v, hashing.VPDQFrame{Frame: 25 * i, Time: time.Duration(i) * time.Second, Quality: q, Hash: h})
 	}
-	for _, alg := range algs {
-		value, _ := v.MarshalBinary()
-		if alg == hashing.AlgorithmTMK {
-			m := hashing.NewTMKMaker()
-			for _, f := range v {
-				pix := make([]byte, 64*64)
-				for j := range pix {
-					pix[j] = f.Hash[(j/512)*4+(j%64)/16]
-				}
-				for range 15 {
-					_ = m.Add(hashing.Pixels{Pix: pix, Width: 64, Height: 64, Stride: 64, Channels: 1})
-				}
+	value, _ := v.MarshalBinary()
+	if alg == hashing.AlgorithmTMK {
+		m := hashing.NewTMKMaker()
+		for _, f := range v {
+			pix := make([]byte, 64*64)
+			for j := range pix {
+				pix[j] = f.Hash[(j/512)*4+(j%64)/16]
 			}
-			value, _ = m.Finish().MarshalBinary()
+			for range 15 {
+				_ = m.Add(hashing.Pixels{Pix: pix, Width: 64, Height: 64, Stride: 64, Channels: 1})
+			}
 		}
-		a.Signals = append(a.Signals, semblance.VideoSignal{Algorithm: alg, Value: value})
+		value, _ = m.Finish().MarshalBinary()
 	}
-	return a
+	return value
 }
 
 // scenes are n frames that have nothing to do with each other.
@@ -186,6 +199,51 @@ func TestTMKIsCompared(t *testing.T) {
 	}
 	if !slices.Contains(r.analyzer.asked.Videos, hashing.AlgorithmTMK) {
 		t.Errorf("asked for %v", r.analyzer.asked.Videos)
+	}
+}
+
+// TestVideosThatAreShownTurned: what a telephone stored lying is near what others made of it
+// as it is shown, whichever of them is the reference, and one entry is told.
+func TestVideosThatAreShownTurned(t *testing.T) {
+	r := newRig(t)
+	r.collection("lying", semblance.Hashes)
+	r.collection("shown", semblance.Hashes)
+	r.collection("stills", semblance.Hashes)
+	stored, shown := scenes(21, 20), scenes(22, 20)
+	lying := picture{Film: stored, Shown: shown}
+	copied := picture{Film: shown, Salt: "copied"}
+	r.addMedia("lying", "lying.mp4", lying)
+	r.addMedia("shown", "copied.mp4", copied)
+	r.addMedia("stills", "still.png", picture{PDQ: bits(t, shown[4], 3)})
+	one := func(p picture, collection, turn string, alg hashing.Algorithm, near int) {
+		t.Helper()
+		got := r.examine(p.bytes(t), collection).Findings.NearMatches
+		if len(got) != 1 || got[0].Transform != turn || got[0].Algorithm != alg || got[0].Video != nil && got[0].Video.ProbeNear != near {
+			t.Errorf("%+v", got)
+		}
+	}
+	one(lying, "shown", "rotate270", hashing.AlgorithmVPDQ, 20)
+	one(copied, "lying", "original", hashing.AlgorithmVPDQUpright, 20)
+	one(lying, "stills", "rotate270", hashing.AlgorithmPDQ, 0)
+	again := lying
+	again.Salt, again.Shown = "again", append([]string{stored[3]}, shown[1:]...) // a frame of it is near the entry of the other kind, too
+	one(again, "lying", "original", hashing.AlgorithmVPDQ, 20)
+	mixed := picture{Film: append([]string{stored[3]}, shown[:9]...)}
+	one(mixed, "lying", "original", hashing.AlgorithmVPDQUpright, 9)
+
+	// Earlier versions hashed videos only as they are stored.
+	plan, err := r.Plan(t.Context(), "C1", semblance.PlanOptions{Collections: []string{"shown"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []picture{lying, copied} {
+		b := p.bytes(t)
+		a := p.film([]hashing.Algorithm{hashing.AlgorithmVPDQ})
+		before := r.analyzer.decoded
+		x, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &semblance.Media{Digests: hashing.DigestBytes(b), Analysis: &a}, r.file(b), "")
+		if err != nil || (r.analyzer.decoded > before) != (p.Shown != nil) || len(x.Findings.NearMatches)+len(x.Findings.Hits) != 1 {
+			t.Errorf("decoded %d times: %+v, %v", r.analyzer.decoded-before, x.Findings, err)
+		}
 	}
 }
 

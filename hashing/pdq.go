@@ -96,6 +96,12 @@ func (t Transform) String() string {
 	return "unknown"
 }
 
+// Clockwise is the transform of a picture that is turned by so many degrees clockwise to be
+// shown, a multiple of 90 as containers of videos have it.
+func Clockwise(degrees int) Transform {
+	return [4]Transform{Original, Rotate270, Rotate180, Rotate90}[(degrees/90%4+4)%4]
+}
+
 // A PDQResult is the PDQ hash of one picture.
 type PDQResult struct {
 	Hash PDQ

@@ -4,17 +4,18 @@ import "fmt"
 
 // The algorithms of videos. A value of one is as long as the video asks for, so
 // Bits is that of one frame, 0 for TMK, and values are read with ParseVPDQBinary and
-// ParseTMK, never with Parse. The versions of vPDQ say how frames are chosen: hashes of
-// frames of both are PDQ and comparable.
+// ParseTMK, never with Parse. The versions of vPDQ say how frames are chosen, and how they are
+// turned: hashes of frames of all are PDQ and comparable.
 const (
 	AlgorithmVPDQ          Algorithm = "vpdq/seconds-1"   // at least a frame a second, by presentation time
 	AlgorithmVPDQKeyframes Algorithm = "vpdq/keyframes-1" // only frames that decode without another
+	AlgorithmVPDQUpright   Algorithm = "vpdq/upright-1"   // the frames of seconds-1 as they are shown, of videos that are shown turned
 	AlgorithmTMK           Algorithm = "tmk+pdqf/1"
 )
 
 // VideoAlgorithms returns every algorithm of videos.
 func VideoAlgorithms() []Algorithm {
-	return []Algorithm{AlgorithmVPDQ, AlgorithmVPDQKeyframes, AlgorithmTMK}
+	return []Algorithm{AlgorithmVPDQ, AlgorithmVPDQKeyframes, AlgorithmVPDQUpright, AlgorithmTMK}
 }
 
 // videoAlgorithm knows the names that ParseAlgorithm takes.
@@ -24,6 +25,8 @@ func videoAlgorithm(name string) (Algorithm, bool) {
 		return AlgorithmVPDQ, true
 	case "vpdq-keyframes", string(AlgorithmVPDQKeyframes):
 		return AlgorithmVPDQKeyframes, true
+	case "vpdq-upright", string(AlgorithmVPDQUpright):
+		return AlgorithmVPDQUpright, true
 	case "tmk", "tmk+pdqf", string(AlgorithmTMK):
 		return AlgorithmTMK, true
 	}
@@ -34,7 +37,9 @@ func videoAlgorithm(name string) (Algorithm, bool) {
 func (a Algorithm) IsVideo() bool { return a.IsVPDQ() || a == AlgorithmTMK }
 
 // IsVPDQ reports whether values of a are read with ParseVPDQBinary.
-func (a Algorithm) IsVPDQ() bool { return a == AlgorithmVPDQ || a == AlgorithmVPDQKeyframes }
+func (a Algorithm) IsVPDQ() bool {
+	return a == AlgorithmVPDQ || a == AlgorithmVPDQKeyframes || a == AlgorithmVPDQUpright
+}
 
 // CheckValue reports why value cannot be one of a: wrong length, or, of a video, not
 // its binary form. The error is a *SyntaxError.

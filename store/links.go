@@ -119,48 +119,45 @@ func (s *Store) LinkHashes(ctx context.Context, cases []semblance.CaseID, qualit
 	return list, err
 }
 
-// LinkVideos implements [semblance.LinkStore].
-func (s *Store) LinkVideos(ctx context.Context, cases []semblance.CaseID) (list []semblance.SHA256, without int, err error) {
+// LinkTracks implements [semblance.LinkStore].
+func (s *Store) LinkTracks(ctx context.Context, cases []semblance.CaseID) (list []semblance.LinkTrack, without int, err error) {
 	err = s.read(ctx, "look for the videos of cases", func(tx *sql.Tx) error {
 		scope, args := linkScope(cases)
 		rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`)
-			SELECT m.sha256, EXISTS (SELECT 1 FROM signals s WHERE s.media = m.sha256 AND s.algorithm IN (?, ?)) FROM media m
+			SELECT m.sha256, coalesce(s.algorithm, '') FROM media m LEFT JOIN signals s ON s.media = m.sha256 AND s.algorithm IN (?, ?, ?)
 			WHERE m.sha256 IN (SELECT i.sha256 FROM items i WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good')
 				AND json_extract(m.analysis, '$.video') IS NOT NULL
-			ORDER BY m.sha256`, append(args, hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQKeyframes)...)
+			ORDER BY m.sha256, s.algorithm`, append(args, hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQKeyframes, hashing.AlgorithmVPDQUpright)...)
 		if err != nil {
 			return err
 		}
 		return each(rows, func(scan scanner) error {
-			var m semblance.SHA256
-			var has bool
-			if err := scan(fixed(m[:]), &has); err != nil {
+			var t semblance.LinkTrack
+			if err := scan(fixed(t.Media[:]), &t.Algorithm); err != nil {
 				return err
 			}
-			if !has {
+			if t.Algorithm == "" {
 				without++
 				return nil
 			}
-			list = append(list, m)
+			list = append(list, t)
 			return nil
 		})
 	})
 	return list, without, err
 }
 
-// LinkFrames implements [semblance.LinkStore]. Where a video has both kinds of vPDQ it is the
-// one that does not depend on where the encoder put keyframes.
-func (s *Store) LinkFrames(ctx context.Context, media []semblance.SHA256) ([][]byte, error) {
-	list := make([][]byte, len(media))
+// LinkFrames implements [semblance.LinkStore].
+func (s *Store) LinkFrames(ctx context.Context, tracks []semblance.LinkTrack) ([][]byte, error) {
+	list := make([][]byte, len(tracks))
 	err := s.read(ctx, "read the signals of videos", func(tx *sql.Tx) error {
-		q, err := tx.PrepareContext(ctx, `SELECT value FROM signals WHERE media = ? AND algorithm IN (?, ?) ORDER BY algorithm = ? DESC LIMIT 1`)
+		q, err := tx.PrepareContext(ctx, `SELECT value FROM signals WHERE media = ? AND algorithm = ?`)
 		if err != nil {
 			return err
 		}
 		defer q.Close()
-		for i, m := range media {
-			err := q.QueryRowContext(ctx, m[:], hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQKeyframes, hashing.AlgorithmVPDQ).Scan(&list[i])
-			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		for i, t := range tracks {
+			if err := q.QueryRowContext(ctx, t.Media[:], t.Algorithm).Scan(&list[i]); err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
 		}

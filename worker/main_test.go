@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,6 +69,9 @@ func obeyVideo(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, er
 	a := semblance.Analysis{Type: "video/test", Width: 40, Height: 30, Frames: 9, Decoder: "test 1", Video: &semblance.Video{Codec: "test", Seen: time.Second}}
 	frames := hashing.VPDQ{{Quality: 90, Hash: hashing.PDQ{1}}, {Frame: 25, Time: time.Second, Quality: 90, Hash: hashing.PDQ{2}}}
 	for _, alg := range req.Videos {
+		if !a.Video.Has(alg) {
+			continue
+		}
 		value, _ := frames.MarshalBinary()
 		if alg == hashing.AlgorithmTMK {
 			value, _ = hashing.NewTMKMaker().Finish().MarshalBinary()
@@ -118,6 +122,10 @@ func obeyVideo(f *os.File, req semblance.AnalyzeRequest) (semblance.Analysis, er
 		a.Video.Seen = -1
 	case "turned":
 		a.Video.Rotation = 45
+	case "lying": // and not as it is shown
+		a.Video.Rotation = 90
+	case "shown": // although it is no other than what is stored
+		a.Signals = slices.Insert(a.Signals, 2, semblance.VideoSignal{Algorithm: hashing.AlgorithmVPDQUpright, Value: a.Signals[0].Value})
 	case "frames":
 		var many hashing.VPDQ
 		for i := range req.Limits.VideoFrames + 9 {

@@ -22,10 +22,10 @@ import (
 func rawChild(how string) {
 	conn := os.NewFile(3, "parent")
 	readRaw(conn)
-	facts := `{"facts":{"version":12,"program":"raw","cpu":"","cage":{"landlock":0,"seccomp":false,"limits":false,"capabilities":false}}}`
+	facts := `{"facts":{"version":13,"program":"raw","cpu":"","cage":{"landlock":0,"seccomp":false,"limits":false,"capabilities":false}}}`
 	switch how {
 	case "hello-version":
-		facts = strings.Replace(facts, `"version":12`, `"version":90`, 1)
+		facts = strings.Replace(facts, `"version":13`, `"version":90`, 1)
 	case "hello-empty":
 		facts = `{}`
 	}

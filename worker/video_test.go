@@ -43,7 +43,7 @@ func TestAVideoHasItsOwnTime(t *testing.T) {
 
 func TestVideoAnswersThatNoHonestChildGives(t *testing.T) {
 	t.Parallel()
-	for _, how := range []string{"video picture", "video missing", "video cut", "video hashes", "video time", "video turned", "video frames", "sneak",
+	for _, how := range []string{"video picture", "video missing", "video cut", "video hashes", "video time", "video turned", "video lying", "video shown", "video frames", "sneak",
 		"video sound pixels", "video sound digest", "video sound nothing", "video sound reader"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
@@ -163,6 +163,44 @@ func TestRealWorkerHashesAVideoInItsCage(t *testing.T) {
 	}
 	if a.Type != "video/x-matroska" || a.Partial != "" || a.Frames != 900 || a.Video.Codec != "h264" || a.Width != 160 {
 		t.Errorf("%+v, %+v", a, a.Video)
+	}
+}
+
+// TestRealWorkerHashesAVideoAsItIsShown: the second signal of a video that is stored lying is
+// the first one of a video whose pixels were turned.
+func TestRealWorkerHashesAVideoAsItIsShown(t *testing.T) {
+	t.Parallel()
+	p := real(t)
+	analyze := func(f *os.File) (semblance.Analysis, map[hashing.Algorithm]hashing.VPDQ) {
+		t.Helper()
+		a, err := p.Analyze(t.Context(), f, videoRequest())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[hashing.Algorithm]hashing.VPDQ{}
+		for _, s := range a.Signals {
+			if s.Algorithm.IsVPDQ() {
+				if got[s.Algorithm], err = hashing.ParseVPDQBinary(s.Value); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		return a, got
+	}
+	plain := film(t, "plain.mp4", "-f", "lavfi", "-i", "mandelbrot=s=160x120:r=15:end_scale=0.003", "-t", "4", "-c:v", "libx264", "-qp", "0", "-pix_fmt", "yuv420p")
+	for _, degrees := range []string{"90", "180", "270"} {
+		lying := film(t, "lying.mp4", "-i", plain.Name(), "-c", "copy", "-metadata:s:v:0", "rotate="+degrees)
+		a, got := analyze(lying)
+		_, turned := analyze(film(t, "turned.mp4", "-i", lying.Name(), "-c:v", "libx264", "-qp", "0", "-pix_fmt", "yuv420p"))
+		stored, shown, want := got[hashing.AlgorithmVPDQ], got[hashing.AlgorithmVPDQUpright], turned[hashing.AlgorithmVPDQ]
+		if a.Video.Rotation == 0 || turned[hashing.AlgorithmVPDQUpright] != nil || len(shown) != len(want) || len(stored) != len(shown) || len(shown) < 40 {
+			t.Fatalf("turned by %d: %d frames, %d as shown, %d of the turned video", a.Video.Rotation, len(stored), len(shown), len(want))
+		}
+		for i, f := range shown {
+			if d := f.Hash.Distance(want[i].Hash); d > 12 || f.Time != want[i].Time || f.Quality != stored[i].Quality {
+				t.Errorf("turned by %d: frame %d at %v is %d bits from the turned one at %v", a.Video.Rotation, f.Frame, f.Time, d, want[i].Time)
+			}
+		}
 	}
 }
 

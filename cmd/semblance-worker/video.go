@@ -32,6 +32,8 @@ type videoAnalysis struct {
 	limits semblance.Limits
 	looks  *videoLooks // nil: no frame is looked at
 	frames hashing.VPDQ
+	shown  hashing.VPDQ // the same as they are shown, where that is asked for and something else
+	turn   hashing.Transform
 	tmk    *hashing.TMKMaker
 	small  hashing.Pixels // copy of the frame that was last given to tmk
 	sample media.Sampler
@@ -66,7 +68,7 @@ func (h *handler) analyzeVideo(f *os.File, req semblance.AnalyzeRequest) (sembla
 		if out.Video != nil {
 			engines = nil
 		}
-		got, err := a.decode(f, engines, media.VideoOptions{Threads: h.threads, Keyframes: keyframes, Left: b.left()}, wanted(hashing.AlgorithmVPDQ) || keyframes, out.Video == nil)
+		got, err := a.decode(f, engines, media.VideoOptions{Threads: h.threads, Keyframes: keyframes, Left: b.left()}, wanted(hashing.AlgorithmVPDQ) || wanted(hashing.AlgorithmVPDQUpright) || keyframes, out.Video == nil)
 		if media.NoVideo(err) {
 			return media.ReadSound(f, limits, b.left())
 		}
@@ -83,6 +85,9 @@ func (h *handler) analyzeVideo(f *os.File, req semblance.AnalyzeRequest) (sembla
 		}
 	}
 	for _, alg := range req.Videos {
+		if !out.Video.Has(alg) {
+			continue
+		}
 		out.Signals = append(out.Signals, semblance.VideoSignal{Algorithm: alg, Value: values[alg]})
 	}
 	return out, nil
@@ -94,7 +99,11 @@ func (a *videoAnalysis) values(values map[hashing.Algorithm][]byte, keyframes bo
 	if keyframes {
 		alg = hashing.AlgorithmVPDQKeyframes
 	}
-	if values[alg], err = a.frames.MarshalBinary(); err == nil && a.tmk != nil {
+	values[alg], err = a.frames.MarshalBinary()
+	if err == nil && !keyframes {
+		values[hashing.AlgorithmVPDQUpright], err = a.shown.MarshalBinary()
+	}
+	if err == nil && a.tmk != nil {
 		values[hashing.AlgorithmTMK], err = a.tmk.Finish().MarshalBinary()
 	}
 	return err
@@ -107,6 +116,9 @@ func (a *videoAnalysis) decode(f *os.File, engines []semblance.FaceFinder, o med
 		return semblance.Analysis{}, err
 	}
 	defer v.Close()
+	if !o.Keyframes && slices.Contains(a.req.Videos, hashing.AlgorithmVPDQUpright) {
+		a.turn = hashing.Clockwise(v.Describe().Video.Rotation)
+	}
 	if first {
 		v.Sound(f, min(o.Left, a.limits.VideoDeadline/soundShare))
 		a.looks = newLooks(a.req, engines, v)
@@ -210,11 +222,16 @@ func (a *videoAnalysis) add(v *media.Video, f media.VideoFrame, hashed bool) (er
 
 // hash adds the PDQ of a frame.
 func (a *videoAnalysis) hash(p hashing.Pixels, f media.VideoFrame) error {
-	r, err := hashing.Compute(p, hashing.Options{PDQ: true})
+	r, err := hashing.Compute(p, hashing.Options{PDQ: true, Turned: a.turn != hashing.Original})
 	if err != nil {
 		return semblance.Errorf(semblance.MediaTooLarge, "a frame of the video cannot be hashed: %v", err)
 	}
 	a.frames = append(a.frames, hashing.VPDQFrame{Frame: f.Index, Time: f.Time, Quality: r.PDQ.Quality, Hash: r.PDQ.Hash})
+	if a.turn != hashing.Original {
+		shown := a.frames[len(a.frames)-1]
+		shown.Hash = r.PDQ.Turned[a.turn]
+		a.shown = append(a.shown, shown)
+	}
 	return nil
 }
 

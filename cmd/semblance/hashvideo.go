@@ -16,6 +16,7 @@ type videoLine struct {
 	Codec        string     `json:"codec,omitempty"`
 	VPDQ         *shownVPDQ `json:"vpdq,omitempty"`
 	VPDQKeyframe *shownVPDQ `json:"vpdq_keyframes,omitempty"`
+	VPDQUpright  *shownVPDQ `json:"vpdq_upright,omitempty"`
 	TMK          []byte     `json:"tmk,omitempty"`        // the file, base64
 	TMKFrames    int        `json:"tmk_frames,omitempty"` // at 15 a second
 	Warnings     []string   `json:"warnings,omitempty"`
@@ -59,6 +60,8 @@ func (l *videoLine) fill(a *semblance.Analysis) (err error) {
 			l.VPDQ, err = newShownVPDQ(s.Algorithm, s.Value)
 		case hashing.AlgorithmVPDQKeyframes:
 			l.VPDQKeyframe, err = newShownVPDQ(s.Algorithm, s.Value)
+		case hashing.AlgorithmVPDQUpright:
+			l.VPDQUpright, err = newShownVPDQ(s.Algorithm, s.Value)
 		case hashing.AlgorithmTMK:
 			var t *hashing.TMK
 			if t, err = hashing.ParseTMK(s.Value); err == nil {
@@ -77,7 +80,7 @@ func (e *env) sayVideo(l *videoLine) {
 		return
 	}
 	e.say("  video of %s, %s, %s decoded", (time.Duration(l.Duration*1000) * time.Millisecond).Round(100*time.Millisecond), l.Codec, count(int64(l.Frames), "frame", "frames"))
-	for _, v := range []*shownVPDQ{l.VPDQ, l.VPDQKeyframe} {
+	for _, v := range []*shownVPDQ{l.VPDQ, l.VPDQKeyframe, l.VPDQUpright} {
 		if v != nil {
 			e.say("  %s: %s, %d of low quality", v.Algorithm, count(int64(len(v.Frames)), "frame", "frames"), v.Low)
 		}
@@ -98,7 +101,7 @@ func videoNames(names []string) (out []hashing.Algorithm, err error) {
 		}
 		alg, err := hashing.ParseAlgorithm(n)
 		if err != nil || !alg.IsVideo() {
-			return nil, semblance.Errorf(semblance.Invalid, "--video takes vpdq, vpdq-keyframes, tmk or none, not %q", n)
+			return nil, semblance.Errorf(semblance.Invalid, "--video takes vpdq, vpdq-keyframes, vpdq-upright, tmk or none, not %q", n)
 		}
 		if !slices.Contains(out, alg) {
 			out = append(out, alg)
