@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,13 +26,14 @@ const (
 	LinkSound    LinkKind = "same sound" // the same audio stream, bit by bit, in different media
 	LinkVideo    LinkKind = "near video" // a stretch that is nearly the same, by vPDQ
 	LinkNear     LinkKind = "near media" // nearly the same picture, by PDQ
+	LinkStill    LinkKind = "near frame" // a picture that is nearly a frame of a video
 	LinkSelector LinkKind = "selector"   // the same phone number, address, name, wallet
 	LinkFace     LinkKind = "face group" // faces that look alike: a lead, not an identification
 )
 
 // LinkKinds lists the kinds, the strongest first.
 func LinkKinds() []LinkKind {
-	return []LinkKind{LinkSerial, LinkLens, LinkImage, LinkDocument, LinkOwner, LinkMedia, LinkSound, LinkVideo, LinkNear, LinkSelector, LinkFace}
+	return []LinkKind{LinkSerial, LinkLens, LinkImage, LinkDocument, LinkOwner, LinkMedia, LinkSound, LinkVideo, LinkNear, LinkStill, LinkSelector, LinkFace}
 }
 
 // A LinkRequest asks what exhibits of cases share.
@@ -39,7 +41,7 @@ type LinkRequest struct {
 	Cases    []string   // numbers; one is enough: its exhibits are linked with each other
 	All      bool       // every case there is
 	Kinds    []LinkKind // nil: all
-	Distance int        // bits, of near media; 0 is DefaultStackDistance
+	Distance int        // bits, of near media and near frames; 0 is DefaultStackDistance
 	Overlap  float64    // seconds that near videos have in common at least; 0 is DefaultOverlap
 	AllFiles bool       // also files that are no pictures or videos: programs and system files are shared by everybody
 	Most     int        // leave out what more exhibits than this share; 0: nothing
@@ -52,15 +54,16 @@ const DefaultLinkLimit = 1000
 // A Link is one thing that two exhibits or more have.
 type Link struct {
 	Kind      LinkKind        `json:"kind"`
-	Value     string          `json:"value"`              // sha256, serial number, KIND:VALUE of a selector, id of a face group; of near media and videos both digests
+	Value     string          `json:"value"`              // sha256, serial number, KIND:VALUE of a selector, id of a face group; of near media, videos and frames both digests
 	Label     string          `json:"label,omitempty"`    // what a person calls it
-	Distance  *int            `json:"distance,omitempty"` // of near media, bits
+	Distance  *int            `json:"distance,omitempty"` // of near media and frames, bits
+	Second    *float64        `json:"second,omitempty"`   // of a near frame, when it is shown, from the first frame on
 	Overlap   *LinkOverlap    `json:"overlap,omitempty"`  // of near videos
 	Exhibits  []LinkedExhibit `json:"exhibits"`           // by case and label
 	Cases     int             `json:"cases"`              // different ones
 	Countries int             `json:"countries"`          // different ones, of the cases
 	First     *int            `json:"first_seen_on,omitempty"`
-	near      *nearSides      // of near media and videos
+	near      *nearSides      // of near media, videos and frames
 }
 
 // nearSides says which of the two near media only some exhibits have: it is them that the
@@ -100,7 +103,7 @@ type LinkPair struct {
 	LabelA string           `json:"exhibit_a"`
 	CaseB  string           `json:"case_b"`
 	LabelB string           `json:"exhibit_b"`
-	Kinds  map[LinkKind]int `json:"kinds"` // of near media and videos, how many of the exhibit that has fewer
+	Kinds  map[LinkKind]int `json:"kinds"` // of near media, videos and frames, how many of the exhibit that has fewer
 	Shared int              `json:"shared"`
 	Only   int              `json:"only_these_two"` // of those, shared with no other exhibit asked about
 }
@@ -124,7 +127,7 @@ type LinkRow struct {
 	LinkedExhibit
 }
 
-// A LinkHash is the PDQ of a media of the cases.
+// A LinkHash is the PDQ of a picture of the cases, or of a frame of an animation.
 type LinkHash struct {
 	Media SHA256
 	PDQ   hashing.PDQ
@@ -150,7 +153,8 @@ type LinkStore interface {
 	// LinkRows returns every exhibit of everything of a kind that two exhibits of the cases
 	// or more have, by value, case and label. Known-good media count for nothing.
 	LinkRows(ctx context.Context, cases []CaseID, kind LinkKind, allFiles bool) ([]LinkRow, error)
-	// LinkHashes returns the PDQ, of at least a quality, of every picture of one frame.
+	// LinkHashes returns the PDQ, of at least a quality, of every picture, of animations those
+	// of the frames that were looked at.
 	LinkHashes(ctx context.Context, cases []CaseID, quality int) ([]LinkHash, error)
 	LinkVideoStore
 	// LinkPlaces returns the exhibits of each of some media, by case and label.
@@ -230,6 +234,7 @@ type linking struct {
 	r     LinkRequest
 	cases []CaseID
 	out   Links
+	films *filmLinker // nil until it is needed
 }
 
 func (l *linking) kinds() []LinkKind {
@@ -240,8 +245,9 @@ func (l *linking) kinds() []LinkKind {
 }
 
 func (l *linking) run(ctx context.Context) error {
+	defer func() { l.films.close(context.WithoutCancel(ctx)) }()
 	for _, kind := range l.kinds() {
-		if near := map[LinkKind]func(context.Context) error{LinkNear: l.near, LinkVideo: l.videos}[kind]; near != nil {
+		if near := map[LinkKind]func(context.Context) error{LinkNear: l.near, LinkVideo: l.videos, LinkStill: l.stills}[kind]; near != nil {
 			if err := near(ctx); err != nil {
 				return err
 			}
@@ -441,58 +447,82 @@ func (l *linking) near(ctx context.Context) error {
 		return err
 	}
 	q := HashQuery{Algorithm: hashing.AlgorithmPDQ, Collections: []CollectionID{index}, Radius: cmp.Or(l.r.Distance, DefaultStackDistance)}
+	near := mediaPairs{}
 	for from := 0; from < len(list); from += nearBatch {
-		q.Values = q.Values[:0]
-		for i := from; i < min(from+nearBatch, len(list)); i++ {
-			q.Values = append(q.Values, list[i].PDQ[:])
-		}
+		q.Values = valuesOf(list[from:min(from+nearBatch, len(list))])
 		found, err := l.Hashes.Search(ctx, q)
 		if err != nil {
 			return err
 		}
-		if err := l.nearPairs(ctx, list, from, found); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (l *linking) nearPairs(ctx context.Context, list []LinkHash, from int, found [][]HashNeighbor) error {
-	var pairs []mediaPair
-	for i, near := range found {
-		for _, n := range near {
-			if b := int(n.Entry) - 1; b > from+i { // each two once
-				pairs = append(pairs, mediaPair{a: list[from+i].Media, b: list[b].Media, distance: &n.Distance})
+		for i, neighbors := range found {
+			for _, n := range neighbors {
+				k := int(n.Entry) - 1
+				if a, b := list[from+i].Media, list[k].Media; k > from+i && a != b { // each two once
+					near.keep(mediaPair{a: a, b: b, distance: &n.Distance})
+				}
 			}
 		}
 	}
-	return l.addPairs(ctx, LinkNear, pairs)
+	return l.addPairs(ctx, LinkNear, near)
+}
+
+func valuesOf(list []LinkHash) [][]byte {
+	values := make([][]byte, len(list))
+	for i := range list {
+		values[i] = list[i].PDQ[:]
+	}
+	return values
 }
 
 // mediaPair is two media that are near.
 type mediaPair struct {
 	a, b     SHA256
 	distance *int
+	second   *float64
 	overlap  *LinkOverlap
 }
 
+// compare says which pair of the same two media says more: as they are stored, or as they are
+// shown, and of animations the nearest frames.
+func (p *mediaPair) compare(o *mediaPair) int {
+	if p.overlap != nil && o.overlap != nil {
+		return cmp.Or(compareOverlaps(p.overlap, o.overlap), cmp.Compare(p.overlap.Distance, o.overlap.Distance), p.a.Compare(o.a))
+	}
+	return cmp.Or(cmp.Compare(*p.distance, *o.distance), p.a.Compare(o.a))
+}
+
+// mediaPairs are pairs by their media, each two once.
+type mediaPairs map[[2]SHA256]mediaPair
+
+func (m mediaPairs) keep(p mediaPair) {
+	k := [2]SHA256{p.a, p.b}
+	if p.b.Compare(p.a) < 0 {
+		k = [2]SHA256{p.b, p.a}
+	}
+	if old, ok := m[k]; !ok || p.compare(&old) < 0 {
+		m[k] = p
+	}
+}
+
 // addPairs makes a link of each pair.
-func (l *linking) addPairs(ctx context.Context, kind LinkKind, pairs []mediaPair) error {
-	var media []SHA256
-	for _, p := range pairs {
-		media = append(media, p.a, p.b)
-	}
-	slices.SortFunc(media, SHA256.Compare)
-	places, err := l.LinkRecords.LinkPlaces(ctx, l.cases, slices.Compact(media))
-	if err != nil {
-		return err
-	}
-	for _, p := range pairs {
-		a, b := places[p.a], places[p.b]
-		x := Link{Kind: kind, Value: p.a.String() + " " + p.b.String(), Distance: p.distance, Overlap: p.overlap, Exhibits: union(a, b)}
-		x.near = &nearSides{media: [2]SHA256{p.a, p.b}, only: [2]map[string]bool{l.without(a, b), l.without(b, a)}}
-		x.Label = placeOf(a, x.near.only[0]) + " and " + placeOf(b, x.near.only[1])
-		l.add(x)
+func (l *linking) addPairs(ctx context.Context, kind LinkKind, pairs mediaPairs) error {
+	for part := range slices.Chunk(slices.Collect(maps.Values(pairs)), nearBatch) {
+		var media []SHA256
+		for _, p := range part {
+			media = append(media, p.a, p.b)
+		}
+		slices.SortFunc(media, SHA256.Compare)
+		places, err := l.LinkRecords.LinkPlaces(ctx, l.cases, slices.Compact(media))
+		if err != nil {
+			return err
+		}
+		for _, p := range part {
+			a, b := places[p.a], places[p.b]
+			x := Link{Kind: kind, Value: p.a.String() + " " + p.b.String(), Distance: p.distance, Second: p.second, Overlap: p.overlap, Exhibits: union(a, b)}
+			x.near = &nearSides{media: [2]SHA256{p.a, p.b}, only: [2]map[string]bool{l.without(a, b), l.without(b, a)}}
+			x.Label = placeOf(a, x.near.only[0]) + " and " + placeOf(b, x.near.only[1])
+			l.add(x)
+		}
 	}
 	return nil
 }

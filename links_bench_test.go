@@ -47,7 +47,7 @@ func BenchmarkNearVideos(b *testing.B) {
 			if k%5 == 0 {
 				s = shot{scene: rnd.IntN(n), from: float64(rnd.IntN(300)) / 10, to: 60}
 			}
-			list = append(list, film{fmt.Sprintf("%d-%d.mp4", i, k), shoot(rnd, 8, s)})
+			list = append(list, film{path: fmt.Sprintf("%d-%d.mp4", i, k), frames: shoot(rnd, 8, s)})
 		}
 		r.films(number, "E"+number, list...)
 	}

@@ -164,43 +164,125 @@ func (s stretches) length() (sum time.Duration) {
 // at once.
 const filmBatch = 64
 
-// filmLinker links videos that have a stretch in common.
+// filmLinker compares videos by their frames, which are in an index of their own.
 type filmLinker struct {
 	*linking
-	films []linkFilm
-	index CollectionID
-	near  map[[2]SHA256]mediaPair // what was found, by the two media
+	films   []linkFilm
+	index   CollectionID
+	without int // videos that have no vPDQ
+}
+
+// filmIndex puts the frames of the videos of the cases into an index, once.
+func (l *linking) filmIndex(ctx context.Context) (*filmLinker, error) {
+	if l.films != nil {
+		return l.films, nil
+	}
+	list, without, err := l.LinkRecords.LinkTracks(ctx, l.cases)
+	if err != nil {
+		return nil, err
+	}
+	v := &filmLinker{linking: l, index: CollectionID("links " + NewID()), without: without}
+	for _, t := range oneStored(list) {
+		v.films = append(v.films, linkFilm{LinkTrack: t})
+	}
+	if len(v.films) > 0 && l.Videos == nil {
+		return nil, Errorf(Internal, "there is no index to compare videos with")
+	}
+	l.films = v
+	if len(v.films) == 0 {
+		return v, nil
+	}
+	return v, v.fill(ctx)
+}
+
+// close drops the index; there may be none.
+func (v *filmLinker) close(ctx context.Context) {
+	if v != nil && len(v.films) > 0 {
+		_ = v.Videos.Drop(ctx, v.index)
+	}
 }
 
 // videos links videos of which a stretch is nearly the same.
 func (l *linking) videos(ctx context.Context) error {
-	list, without, err := l.LinkRecords.LinkTracks(ctx, l.cases)
+	v, err := l.filmIndex(ctx)
 	if err != nil {
 		return err
 	}
-	v := filmLinker{linking: l, index: CollectionID("links " + NewID()), near: map[[2]SHA256]mediaPair{}}
-	for _, t := range oneStored(list) {
-		v.films = append(v.films, linkFilm{LinkTrack: t})
+	near := mediaPairs{}
+	for from := 0; from < len(v.films); from += filmBatch {
+		if err := v.link(ctx, from, min(from+filmBatch, len(v.films)), near); err != nil {
+			return err
+		}
 	}
-	if err := v.run(ctx); err != nil {
-		return err
-	}
-	videos := without
+	videos, none := v.without, v.without
 	for i := range v.films {
 		if v.films[i].Algorithm == hashing.AlgorithmVPDQUpright {
 			continue // the same as it is stored, turned
 		}
 		if videos++; v.films[i].usable == 0 {
-			without++
+			none++
 		}
 	}
-	if without > 0 {
-		l.out.Notes = append(l.out.Notes, fmt.Sprintf("%d of %d videos have no frame that can be compared and are near none: a scan with --video none makes none, and dark and flat pictures tell nothing", without, videos))
+	if none > 0 {
+		l.out.Notes = append(l.out.Notes, fmt.Sprintf("%d of %d videos have no frame that can be compared and are near none: a scan with --video none makes none, and dark and flat pictures tell nothing", none, videos))
 	}
-	pairs := slices.Collect(maps.Values(v.near))
-	for part := range slices.Chunk(pairs, nearBatch) {
-		if err := l.addPairs(ctx, LinkVideo, part); err != nil {
+	return l.addPairs(ctx, LinkVideo, near)
+}
+
+// stills links pictures that are nearly a frame of a video.
+func (l *linking) stills(ctx context.Context) error {
+	v, err := l.filmIndex(ctx)
+	if err != nil || len(v.films) == 0 {
+		return err
+	}
+	list, err := l.LinkRecords.LinkHashes(ctx, l.cases, StackQuality)
+	if err != nil {
+		return err
+	}
+	near := mediaPairs{}
+	q := HashQuery{Algorithm: hashing.AlgorithmVPDQ, Collections: []CollectionID{v.index}, Radius: cmp.Or(l.r.Distance, DefaultStackDistance)}
+	for from := 0; from < len(list); from += nearBatch {
+		part := list[from:min(from+nearBatch, len(list))]
+		q.Values = valuesOf(part)
+		found, err := l.Videos.Search(ctx, q)
+		if err != nil {
 			return err
+		}
+		if err := v.still(ctx, part, found, near); err != nil {
+			return err
+		}
+	}
+	return l.addPairs(ctx, LinkStill, near)
+}
+
+// still keeps the pairs of some pictures and the videos that have a frame near them, with the
+// second of the nearest one.
+func (v *filmLinker) still(ctx context.Context, list []LinkHash, found [][]HashNeighbor, near mediaPairs) error {
+	of := map[int][]int{} // a film, the pictures that it has a frame near to
+	for i, neighbors := range found {
+		for _, n := range neighbors {
+			of[int(n.Entry)-1] = append(of[int(n.Entry)-1], i)
+		}
+	}
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(of)), filmBatch) {
+		films := make([]linkFilm, len(part))
+		for i, f := range part {
+			films[i] = v.films[f]
+		}
+		tracks, err := v.frames(ctx, films)
+		if err != nil {
+			return err
+		}
+		for i, frames := range tracks {
+			if len(frames) == 0 { // it is gone
+				continue
+			}
+			for _, k := range of[part[i]] {
+				distance := func(f hashing.VPDQFrame) int { return f.Hash.Distance(list[k].PDQ) }
+				best := slices.MinFunc(frames, func(a, b hashing.VPDQFrame) int { return cmp.Compare(distance(a), distance(b)) })
+				bits := distance(best)
+				near.keep(mediaPair{a: list[k].Media, b: films[i].Media, distance: &bits, second: secondOf(best.Time)})
+			}
 		}
 	}
 	return nil
@@ -215,25 +297,6 @@ func oneStored(list []LinkTrack) []LinkTrack {
 		}
 	}
 	return slices.DeleteFunc(list, func(t LinkTrack) bool { return t.Algorithm == hashing.AlgorithmVPDQKeyframes && seconds[t.Media] })
-}
-
-func (v *filmLinker) run(ctx context.Context) error {
-	if len(v.films) == 0 {
-		return nil
-	}
-	if v.Videos == nil {
-		return Errorf(Internal, "there is no index to compare videos with")
-	}
-	defer func() { _ = v.Videos.Drop(context.WithoutCancel(ctx), v.index) }()
-	if err := v.fill(ctx); err != nil {
-		return err
-	}
-	for from := 0; from < len(v.films); from += filmBatch {
-		if err := v.link(ctx, from, min(from+filmBatch, len(v.films))); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // frames reads the frames of some videos that can be compared.
@@ -287,7 +350,7 @@ func (v *filmLinker) fill(ctx context.Context) error {
 type filmPair struct{ first, second int }
 
 // link compares the videos of a batch with all that are longer.
-func (v *filmLinker) link(ctx context.Context, from, to int) error {
+func (v *filmLinker) link(ctx context.Context, from, to int, found mediaPairs) error {
 	probes, err := v.frames(ctx, v.films[from:to])
 	if err != nil {
 		return err
@@ -324,28 +387,16 @@ func (v *filmLinker) link(ctx context.Context, from, to int) error {
 			near[i] = mediaPair{a: v.films[p.first].Media, b: v.films[p.second].Media,
 				overlap: compareFilms(probes[p.first-from], seconds[which[i]], cmp.Or(v.r.Overlap, DefaultOverlap))}
 		})
-		v.keep(near)
+		for _, p := range near {
+			if p.overlap != nil {
+				found.keep(p)
+			}
+		}
 		if pairs = pairs[n:]; ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 	return nil
-}
-
-// keep keeps of two media what says most: as they are stored, or as they are shown.
-func (v *filmLinker) keep(near []mediaPair) {
-	for _, p := range near {
-		if p.overlap == nil {
-			continue
-		}
-		k := [2]SHA256{p.a, p.b}
-		if p.b.Compare(p.a) < 0 {
-			k = [2]SHA256{p.b, p.a}
-		}
-		if old, ok := v.near[k]; !ok || cmp.Or(compareOverlaps(p.overlap, old.overlap), cmp.Compare(p.overlap.Distance, old.overlap.Distance), p.a.Compare(old.a)) < 0 {
-			v.near[k] = p
-		}
-	}
 }
 
 // frameBatch is how many frames are searched for at once.

@@ -1,6 +1,7 @@
 package semblance_test
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -15,10 +16,14 @@ import (
 	"semblance/index/frames"
 )
 
-// film is a video that is laid into a case without being one.
+// film is a video that is laid into a case without being one; with stills it is a picture, or
+// an animation of several.
 type film struct {
-	path   string
-	frames hashing.VPDQ
+	path    string
+	content string // what makes it another one than others; nothing: the path
+	frames  hashing.VPDQ
+	stills  []hashing.PDQ
+	details semblance.ItemDetails
 }
 
 // filmRig is a linkRig that compares videos.
@@ -28,10 +33,12 @@ func filmRig(t *testing.T) *linkRig {
 	return r
 }
 
-// sum is the digest that films has for a film.
-func (f *film) sum() semblance.SHA256 {
-	return semblance.SHA256(hashing.DigestBytes([]byte("film " + f.path)).SHA256)
+func (f *film) digests() hashing.Digests {
+	return hashing.DigestBytes([]byte("film " + cmp.Or(f.content, f.path)))
 }
+
+// sum is the digest that films has for a film.
+func (f *film) sum() semblance.SHA256 { return semblance.SHA256(f.digests().SHA256) }
 
 // films lays films into an exhibit; those without frames have no signal.
 func (r *linkRig) films(number, label string, list ...film) {
@@ -47,8 +54,14 @@ func (r *linkRig) films(number, label string, list ...film) {
 	defer r.store.ReleaseExhibit(x.ID)
 	var records []semblance.ItemRecord
 	for _, f := range list {
-		d, sum := hashing.DigestBytes([]byte("film "+f.path)), f.sum()
+		d, sum := f.digests(), f.sum()
 		a := &semblance.Analysis{Type: "video/mp4", Width: 10, Height: 10, Frames: 100, Decoder: "d", Video: &semblance.Video{Format: "mov", Codec: "h264"}}
+		if f.stills != nil {
+			a.Type, a.Video = "image/gif", nil
+			for i, h := range f.stills {
+				a.Hashes = append(a.Hashes, semblance.FrameHashes{Frame: 10 * i, PDQ: &hashing.PDQResult{Hash: h, Quality: 80}})
+			}
+		}
 		if f.frames != nil {
 			value, err := f.frames.MarshalBinary()
 			if err != nil {
@@ -56,7 +69,7 @@ func (r *linkRig) films(number, label string, list ...film) {
 			}
 			a.Signals = []semblance.VideoSignal{{Algorithm: hashing.AlgorithmVPDQ, Value: value}}
 		}
-		records = append(records, semblance.ItemRecord{Item: semblance.Item{Exhibit: x.ID, Path: f.path, Size: d.Size, SHA256: &sum, Status: semblance.ItemNew}, Media: &semblance.Media{Digests: d, Analysis: a}})
+		records = append(records, semblance.ItemRecord{Item: semblance.Item{Exhibit: x.ID, Path: f.path, Size: d.Size, SHA256: &sum, Status: semblance.ItemNew, ItemDetails: f.details}, Media: &semblance.Media{Digests: d, Analysis: a}})
 	}
 	if err := r.store.CommitItems(r.t.Context(), c.ID, x.ID, records, nil); err != nil {
 		r.t.Fatal(err)
@@ -137,17 +150,17 @@ func TestNearVideos(t *testing.T) {
 	flash[4].Quality = 90
 	flash2 := make(20, shot{scene: 9, to: 20})
 	r.films("1", "phone",
-		film{"original.mp4", make(0, shot{scene: 1, to: 60})},
-		film{"window.mp4", make(0, shot{scene: 2, to: 30, standing: true}, shot{scene: 3, to: 30})},
-		film{"card.mp4", make(0, shot{scene: 4, to: 30}, shot{scene: 5, to: 9, standing: true})},
-		film{"dark.mp4", dark}, film{"flash.mp4", flash}, film{"none.mp4", nil}, film{"both.mp4", make(0, shot{scene: 6, to: 9})}, film{"again.mp4", make(3, shot{scene: 1, to: 60})})
+		film{path: "original.mp4", frames: make(0, shot{scene: 1, to: 60})},
+		film{path: "window.mp4", frames: make(0, shot{scene: 2, to: 30, standing: true}, shot{scene: 3, to: 30})},
+		film{path: "card.mp4", frames: make(0, shot{scene: 4, to: 30}, shot{scene: 5, to: 9, standing: true})},
+		film{path: "dark.mp4", frames: dark}, film{path: "flash.mp4", frames: flash}, film{path: "none.mp4", frames: nil}, film{path: "both.mp4", frames: make(0, shot{scene: 6, to: 9})}, film{path: "again.mp4", frames: make(3, shot{scene: 1, to: 60})})
 	r.films("2", "disk",
-		film{"clip.mp4", make(6, shot{scene: 1, from: 20.4, to: 32.4})},                              // 3 frames are sampled at the same moments
-		film{"pasted.mp4", make(6, shot{scene: 7, to: 10}, shot{scene: 1, from: 30, to: 41})},        // sampled at the same moments, by chance
-		film{"glimpse.mp4", make(6, shot{scene: 7, to: 30}, shot{scene: 1, from: 30, to: 32})},       // two frames
-		film{"longcard.mp4", make(6, shot{scene: 8, to: 40}, shot{scene: 5, to: 9, standing: true})}, // nothing but the same card
-		film{"still.mp4", make(4, shot{scene: 2, to: 8, standing: true})},                            // the picture that stands, and nothing else
-		film{"light.mp4", flash2}, film{"both.mp4", make(0, shot{scene: 6, to: 9})}, film{"fresh.mp4", make(0, shot{scene: 10, to: 20})})
+		film{path: "clip.mp4", frames: make(6, shot{scene: 1, from: 20.4, to: 32.4})},                              // 3 frames are sampled at the same moments
+		film{path: "pasted.mp4", frames: make(6, shot{scene: 7, to: 10}, shot{scene: 1, from: 30, to: 41})},        // sampled at the same moments, by chance
+		film{path: "glimpse.mp4", frames: make(6, shot{scene: 7, to: 30}, shot{scene: 1, from: 30, to: 32})},       // two frames
+		film{path: "longcard.mp4", frames: make(6, shot{scene: 8, to: 40}, shot{scene: 5, to: 9, standing: true})}, // nothing but the same card
+		film{path: "still.mp4", frames: make(4, shot{scene: 2, to: 8, standing: true})},                            // the picture that stands, and nothing else
+		film{path: "light.mp4", frames: flash2}, film{path: "both.mp4", frames: make(0, shot{scene: 6, to: 9})}, film{path: "fresh.mp4", frames: make(0, shot{scene: 10, to: 20})})
 	got, l := nearVideos(t, r, semblance.LinkRequest{})
 	want := map[string]string{
 		"disk clip.mp4 and phone original.mp4":   "2s in common, 18.2% of the first and 3.4% of the second; 600ms to 2.6s is 21s to 23s",
@@ -190,6 +203,78 @@ func TestNearVideos(t *testing.T) {
 	}
 }
 
+// TestNearFrames: pictures are linked with videos of which they are a frame, and animations
+// with pictures, videos and each other by any frame.
+func TestNearFrames(t *testing.T) {
+	t.Parallel()
+	r, rnd := filmRig(t), rand.New(rand.NewPCG(5, 1))
+	near := func(h hashing.PDQ, bits int) hashing.PDQ {
+		for _, k := range rnd.Perm(256)[:bits] {
+			h[k/8] ^= 1 << (k % 8)
+		}
+		return h
+	}
+	at := func(scene int, second float64) hashing.PDQ {
+		return footage(scene, time.Duration(second*float64(time.Second)))
+	}
+	movie := shoot(rnd, 0, shot{scene: 1, to: 20})
+	movie[35].Quality = 20 // the frame at 8 s
+	r.films("1", "phone", film{path: "movie.mp4", frames: movie}, film{path: "own.jpg", stills: []hashing.PDQ{at(1, 6)}},
+		film{path: "other.mp4", frames: shoot(rnd, 0, shot{scene: 2, to: 9})})
+	r.films("2", "disk", film{path: "still.jpg", stills: []hashing.PDQ{near(at(1, 7), 12)}}, film{path: "far.jpg", stills: []hashing.PDQ{near(at(1, 9), 17)}},
+		film{path: "poor.jpg", stills: []hashing.PDQ{at(1, 8)}}, film{path: "anim.gif", stills: []hashing.PDQ{at(3, 0), near(at(1, 10), 5), near(at(1, 11), 3), at(3, 3)}})
+	r.films("3", "stick", film{path: "part.gif", stills: []hashing.PDQ{near(at(3, 3), 9), at(4, 1), near(at(3, 0), 16)}})
+	links := func(kind semblance.LinkKind, distance int) (list []string) {
+		t.Helper()
+		l, err := r.Links(t.Context(), tester, semblance.LinkRequest{All: true, Kinds: []semblance.LinkKind{kind}, Distance: distance})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range l.Links {
+			text := fmt.Sprintf("%s: %d", x.Label, *x.Distance)
+			if x.Second != nil {
+				text += fmt.Sprintf(" at %v", *x.Second)
+			}
+			list = append(list, text)
+		}
+		return list
+	}
+	if got, want := links(semblance.LinkStill, 0), []string{"disk anim.gif and phone movie.mp4: 3 at 11", "disk still.jpg and phone movie.mp4: 12 at 7"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if got, want := links(semblance.LinkStill, 20), []string{"disk anim.gif and phone movie.mp4: 3 at 11", "disk still.jpg and phone movie.mp4: 12 at 7", "disk far.jpg and phone movie.mp4: 17 at 9"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	got := links(semblance.LinkNear, 0)
+	if len(got) != 1 || got[0] != "disk anim.gif and stick part.gif: 9" && got[0] != "stick part.gif and disk anim.gif: 9" {
+		t.Errorf("%q", got)
+	}
+	if l, err := r.Links(t.Context(), tester, semblance.LinkRequest{All: true}); err != nil || len(l.Links) != 3 {
+		t.Errorf("%+v, %v", l.Links, err)
+	}
+}
+
+// TestLinksNameAPlaceThatIsNotCarved: of several places the one is told that says most.
+func TestLinksNameAPlaceThatIsNotCarved(t *testing.T) {
+	t.Parallel()
+	r := filmRig(t)
+	still := []hashing.PDQ{footage(1, 0)}
+	carved, deleted := semblance.ItemDetails{Deleted: true, Carved: true}, semblance.ItemDetails{Deleted: true}
+	r.films("1", "disk", film{path: "$carved/1.jpg", content: "it", stills: still, details: carved}, film{path: "Zoo/gone.jpg", content: "it", stills: still, details: deleted})
+	r.films("3", "stick", film{path: "$carved/2.jpg", content: "near", stills: still, details: carved}, film{path: "Bin/gone.jpg", content: "near", stills: still, details: deleted}, film{path: "Zoo/there.jpg", content: "near", stills: still})
+	r.films("2", "phone", film{path: "$carved/1.jpg", content: "it", stills: still, details: carved}, film{path: "Zoo/there.jpg", content: "it", stills: still})
+	x, err := r.Links(t.Context(), tester, semblance.LinkRequest{All: true})
+	if err != nil || len(x.Links) != 2 {
+		t.Fatalf("%+v, %v", x.Links, err)
+	}
+	if same := x.Links[0]; same.Exhibits[0].Path != "Zoo/gone.jpg" || same.Exhibits[1].Path != "Zoo/there.jpg" || same.Exhibits[0].Items != 2 {
+		t.Errorf("%+v", same)
+	}
+	if near := x.Links[1]; !strings.Contains(near.Label, "stick Zoo/there.jpg") || !strings.Contains(near.Label, "disk Zoo/gone.jpg") {
+		t.Errorf("%+v", near)
+	}
+}
+
 // TestNearVideosAreAll compares what links finds through its index with comparing every video
 // with every other.
 func TestNearVideosAreAll(t *testing.T) {
@@ -203,7 +288,7 @@ func TestNearVideosAreAll(t *testing.T) {
 			from := float64(rnd.IntN(200)) / 10
 			shots = append(shots, shot{scene: rnd.IntN(12), from: from, to: from + float64(rnd.IntN(80)+2)/10, standing: rnd.IntN(5) == 0})
 		}
-		f := film{fmt.Sprintf("%03d.mp4", i), shoot(rnd, rnd.IntN(24), shots...)}
+		f := film{path: fmt.Sprintf("%03d.mp4", i), frames: shoot(rnd, rnd.IntN(24), shots...)}
 		for k := range f.frames {
 			if rnd.IntN(10) == 0 {
 				f.frames[k].Quality = 30

@@ -34,7 +34,7 @@ type (
 		Cases    []string `query:"case,explode" maxItems:"1000" doc:"Numbers of cases, repeated; one is enough: its exhibits are linked with each other"`
 		All      bool     `query:"all" doc:"Every case there is, instead of case"`
 		Kinds    []string `query:"kind,explode" maxItems:"20" doc:"Kinds of links, repeated, such as same media; all of them when none is named"`
-		Distance int      `query:"distance" minimum:"0" maximum:"31" doc:"Of near media, bits; 0 is 16"`
+		Distance int      `query:"distance" minimum:"0" maximum:"31" doc:"Of near media and frames, bits; 0 is 16"`
 		Overlap  float64  `query:"overlap" minimum:"0" maximum:"3600000" doc:"Of near videos, seconds that they have in common at least; 0 is 2; half of the shorter one is always enough"`
 		AllFiles bool     `query:"all_files" doc:"Also link files that are no pictures or videos"`
 		Most     int      `query:"most" minimum:"0" doc:"Leave out what more exhibits than this share; 0 leaves out nothing"`
@@ -48,7 +48,7 @@ func (s *Server) linkRoutes() {
 	do(s, huma.Operation{OperationID: "list-selectors", Method: http.MethodGet, Path: "/v1/cases/{number}/selectors", Summary: "List the selectors found in a case, in a collection or not", Tags: tags,
 		Description: "Those that most exhibits have first, and of them the rarest. A user name is the name alone: the same one may be anybody's. The view is audited."}, s.listSelectors)
 	do(s, huma.Operation{OperationID: "list-links", Method: http.MethodGet, Path: "/v1/links", Summary: "List what exhibits of one or more cases share", Tags: tags,
-		Description: "What crosses countries first, then what crosses cases, then the stronger kind; pairs of exhibits are of all links, also of those over the limit. A link by near media, near videos or faces is a lead. Every case asked about is audited."}, s.listLinks)
+		Description: "What crosses countries first, then what crosses cases, then the stronger kind; pairs of exhibits are of all links, also of those over the limit. A link by near media, near videos, near frames or faces is a lead. Every case asked about is audited."}, s.listLinks)
 }
 
 func (s *Server) listSelectors(ctx context.Context, in *selectorsInput) (*selectorsOutput, error) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every benchmark beside its peer, one after the other, and prints one table.
 
-    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [pdq] [start] [group] [digests] [photodna] [lookback] [video] [bulk] [sheet] [images] [both]
+    scripts/bench [hashing] [nets] [faces] [detection] [accuracy] [index] [pdq] [start] [group] [digests] [photodna] [lookback] [video] [links] [bulk] [sheet] [images] [both]
 
 A part that cannot run says why in its row; nothing is taken over from an earlier run. What
 is compared on one core is pinned to one. Programs of bench/ may add rows of their
@@ -311,8 +311,13 @@ def video():
     part.measure(sys.modules[__name__])
 
 
+def links():
+    import links as part  # bench/links.py
+    part.measure(sys.modules[__name__])
+
+
 def main(asked):
-    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "pdq": pdq, "start": start, "group": group, "digests": digests, "photodna": photodna, "lookback": lookback, "video": video, "bulk": bulk, "both": both, "sheet": lambda: sheet.measure(sys.modules[__name__]),
+    parts = {"hashing": hashing, "nets": nets, "faces": faces, "detection": detection, "accuracy": accuracy, "index": index, "pdq": pdq, "start": start, "group": group, "digests": digests, "photodna": photodna, "lookback": lookback, "video": video, "links": links, "bulk": bulk, "both": both, "sheet": lambda: sheet.measure(sys.modules[__name__]),
              "images": lambda: images.measure(sys.modules[__name__])}
     unknown = [a for a in asked if a not in parts]
     if unknown:

@@ -29,6 +29,7 @@ type LinkNode struct {
 	Value     string                 `json:"value,omitempty"`
 	Exhibits  int                    `json:"exhibits,omitempty"`
 	Distance  *int                   `json:"distance,omitempty"`
+	Second    *float64               `json:"second,omitempty"`
 	Overlap   *semblance.LinkOverlap `json:"overlap,omitempty"`
 	FirstSeen string                 `json:"first_seen_on,omitempty"` // id of the exhibit
 }
@@ -56,7 +57,7 @@ func NewLinkGraph(l semblance.Links) LinkGraph {
 		}
 	}
 	for i, x := range l.Links {
-		n := LinkNode{ID: "s" + strconv.Itoa(i+1), Kind: string(x.Kind), Label: x.Label, Value: x.Value, Exhibits: len(x.Exhibits), Distance: x.Distance, Overlap: x.Overlap}
+		n := LinkNode{ID: "s" + strconv.Itoa(i+1), Kind: string(x.Kind), Label: x.Label, Value: x.Value, Exhibits: len(x.Exhibits), Distance: x.Distance, Second: x.Second, Overlap: x.Overlap}
 		for j, e := range x.Exhibits {
 			id := exhibits[e.Case+"\x00"+e.Exhibit]
 			edge := LinkEdge{Source: n.ID, Target: id, Items: e.Items, Path: e.Path}
@@ -91,6 +92,7 @@ func (g LinkGraph) WriteGraphML(w io.Writer) error {
 	}
 	fmt.Fprint(out, `  <key id="exhibits" for="node" attr.name="exhibits" attr.type="int"/>
   <key id="distance" for="node" attr.name="distance" attr.type="int"/>
+  <key id="second" for="node" attr.name="second" attr.type="double"/>
   <key id="seconds" for="node" attr.name="seconds" attr.type="double"/>
   <key id="percent" for="node" attr.name="percent" attr.type="double"/>
   <key id="items" for="edge" attr.name="items" attr.type="long"/>
@@ -111,6 +113,9 @@ func (g LinkGraph) WriteGraphML(w io.Writer) error {
 		}
 		if n.Distance != nil {
 			data(out, "distance", strconv.Itoa(*n.Distance))
+		}
+		if n.Second != nil {
+			data(out, "second", strconv.FormatFloat(*n.Second, 'f', -1, 64))
 		}
 		if o := n.Overlap; o != nil {
 			data(out, "seconds", strconv.FormatFloat(o.Seconds, 'f', -1, 64))

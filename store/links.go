@@ -19,27 +19,31 @@ var _ semblance.LinkStore = (*Store)(nil)
 // linkSources give, for each kind, rows of value, label, face_of, exhibit_key, path and time. The
 // exhibits are those of the temporary table of the query, scope.
 var linkSources = map[semblance.LinkKind]string{
-	semblance.LinkMedia: `SELECT lower(hex(i.sha256)) AS value, '' AS label, '' AS face_of, i.exhibit_key, i.path, i.modified_s
+	semblance.LinkMedia: `SELECT lower(hex(i.sha256)) AS value, '' AS label, '' AS face_of, i.exhibit_key, i.path, ` + rankedPath + ` AS place, i.modified_s
 		FROM items i JOIN media m ON m.sha256 = i.sha256 WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND m.size > 0 AND (? OR m.analysis IS NOT NULL AND coalesce(json_extract(m.analysis, '$.decoder'), '') <> '` + selector.Signal + `')`, // that of a text
-	semblance.LinkSound: `SELECT lower(t.value) AS value, '' AS label, lower(hex(t.media)) AS face_of, i.exhibit_key, i.path, i.modified_s
+	semblance.LinkSound: `SELECT lower(t.value) AS value, '' AS label, lower(hex(t.media)) AS face_of, i.exhibit_key, i.path, ` + rankedPath + ` AS place, i.modified_s
 		FROM traces t JOIN items i ON i.sha256 = t.media WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND (? OR 1) AND t.kind = 'same sound'`,
-	semblance.LinkFace: `SELECT 'G' || f.group_key AS value, g.name AS label, lower(hex(f.media)) AS face_of, i.exhibit_key, i.path, i.modified_s
+	semblance.LinkFace: `SELECT 'G' || f.group_key AS value, g.name AS label, lower(hex(f.media)) AS face_of, i.exhibit_key, i.path, ` + rankedPath + ` AS place, i.modified_s
 		FROM group_faces f JOIN face_groups g ON g.key = f.group_key JOIN items i ON i.sha256 = f.media
 		WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND f.gone = 0 AND (? OR 1)`,
 	// in contents, as they were read for the country of the case, and in names, where it does not matter what the file is
-	semblance.LinkSelector: `SELECT s.kind || ':' || s.value AS value, '' AS label, '' AS face_of, i.exhibit_key, i.path, i.modified_s
+	semblance.LinkSelector: `SELECT s.kind || ':' || s.value AS value, '' AS label, '' AS face_of, i.exhibit_key, i.path, ` + rankedPath + ` AS place, i.modified_s
 		FROM exhibits e JOIN cases c ON c.key = e.case_key JOIN items i ON i.exhibit_key = e.key JOIN media_selectors s ON s.media = i.sha256 AND s.country = c.country
 		WHERE e.key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND (? OR 1)
-		UNION ALL SELECT s.kind || ':' || s.value, '', '', i.exhibit_key, i.path, i.modified_s
+		UNION ALL SELECT s.kind || ':' || s.value, '', '', i.exhibit_key, i.path, ` + rankedPath + ` AS place, i.modified_s
 		FROM item_selectors s JOIN items i ON i.exhibit_key = s.exhibit_key AND i.path = s.path WHERE s.exhibit_key IN (SELECT key FROM scope)`,
 }
+
+// rankedPath is a path behind a digit, so that the least one is what is told first
+// ([semblance.ItemDetails.Rank]).
+const rankedPath = `CASE WHEN json_extract(i.details, '$.carved') THEN 2 WHEN json_extract(i.details, '$.deleted') THEN 1 ELSE 0 END || i.path`
 
 // linkTraces are the kinds that are kept as traces, by their names there.
 var linkTraces = []semblance.LinkKind{semblance.LinkSerial, semblance.LinkLens, semblance.LinkImage, semblance.LinkDocument, semblance.LinkOwner}
 
 func linkSource(kind semblance.LinkKind) (string, []any) {
 	if slices.Contains(linkTraces, kind) {
-		return `SELECT trim(t.maker || ' ' || t.value) AS value, '' AS label, '' AS face_of, i.exhibit_key, i.path, i.modified_s
+		return `SELECT trim(t.maker || ' ' || t.value) AS value, '' AS label, '' AS face_of, i.exhibit_key, i.path, ` + rankedPath + ` AS place, i.modified_s
 			FROM traces t JOIN items i ON i.sha256 = t.media WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND (? OR 1) AND t.kind = ?`, []any{string(kind)}
 	}
 	return linkSources[kind], nil
@@ -55,7 +59,7 @@ func (s *Store) LinkRows(ctx context.Context, cases []semblance.CaseID, kind sem
 		scope, args := linkScope(cases)
 		args = append(append(args, allFiles), more...)
 		rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`), had AS (`+source+`),
-			each_one AS MATERIALIZED (SELECT value, max(label) AS label, group_concat(DISTINCT face_of ORDER BY face_of) AS faces_of, exhibit_key, count(DISTINCT path) AS items, min(path) AS path, min(CASE WHEN modified_s > `+unknownTime+` THEN modified_s END) AS at
+			each_one AS MATERIALIZED (SELECT value, max(label) AS label, group_concat(DISTINCT face_of ORDER BY face_of) AS faces_of, exhibit_key, count(DISTINCT path) AS items, substr(min(place), 2) AS path, min(CASE WHEN modified_s > `+unknownTime+` THEN modified_s END) AS at
 				FROM had GROUP BY value, exhibit_key)
 			SELECT x.value, x.label, x.faces_of, c.number, c.country, e.label, x.items, x.path, x.at FROM each_one x
 			JOIN exhibits e ON e.key = x.exhibit_key JOIN cases c ON c.key = e.case_key
@@ -103,9 +107,9 @@ func (s *Store) LinkHashes(ctx context.Context, cases []semblance.CaseID, qualit
 	err = s.read(ctx, "read the hashes of cases", func(tx *sql.Tx) error {
 		scope, args := linkScope(cases)
 		rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`)
-			SELECT s.media, min(s.value) FROM signals s
+			SELECT s.media, s.value FROM signals s
 			WHERE s.algorithm = ? AND s.quality >= ? AND s.media IN (SELECT i.sha256 FROM items i WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good')
-			GROUP BY s.media HAVING count(*) = 1 ORDER BY s.media`, append(args, hashing.AlgorithmPDQ, quality)...)
+			ORDER BY s.media, s.frame`, append(args, hashing.AlgorithmPDQ, quality)...)
 		if err != nil {
 			return err
 		}
@@ -176,7 +180,7 @@ func (s *Store) LinkPlaces(ctx context.Context, cases []semblance.CaseID, media 
 				args = append(args, slices.Clone(m[:]))
 			}
 			rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`)
-				SELECT lower(hex(i.sha256)), c.number, c.country, e.label, count(*), min(i.path), min(CASE WHEN i.modified_s > `+unknownTime+` THEN i.modified_s END)
+				SELECT lower(hex(i.sha256)), c.number, c.country, e.label, count(*), substr(min(`+rankedPath+`), 2), min(CASE WHEN i.modified_s > `+unknownTime+` THEN i.modified_s END)
 				FROM items i JOIN exhibits e ON e.key = i.exhibit_key JOIN cases c ON c.key = e.case_key
 				WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND i.sha256 IN (`+strings.TrimSuffix(strings.Repeat("?,", len(part)), ",")+`)
 				GROUP BY i.sha256, i.exhibit_key ORDER BY c.number, e.label`, args...)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -21,7 +22,7 @@ func newLinks(e *env) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{Use: "links CASE...", Short: "What exhibits share: media, videos, sound, cameras, selectors, faces; as a table or a graph",
 		Long: `Compares the exhibits of one or more cases with each other: the same or nearly the same
-media, videos with a stretch in common, the same sound in different media, pictures of the same camera, the same selector,
+media, videos with a stretch in common, pictures of a frame of a video, the same sound in different media, pictures of the same camera, the same selector,
 the same group of faces (run "semblance group" first). What crosses countries comes first, then what crosses cases, then
 the stronger kind, then what the fewest exhibits share. "Only these two" counts what no
 other exhibit asked about has; "first seen on" is the exhibit with the earliest time of
@@ -53,7 +54,7 @@ are.`,
 	f := cmd.Flags()
 	f.BoolVar(&r.All, "all", false, "all cases there are")
 	f.StringSliceVar(&kinds, "kind", nil, "kinds of links: "+linkKindNames())
-	f.IntVar(&r.Distance, "distance", 0, fmt.Sprintf("of near media, bits; 0 is %d", semblance.DefaultStackDistance))
+	f.IntVar(&r.Distance, "distance", 0, fmt.Sprintf("of near media and frames, bits; 0 is %d", semblance.DefaultStackDistance))
 	f.Float64Var(&r.Overlap, "overlap", 0, fmt.Sprintf("of near videos, seconds they have in common at least; 0 is %v; half of the shorter one is always enough", semblance.DefaultOverlap))
 	f.BoolVar(&r.AllFiles, "all-files", false, "also link files that are no pictures or videos")
 	f.IntVar(&r.Most, "most", 0, "leave out what more exhibits than this share; 0 leaves out nothing")
@@ -93,6 +94,14 @@ func (e *env) links(l semblance.Links, format, out string, force bool) error {
 	return nil
 }
 
+// after says at which second; nothing of nil.
+func after(second *float64) string {
+	if second == nil {
+		return ""
+	}
+	return ", at " + (time.Duration(*second*1000) * time.Millisecond).Round(100*time.Millisecond).String()
+}
+
 // writeLinks writes each link, and then each pair of exhibits, as a line of JSON.
 func writeLinks(w io.Writer, l semblance.Links) error {
 	enc := json.NewEncoder(w)
@@ -124,13 +133,13 @@ func printLinks(w io.Writer, l semblance.Links) {
 		switch {
 		case x.Kind == semblance.LinkMedia || x.Kind == semblance.LinkSound:
 			what = x.Value[:12] + " " + x.Label
-		case x.Kind == semblance.LinkNear || x.Kind == semblance.LinkVideo:
+		case slices.Contains([]semblance.LinkKind{semblance.LinkNear, semblance.LinkVideo, semblance.LinkStill}, x.Kind):
 			what = x.Label
 		case x.Label != "" && x.Kind == semblance.LinkFace:
 			what += " " + x.Label
 		}
 		if x.Distance != nil {
-			what += fmt.Sprintf(" (%d bits)", *x.Distance)
+			what += fmt.Sprintf(" (%d bits%s)", *x.Distance, after(x.Second))
 		}
 		if x.Overlap != nil {
 			what += " (" + x.Overlap.String() + ")"
