@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -163,12 +164,33 @@ func (j *Job) Ended() bool { return j.State == "done" || j.State == "failed" || 
 
 // JobProgress is how far a running job is.
 type JobProgress struct {
-	Items       int64 `json:"items"`
-	TotalItems  int64 `json:"total_items"`
-	Bytes       int64 `json:"bytes"`
-	TotalBytes  int64 `json:"total_bytes"`
-	Findings    int64 `json:"findings"`
-	LeftSeconds int64 `json:"left_seconds,omitempty" doc:"Time left, estimated from how it went lately; absent when it is not known"`
+	Items       int64     `json:"items"`
+	TotalItems  int64     `json:"total_items"`
+	Bytes       int64     `json:"bytes"`
+	TotalBytes  int64     `json:"total_bytes"`
+	Findings    int64     `json:"findings"`
+	LeftSeconds int64     `json:"left_seconds,omitempty" doc:"Time left, estimated from how it went lately; absent when it is not known"`
+	Works       []JobWork `json:"works,omitempty" doc:"What takes long with one file, while no other may come to its end"`
+}
+
+// JobWork is something that takes long with one file.
+type JobWork struct {
+	Path       string `json:"path"`
+	What       string `json:"what" enum:"digests,inside" doc:"digests: it is read for them; inside: an image is verified or carved, or something in a container is looked for"`
+	Bytes      int64  `json:"bytes" doc:"Of this pass"`
+	TotalBytes int64  `json:"total_bytes,omitempty" doc:"Absent when it is not known"`
+}
+
+// String says it for a person.
+func (w JobWork) String() string {
+	text := w.What + " of " + w.Path
+	if w.What == "inside" {
+		text = "inside " + w.Path
+	}
+	if w.TotalBytes > 0 {
+		text += fmt.Sprintf(" %d%%", 100*min(w.Bytes, w.TotalBytes)/w.TotalBytes)
+	}
+	return text
 }
 
 // Jobs runs uploads, one after the other, and knows all jobs.

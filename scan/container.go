@@ -205,7 +205,9 @@ func (x *expansion) run1(ctx context.Context) {
 	var c Container
 	if err == nil {
 		o := semblance.ContainerOptions{Passwords: x.Passwords, Unalloc: true, Verify: true, Last: x.large(files), Acquired: x.acquired(), Missing: missing}
-		c, err = x.Opener.OpenContainer(ctx, files, o, nil)
+		w := x.works.begin(s.path, WorkInside, 0, x.now)
+		defer w.end()
+		c, err = x.Opener.OpenContainer(ctx, files, o, w.set)
 	}
 	if ctx.Err() != nil {
 		err = ctx.Err()

@@ -57,9 +57,10 @@ func file(name string, data []byte) held {
 type opener struct {
 	asked, opened, read atomic.Int64
 	before              func(entry string) error
+	working             func(progress func(done, total int64)) // called when one is opened
 }
 
-func (o *opener) OpenContainer(_ context.Context, files []semblance.ContainerFile, opts semblance.ContainerOptions, _ func(int64, int64)) (scan.Container, error) {
+func (o *opener) OpenContainer(_ context.Context, files []semblance.ContainerFile, opts semblance.ContainerOptions, progress func(int64, int64)) (scan.Container, error) {
 	o.asked.Add(1)
 	info, err := files[0].File.Stat()
 	if err != nil {
@@ -74,6 +75,9 @@ func (o *opener) OpenContainer(_ context.Context, files []semblance.ContainerFil
 	}
 	b = bytes.TrimPrefix(bytes.TrimPrefix(b, []byte("named ")), []byte(zipMark))
 	o.opened.Add(1)
+	if o.working != nil {
+		o.working(progress)
+	}
 	k := &openBox{o: o}
 	if err := json.Unmarshal(b, &k.box); err != nil {
 		return nil, semblance.Errorf(semblance.MediaDamaged, "the box is damaged")

@@ -181,6 +181,7 @@ type Progress struct {
 	Counted           bool
 	Findings          int64
 	Elapsed           time.Duration
+	Works             []Work // what takes long now
 }
 
 // String is a line for a log.

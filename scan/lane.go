@@ -393,7 +393,7 @@ func (r *run) read(ctx context.Context, f *os.File, res *result) (hashing.Digest
 		if _, err := f.Seek(0, 0); err != nil {
 			return hashing.Digests{}, unreadable("file", err), nil
 		}
-		d, err := r.digests(ctx, f)
+		d, err := r.watched(ctx, f, before.Size(), res)
 		if ctx.Err() != nil {
 			return d, nil, ctx.Err()
 		}
@@ -409,6 +409,16 @@ func (r *run) read(ctx context.Context, f *os.File, res *result) (hashing.Digest
 			return d, changedWhile("read"), nil
 		}
 	}
+}
+
+// watched makes the digests of a file, and says how far it is with a large one.
+func (r *run) watched(ctx context.Context, f *os.File, size int64, res *result) (hashing.Digests, error) {
+	if size < workLarge {
+		return r.digests(ctx, f)
+	}
+	w := r.works.begin(res.record.Item.Path, WorkDigests, size, r.now)
+	defer w.end()
+	return r.digests(ctx, &workReader{r: f, w: w})
 }
 
 // openRegular opens a file for reading without following a symbolic link that

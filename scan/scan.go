@@ -143,6 +143,7 @@ type run struct {
 	stopped atomic.Bool // by First
 	started time.Time
 	sum     Summary
+	works   works
 	totals  struct{ items, bytes, done, doneBytes, findings atomic.Int64 }
 	counted atomic.Bool
 }

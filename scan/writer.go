@@ -173,8 +173,10 @@ func (r *run) commit(batch []*result) error {
 			r.flight.land(*s)
 		}
 	}
-	if len(batch) > 0 && r.Progress != nil {
-		r.Options.Progress(r.progress())
+	if r.Progress != nil {
+		if p := r.progress(); len(batch)+len(p.Works) > 0 {
+			r.Options.Progress(p)
+		}
 	}
 	return nil
 }
@@ -326,6 +328,7 @@ func (r *run) tally(ctx context.Context) error {
 }
 
 func (r *run) progress() Progress {
+	now := r.now()
 	return Progress{Items: r.totals.done.Load(), TotalItems: r.totals.items.Load(), Bytes: r.totals.doneBytes.Load(), TotalBytes: r.totals.bytes.Load(),
-		Counted: r.counted.Load(), Findings: r.totals.findings.Load(), Elapsed: r.now().Sub(r.started)}
+		Counted: r.counted.Load(), Findings: r.totals.findings.Load(), Elapsed: now.Sub(r.started), Works: r.works.under(now)}
 }

@@ -229,6 +229,11 @@ async function* events(body) {
   }
 }
 
+// working says what takes long with one file, while no other may come to its end.
+function working(p) {
+  return (p.works || []).map((w) => `; ${w.what === 'inside' ? 'inside' : `${w.what} of`} ${w.path}${w.total_bytes ? ` ${Math.floor(100 * w.bytes / w.total_bytes)}%` : ''}`).join('');
+}
+
 function progress(j) {
   const p = j.progress;
   if (p && p.total_items) $('bar').value = p.items / p.total_items;
@@ -257,7 +262,7 @@ async function showJobs() {
     if (!['done', 'failed', 'canceled'].includes(j.state)) out.append(change(j, 'cancel', 'Cancel'));
     return out;
   };
-  const far = (j) => (j.progress && j.progress.total_items ? `${j.progress.items} of ${j.progress.total_items} files` : '');
+  const far = (j) => (j.progress && j.progress.total_items ? `${j.progress.items} of ${j.progress.total_items} files${working(j.progress)}` : '');
   const says = (j) => [j.error, j.summary && j.summary.case ? outcome(j.summary) : ''].filter(Boolean).join('; ');
   $('jobs').replaceChildren(jobs.length ? table(plural(jobs.length, 'job', 'jobs'), ['Job', 'Kind', 'Exhibit', 'State', 'Done', 'Since', 'What it says', ''],
     jobs.map((j) => [mono(j.id.slice(0, 8)), j.kind, j.exhibit, j.state, far(j), `${moment(j.updated)} UTC`, says(j), changes(j)])) : el('p', {}, 'The case has no jobs.'));

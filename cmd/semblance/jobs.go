@@ -163,7 +163,7 @@ func done(j api.Job) string {
 		return count(sum.Seen, "file", "files")
 	}
 	if p := j.Progress; p != nil && p.TotalItems > 0 {
-		return fmt.Sprintf("%s of %s", thousands(p.Items), thousands(p.TotalItems))
+		return fmt.Sprintf("%s of %s", thousands(p.Items), thousands(p.TotalItems)) + working(p.Works)
 	}
 	return ""
 }

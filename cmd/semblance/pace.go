@@ -22,7 +22,7 @@ const lately = time.Minute
 
 // left is how long what is not done will take; 0 when that is not known. Files and bytes
 // give two answers, and the longer one is told: many small files and few large ones are
-// both slow.
+// both slow. Where nothing is left but what takes long now, that says it.
 func (p *pace) left(now scan.Progress) time.Duration {
 	if now.Elapsed < p.at { // it was paused and begun again
 		*p = pace{}
@@ -39,6 +39,12 @@ func (p *pace) left(now scan.Progress) time.Duration {
 		return 0
 	}
 	longest := 0.0
+	for _, w := range now.Works {
+		longest = max(longest, w.Left().Seconds())
+	}
+	if now.TotalItems-now.Items <= int64(len(now.Works)) && longest > 0 {
+		return time.Duration(longest * float64(time.Second))
+	}
 	for _, of := range [][2]float64{{float64(now.TotalItems - now.Items), p.doneItems}, {float64(now.TotalBytes - now.Bytes), p.doneBytes}} {
 		if todo, done := of[0], of[1]; todo > 0 {
 			longest = max(longest, todo*p.seconds/done)

@@ -263,7 +263,11 @@ func (s *scanRun) pausing() bool { return errors.Is(context.Cause(s.ctx), errPau
 
 // jobProgress is how far a scan is as a job tells it.
 func jobProgress(p scan.Progress, left time.Duration) api.JobProgress {
-	return api.JobProgress{Items: p.Items, TotalItems: p.TotalItems, Bytes: p.Bytes, TotalBytes: p.TotalBytes, Findings: p.Findings, LeftSeconds: int64(left.Seconds())}
+	out := api.JobProgress{Items: p.Items, TotalItems: p.TotalItems, Bytes: p.Bytes, TotalBytes: p.TotalBytes, Findings: p.Findings, LeftSeconds: int64(left.Seconds())}
+	for _, w := range p.Works {
+		out.Works = append(out.Works, api.JobWork{Path: w.Path, What: w.What, Bytes: w.Done, TotalBytes: w.Total})
+	}
+	return out
 }
 
 // settle stores how a run ended. Where it was paused, s can be resumed from then on.

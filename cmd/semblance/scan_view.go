@@ -58,6 +58,7 @@ type scanView struct {
 	bar      *mpb.Bar
 	job      string
 	seconds  atomic.Int64 // left, as the bar shows it; 0 is not known
+	working  atomic.Value // string, of what takes long
 	last     time.Time
 	paused   bool
 	failures []scan.Event
@@ -89,7 +90,7 @@ func newNamedView(e *env, bars *mpb.Progress, label string) *scanView {
 	if bars != nil {
 		v.bar = bars.AddBar(0, mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(printable(v.prefix()), decor.WCSyncSpaceR), decor.CountersNoUnit("%d of %d files ", decor.WCSyncSpaceR)),
-			mpb.AppendDecorators(decor.EwmaSpeed(0, " %.0f a second", 30), decor.Any(func(decor.Statistics) string { return left(time.Duration(v.seconds.Load()) * time.Second) })))
+			mpb.AppendDecorators(decor.EwmaSpeed(0, " %.0f a second", 30), decor.Any(func(decor.Statistics) string { return left(time.Duration(v.seconds.Load())*time.Second) + v.longest() })))
 	}
 	return v
 }
@@ -285,6 +286,7 @@ func (v *scanView) progress(p scan.Progress, todo time.Duration) {
 	switch {
 	case v.bar != nil:
 		v.seconds.Store(int64(todo.Seconds()))
+		v.working.Store(working(jobProgress(p, todo).Works))
 		v.bar.SetTotal(max(p.TotalItems, p.Items+1), false)
 		v.bar.EwmaSetCurrent(p.Items, now.Sub(v.since(now)))
 		v.last = now
@@ -294,8 +296,25 @@ func (v *scanView) progress(p scan.Progress, todo time.Duration) {
 		_ = v.e.emit(progressLine{"progress", v.job, v.label, jobProgress(p, todo), int64(p.Elapsed.Seconds())})
 	case !v.e.quiet:
 		v.last = now
-		v.say(fmt.Sprintf("%s of %s files, %s, %d findings%s", thousands(p.Items), thousands(p.TotalItems), size(p.Bytes), p.Findings, left(todo)))
+		v.say(fmt.Sprintf("%s of %s files, %s, %d findings%s%s", thousands(p.Items), thousands(p.TotalItems), size(p.Bytes), p.Findings, left(todo), working(jobProgress(p, todo).Works)))
 	}
+}
+
+// longest is what the bar says of what takes long.
+func (v *scanView) longest() string {
+	text, _ := v.working.Load().(string)
+	return text
+}
+
+// working says what takes long now: the first of it, and how much more there is.
+func working(list []api.JobWork) string {
+	switch len(list) {
+	case 0:
+		return ""
+	case 1:
+		return "; " + list[0].String()
+	}
+	return fmt.Sprintf("; %s and %d more", list[0], len(list)-1)
 }
 
 // since is when progress was last shown.
