@@ -297,7 +297,7 @@ func (n *NearMatch) recordKey() string {
 // which before a picture, PDQ before the 64-bit hashes, and a whole video last.
 func telling(a hashing.Algorithm) int {
 	switch a {
-	case hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQUpright:
+	case hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQUpright, hashing.AlgorithmVPDQMirrored:
 		return 0
 	case hashing.AlgorithmVPDQKeyframes:
 		return 1

@@ -58,9 +58,13 @@ func (e *Engine) nearVideo(ctx context.Context, cols []Collection, a *Analysis) 
 		if v.frames, err = hashing.ParseVPDQBinary(s.Value); err != nil {
 			return nil, Errorf(Internal, "the vPDQ of a media is damaged: %v", err)
 		}
-		v.turn = hashing.Original
-		if s.Algorithm == hashing.AlgorithmVPDQUpright {
-			v.turn = hashing.Clockwise(a.Video.Rotation)
+		switch shown := hashing.Clockwise(a.Video.Rotation); s.Algorithm {
+		case hashing.AlgorithmVPDQUpright:
+			v.turn = shown
+		case hashing.AlgorithmVPDQMirrored:
+			v.turn = hashing.Mirrored(shown)
+		default:
+			v.turn = hashing.Original
 		}
 		for _, step := range []func(context.Context) ([]NearMatch, error){v.pictures, v.videos} {
 			near, err := step(ctx)
@@ -74,10 +78,11 @@ func (e *Engine) nearVideo(ctx context.Context, cols []Collection, a *Analysis) 
 }
 
 // tracks are the signals of a video's frames that it is compared by: one as it is stored,
-// that of a frame a second before that of keyframes, and one as it is shown.
+// that of a frame a second before that of keyframes, one as it is shown, and one mirrored.
+// Entries need no mirrored one: what is near a mirrored one is one whose mirrored one is near.
 func (a *Analysis) tracks() (list []*VideoSignal) {
 	stored := cmp.Or(a.Signal(hashing.AlgorithmVPDQ), a.Signal(hashing.AlgorithmVPDQKeyframes))
-	for _, s := range []*VideoSignal{stored, a.Signal(hashing.AlgorithmVPDQUpright)} {
+	for _, s := range []*VideoSignal{stored, a.Signal(hashing.AlgorithmVPDQUpright), a.Signal(hashing.AlgorithmVPDQMirrored)} {
 		if s != nil {
 			list = append(list, s)
 		}

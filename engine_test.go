@@ -41,6 +41,7 @@ type picture struct {
 	Salt    string      `json:"salt,omitempty"`
 	Inside  string      `json:"inside,omitempty"` // PDQ of a thumbnail in its metadata, whose bytes are this text
 	Shown   []string    `json:"shown,omitempty"`  // of a video that is shown turned by 90 degrees, the PDQ of its frames as they are shown
+	Mirror  []string    `json:"mirror,omitempty"` // of a video, the PDQ of its frames mirrored
 	Film    []string    `json:"film,omitempty"`   // PDQ of a video, a second apart; Poor are frames of little quality
 }
 

@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"semblance"
+	"semblance/hashing"
 	"semblance/index"
 	"semblance/index/frames"
 	"semblance/store"
 )
 
 // BenchmarkNearVideos links SEMBLANCE_LINK_VIDEOS videos of a minute on two exhibits, a fifth
-// of which are copies or clips of others.
+// of which are copies or clips of others. All are looked for mirrored, too.
 func BenchmarkNearVideos(b *testing.B) {
 	n, err := strconv.Atoi(os.Getenv("SEMBLANCE_LINK_VIDEOS"))
 	if err != nil {
@@ -47,7 +48,8 @@ func BenchmarkNearVideos(b *testing.B) {
 			if k%5 == 0 {
 				s = shot{scene: rnd.IntN(n), from: float64(rnd.IntN(300)) / 10, to: 60}
 			}
-			list = append(list, film{path: fmt.Sprintf("%d-%d.mp4", i, k), frames: shoot(rnd, 8, s)})
+			list = append(list, film{path: fmt.Sprintf("%d-%d.mp4", i, k), frames: shoot(rnd, 8, s),
+				more: map[hashing.Algorithm]hashing.VPDQ{hashing.AlgorithmVPDQMirrored: shoot(rnd, 8, shot{scene: 1<<30 + i*n + k, to: 60})}})
 		}
 		r.films(number, "E"+number, list...)
 	}

@@ -35,6 +35,7 @@ type LinkOverlap struct {
 	SecondPercent float64       `json:"second_percent"`      // of that of the second
 	Frames        int           `json:"frames"`              // of the first, near the frame of the second that belongs there
 	Distance      float64       `json:"mean_distance"`       // of these, bits
+	Mirrored      bool          `json:"mirrored,omitempty"`  // left and right of one are exchanged in the other
 	Uncertain     bool          `json:"uncertain,omitempty"` // the picture hardly changes in any of the stretches: which second is which is not certain
 	Segments      []LinkSegment `json:"segments"`            // the longest first, at most 8
 	MoreSegments  int           `json:"more_segments,omitempty"`
@@ -64,6 +65,9 @@ func (o *LinkOverlap) String() string {
 	if n := len(o.Segments) - 1 + o.MoreSegments; n > 0 {
 		text += fmt.Sprintf(" and %d more", n)
 	}
+	if o.Mirrored {
+		text += "; mirrored"
+	}
 	if o.Uncertain {
 		text += "; which second is which is uncertain"
 	}
@@ -78,12 +82,21 @@ func compareOverlaps(a, b *LinkOverlap) int {
 	return cmp.Or(cmp.Compare(b.FirstPercent, a.FirstPercent), cmp.Compare(b.Seconds, a.Seconds))
 }
 
-// linkFilm is a video that is compared with others, as it is stored or as it is shown.
+// linkFilm is a video that is compared with others, as it is stored, as it is shown, or mirrored.
 type linkFilm struct {
 	LinkTrack
 	span   time.Duration // from the first frame that is compared to the last
 	usable int           // frames that are compared
 }
+
+// turned reports whether it is a video that is there as it is stored, too.
+func (f *linkFilm) turned() bool {
+	return f.Algorithm == hashing.AlgorithmVPDQUpright || f.mirrored()
+}
+
+// mirrored reports whether it is only looked for: of two videos that are mirror images, the
+// one is near the other one mirrored.
+func (f *linkFilm) mirrored() bool { return f.Algorithm == hashing.AlgorithmVPDQMirrored }
 
 // shorter orders videos. Of two the lesser is the probe, so that what is found does not depend
 // on which comes first.
@@ -216,8 +229,8 @@ func (l *linking) videos(ctx context.Context) error {
 	}
 	videos, none := v.without, v.without
 	for i := range v.films {
-		if v.films[i].Algorithm == hashing.AlgorithmVPDQUpright {
-			continue // the same as it is stored, turned
+		if v.films[i].turned() {
+			continue
 		}
 		if videos++; v.films[i].usable == 0 {
 			none++
@@ -337,6 +350,9 @@ func (v *filmLinker) fill(ctx context.Context) error {
 			}
 			for i, frames := range list {
 				part[i].span, part[i].usable = filmSpan(frames), len(frames)
+				if part[i].mirrored() {
+					continue
+				}
 				value, err := frames.MarshalBinary()
 				if !yield(HashEntry{ID: EntryID(from + i + 1), Algorithm: hashing.AlgorithmVPDQ, Value: value}, err) || err != nil {
 					return
@@ -386,6 +402,9 @@ func (v *filmLinker) link(ctx context.Context, from, to int, found mediaPairs) e
 			p := pairs[i]
 			near[i] = mediaPair{a: v.films[p.first].Media, b: v.films[p.second].Media,
 				overlap: compareFilms(probes[p.first-from], seconds[which[i]], cmp.Or(v.r.Overlap, DefaultOverlap))}
+			if near[i].overlap != nil {
+				near[i].overlap.Mirrored = v.films[p.first].mirrored()
+			}
 		})
 		for _, p := range near {
 			if p.overlap != nil {

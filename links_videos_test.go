@@ -22,6 +22,7 @@ type film struct {
 	path    string
 	content string // what makes it another one than others; nothing: the path
 	frames  hashing.VPDQ
+	more    map[hashing.Algorithm]hashing.VPDQ // other signals
 	stills  []hashing.PDQ
 	details semblance.ItemDetails
 }
@@ -68,6 +69,13 @@ func (r *linkRig) films(number, label string, list ...film) {
 				r.t.Fatal(err)
 			}
 			a.Signals = []semblance.VideoSignal{{Algorithm: hashing.AlgorithmVPDQ, Value: value}}
+		}
+		for alg, frames := range f.more {
+			value, err := frames.MarshalBinary()
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			a.Signals = append(a.Signals, semblance.VideoSignal{Algorithm: alg, Value: value})
 		}
 		records = append(records, semblance.ItemRecord{Item: semblance.Item{Exhibit: x.ID, Path: f.path, Size: d.Size, SHA256: &sum, Status: semblance.ItemNew, ItemDetails: f.details}, Media: &semblance.Media{Digests: d, Analysis: a}})
 	}
@@ -251,6 +259,34 @@ func TestNearFrames(t *testing.T) {
 	}
 	if l, err := r.Links(t.Context(), tester, semblance.LinkRequest{All: true}); err != nil || len(l.Links) != 3 {
 		t.Errorf("%+v, %v", l.Links, err)
+	}
+}
+
+// TestNearVideosAreTurned: videos are near as they are stored, as they are shown, and mirrored.
+func TestNearVideosAreTurned(t *testing.T) {
+	t.Parallel()
+	r, rnd := filmRig(t), rand.New(rand.NewPCG(6, 1))
+	up, mirror, keys := hashing.AlgorithmVPDQUpright, hashing.AlgorithmVPDQMirrored, hashing.AlgorithmVPDQKeyframes
+	of := func(scene int) hashing.VPDQ { return shoot(rnd, 4, shot{scene: scene, to: 12}) }
+	type signals = map[hashing.Algorithm]hashing.VPDQ
+	r.films("1", "phone", film{path: "lying.mp4", frames: of(1), more: signals{up: of(2), mirror: of(3)}})
+	r.films("2", "disk",
+		film{path: "upright.mp4", frames: of(2), more: signals{mirror: of(3)}},
+		film{path: "mirrored.mp4", frames: of(3), more: signals{mirror: of(2)}},
+		film{path: "copied.mp4", frames: of(1), more: signals{up: of(4), mirror: of(5)}}, // with another turn in its header
+		film{path: "keyframes.mp4", more: signals{keys: of(2)}},
+		film{path: "other.mp4", frames: of(6), more: signals{mirror: of(7), keys: of(1)}}) // of which the frames of seconds count
+	got, l := nearVideos(t, r, semblance.LinkRequest{})
+	want := map[string]bool{"upright.mp4": false, "mirrored.mp4": true, "copied.mp4": false, "keyframes.mp4": false}
+	for label, o := range got {
+		first, second, _ := strings.Cut(label, " and ")
+		path := strings.TrimPrefix(cmp.Or(strings.TrimPrefix(first, "phone lying.mp4"), second), "disk ")
+		if mirrored, ok := want[path]; !ok || o.Mirrored != mirrored || strings.Contains(o.String(), "; mirrored") != mirrored || o.FirstPercent != 100 {
+			t.Errorf("%s: %v", label, o)
+		}
+	}
+	if len(got) != len(want) || len(l.Notes) > 0 {
+		t.Errorf("%v, %q", slices.Sorted(maps.Keys(got)), l.Notes)
 	}
 }
 

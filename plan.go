@@ -61,7 +61,7 @@ const (
 func (m VideoMode) signals() ([]hashing.Algorithm, error) {
 	switch m {
 	case "", VideoSeconds:
-		return []hashing.Algorithm{hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQUpright}, nil
+		return []hashing.Algorithm{hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQUpright, hashing.AlgorithmVPDQMirrored}, nil
 	case VideoKeyframes:
 		return []hashing.Algorithm{hashing.AlgorithmVPDQKeyframes}, nil
 	case VideoNone:

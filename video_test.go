@@ -23,13 +23,32 @@ func (p picture) film(algs []hashing.Algorithm) semblance.Analysis {
 	for _, alg := range algs {
 		if a.Video.Has(alg) {
 			list := p.Film
-			if alg == hashing.AlgorithmVPDQUpright {
+			switch alg {
+			case hashing.AlgorithmVPDQUpright:
 				list = p.Shown
+			case hashing.AlgorithmVPDQMirrored:
+				list = p.mirrored()
 			}
 			a.Signals = append(a.Signals, semblance.VideoSignal{Algorithm: alg, Value: p.signal(alg, list)})
 		}
 	}
 	return a
+}
+
+// mirrored are frames that are like none, unless it is said what they are.
+func (p picture) mirrored() []string {
+	if p.Mirror != nil {
+		return p.Mirror
+	}
+	list := make([]string, len(p.Film))
+	for i, text := range p.Film {
+		h, _ := hashing.ParsePDQ(text)
+		for k := range h {
+			h[k] = ^h[k]
+		}
+		list[i] = h.String()
+	}
+	return list
 }
 
 func (p picture) signal(alg hashing.Algorithm, list []string) []byte {
@@ -231,14 +250,21 @@ func TestVideosThatAreShownTurned(t *testing.T) {
 	mixed := picture{Film: append([]string{stored[3]}, shown[:9]...)}
 	one(mixed, "lying", "original", hashing.AlgorithmVPDQUpright, 9)
 
-	// Earlier versions hashed videos only as they are stored.
+	// Mirror images are near, whichever of them is the reference and however they are stored.
+	flipped := scenes(23, 20)
+	one(picture{Film: flipped, Mirror: shown}, "shown", "flipy", hashing.AlgorithmVPDQ, 20)
+	one(picture{Film: flipped, Mirror: shown}, "lying", "flipy", hashing.AlgorithmVPDQUpright, 20)
+	one(picture{Film: flipped, Shown: scenes(24, 20), Mirror: shown}, "shown", "flipplus", hashing.AlgorithmVPDQ, 20)
+	one(picture{Film: flipped, Mirror: shown, Salt: "x"}, "stills", "flipy", hashing.AlgorithmPDQ, 0)
+
+	// Earlier versions hashed videos only as they are stored, and then as they are shown.
 	plan, err := r.Plan(t.Context(), "C1", semblance.PlanOptions{Collections: []string{"shown"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range []picture{lying, copied} {
 		b := p.bytes(t)
-		a := p.film([]hashing.Algorithm{hashing.AlgorithmVPDQ})
+		a := p.film([]hashing.Algorithm{hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQMirrored})
 		before := r.analyzer.decoded
 		x, err := r.Examine(t.Context(), plan, hashing.DigestBytes(b), &semblance.Media{Digests: hashing.DigestBytes(b), Analysis: &a}, r.file(b), "")
 		if err != nil || (r.analyzer.decoded > before) != (p.Shown != nil) || len(x.Findings.NearMatches)+len(x.Findings.Hits) != 1 {

@@ -62,7 +62,7 @@ func ParseAlgorithm(name string) (Algorithm, error) {
 	if a := Algorithm(s); a.IsSupplied() {
 		return a, nil
 	}
-	return "", &SyntaxError{Msg: fmt.Sprintf("no algorithm is called %q; known are md5, sha1, sha256, pdq, phash, dhash, ahash, photodna, vpdq, vpdq-keyframes, vpdq-upright and tmk", clip(s))}
+	return "", &SyntaxError{Msg: fmt.Sprintf("no algorithm is called %q; known are md5, sha1, sha256, pdq, phash, dhash, ahash, photodna, vpdq, vpdq-keyframes, vpdq-upright, vpdq-mirrored and tmk", clip(s))}
 }
 
 // Bits returns the length of a value in bits, of one frame for vPDQ, 0 for TMK and an
@@ -73,7 +73,7 @@ func (a Algorithm) Bits() int {
 		return 128
 	case AlgorithmSHA1:
 		return 160
-	case AlgorithmSHA256, AlgorithmPDQ, AlgorithmVPDQ, AlgorithmVPDQKeyframes, AlgorithmVPDQUpright:
+	case AlgorithmSHA256, AlgorithmPDQ, AlgorithmVPDQ, AlgorithmVPDQKeyframes, AlgorithmVPDQUpright, AlgorithmVPDQMirrored:
 		return 256
 	case AlgorithmPHash, AlgorithmDHash, AlgorithmAHash:
 		return 64

@@ -102,6 +102,12 @@ func Clockwise(degrees int) Transform {
 	return [4]Transform{Original, Rotate270, Rotate180, Rotate90}[(degrees/90%4+4)%4]
 }
 
+// Mirrored is the transform of a picture whose left and right are exchanged when it is turned
+// by one of the rotations, or by none.
+func Mirrored(rotation Transform) Transform {
+	return [4]Transform{FlipY, FlipMinus, FlipX, FlipPlus}[rotation&3]
+}
+
 // A PDQResult is the PDQ hash of one picture.
 type PDQResult struct {
 	Hash PDQ

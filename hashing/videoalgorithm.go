@@ -10,12 +10,13 @@ const (
 	AlgorithmVPDQ          Algorithm = "vpdq/seconds-1"   // at least a frame a second, by presentation time
 	AlgorithmVPDQKeyframes Algorithm = "vpdq/keyframes-1" // only frames that decode without another
 	AlgorithmVPDQUpright   Algorithm = "vpdq/upright-1"   // the frames of seconds-1 as they are shown, of videos that are shown turned
+	AlgorithmVPDQMirrored  Algorithm = "vpdq/mirrored-1"  // the frames of seconds-1 as they are shown, left and right exchanged: to find copies that are
 	AlgorithmTMK           Algorithm = "tmk+pdqf/1"
 )
 
 // VideoAlgorithms returns every algorithm of videos.
 func VideoAlgorithms() []Algorithm {
-	return []Algorithm{AlgorithmVPDQ, AlgorithmVPDQKeyframes, AlgorithmVPDQUpright, AlgorithmTMK}
+	return []Algorithm{AlgorithmVPDQ, AlgorithmVPDQKeyframes, AlgorithmVPDQUpright, AlgorithmVPDQMirrored, AlgorithmTMK}
 }
 
 // videoAlgorithm knows the names that ParseAlgorithm takes.
@@ -27,6 +28,8 @@ func videoAlgorithm(name string) (Algorithm, bool) {
 		return AlgorithmVPDQKeyframes, true
 	case "vpdq-upright", string(AlgorithmVPDQUpright):
 		return AlgorithmVPDQUpright, true
+	case "vpdq-mirrored", string(AlgorithmVPDQMirrored):
+		return AlgorithmVPDQMirrored, true
 	case "tmk", "tmk+pdqf", string(AlgorithmTMK):
 		return AlgorithmTMK, true
 	}
@@ -38,7 +41,7 @@ func (a Algorithm) IsVideo() bool { return a.IsVPDQ() || a == AlgorithmTMK }
 
 // IsVPDQ reports whether values of a are read with ParseVPDQBinary.
 func (a Algorithm) IsVPDQ() bool {
-	return a == AlgorithmVPDQ || a == AlgorithmVPDQKeyframes || a == AlgorithmVPDQUpright
+	return a == AlgorithmVPDQ || a == AlgorithmVPDQKeyframes || a == AlgorithmVPDQUpright || a == AlgorithmVPDQMirrored
 }
 
 // CheckValue reports why value cannot be one of a: wrong length, or, of a video, not

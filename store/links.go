@@ -128,10 +128,10 @@ func (s *Store) LinkTracks(ctx context.Context, cases []semblance.CaseID) (list 
 	err = s.read(ctx, "look for the videos of cases", func(tx *sql.Tx) error {
 		scope, args := linkScope(cases)
 		rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`)
-			SELECT m.sha256, coalesce(s.algorithm, '') FROM media m LEFT JOIN signals s ON s.media = m.sha256 AND s.algorithm IN (?, ?, ?)
+			SELECT m.sha256, coalesce(s.algorithm, '') FROM media m LEFT JOIN signals s ON s.media = m.sha256 AND s.algorithm IN (?, ?, ?, ?)
 			WHERE m.sha256 IN (SELECT i.sha256 FROM items i WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good')
 				AND json_extract(m.analysis, '$.video') IS NOT NULL
-			ORDER BY m.sha256, s.algorithm`, append(args, hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQKeyframes, hashing.AlgorithmVPDQUpright)...)
+			ORDER BY m.sha256, s.algorithm`, append(args, hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQKeyframes, hashing.AlgorithmVPDQUpright, hashing.AlgorithmVPDQMirrored)...)
 		if err != nil {
 			return err
 		}

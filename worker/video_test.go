@@ -24,7 +24,7 @@ func TestAVideoHasItsOwnTime(t *testing.T) {
 	limits := semblance.Limits{Deadline: 200 * time.Millisecond, VideoDeadline: time.Minute, VideoFrames: 5}
 	p := open(t, func(o *worker.Options) { o.Limits = limits.WithDefaults() })
 	a, err := analyze(t, p, "video slow", videoRequest())
-	if err != nil || !a.IsVideo() || len(a.Signals) != 3 || a.Signal(hashing.AlgorithmTMK) == nil || len(a.Hashes) != 0 {
+	if err != nil || !a.IsVideo() || len(a.Signals) != 4 || a.Signal(hashing.AlgorithmTMK) == nil || len(a.Hashes) != 0 {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	if _, err := analyze(t, p, "hang", videoRequest()); !errors.Is(err, semblance.Timeout) || !strings.Contains(err.Error(), "200ms") {
@@ -167,7 +167,8 @@ func TestRealWorkerHashesAVideoInItsCage(t *testing.T) {
 }
 
 // TestRealWorkerHashesAVideoAsItIsShown: the second signal of a video that is stored lying is
-// the first one of a video whose pixels were turned.
+// the first one of a video whose pixels were turned, and the mirrored one that of a video whose
+// pixels were mirrored besides.
 func TestRealWorkerHashesAVideoAsItIsShown(t *testing.T) {
 	t.Parallel()
 	p := real(t)
@@ -188,11 +189,23 @@ func TestRealWorkerHashesAVideoAsItIsShown(t *testing.T) {
 		return a, got
 	}
 	plain := film(t, "plain.mp4", "-f", "lavfi", "-i", "mandelbrot=s=160x120:r=15:end_scale=0.003", "-t", "4", "-c:v", "libx264", "-qp", "0", "-pix_fmt", "yuv420p")
-	for _, degrees := range []string{"90", "180", "270"} {
+	for _, degrees := range []string{"0", "90", "180", "270"} {
 		lying := film(t, "lying.mp4", "-i", plain.Name(), "-c", "copy", "-metadata:s:v:0", "rotate="+degrees)
 		a, got := analyze(lying)
 		_, turned := analyze(film(t, "turned.mp4", "-i", lying.Name(), "-c:v", "libx264", "-qp", "0", "-pix_fmt", "yuv420p"))
+		_, mirrored := analyze(film(t, "mirrored.mp4", "-i", lying.Name(), "-vf", "hflip", "-c:v", "libx264", "-qp", "0", "-pix_fmt", "yuv420p"))
 		stored, shown, want := got[hashing.AlgorithmVPDQ], got[hashing.AlgorithmVPDQUpright], turned[hashing.AlgorithmVPDQ]
+		for i, f := range got[hashing.AlgorithmVPDQMirrored] {
+			if m := mirrored[hashing.AlgorithmVPDQ]; len(m) != len(stored) || f.Hash.Distance(m[i].Hash) > 12 {
+				t.Errorf("turned by %d: frame %d is not that of the mirrored video", a.Video.Rotation, f.Frame)
+			}
+		}
+		if len(got[hashing.AlgorithmVPDQMirrored]) != len(stored) {
+			t.Errorf("turned by %d: %d of %d frames mirrored", a.Video.Rotation, len(got[hashing.AlgorithmVPDQMirrored]), len(stored))
+		}
+		if degrees == "0" {
+			continue
+		}
 		if a.Video.Rotation == 0 || turned[hashing.AlgorithmVPDQUpright] != nil || len(shown) != len(want) || len(stored) != len(shown) || len(shown) < 40 {
 			t.Fatalf("turned by %d: %d frames, %d as shown, %d of the turned video", a.Video.Rotation, len(stored), len(shown), len(want))
 		}

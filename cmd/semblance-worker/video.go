@@ -32,8 +32,7 @@ type videoAnalysis struct {
 	limits semblance.Limits
 	looks  *videoLooks // nil: no frame is looked at
 	frames hashing.VPDQ
-	shown  hashing.VPDQ // the same as they are shown, where that is asked for and something else
-	turn   hashing.Transform
+	turned map[hashing.Algorithm]*turnedFrames // the same turned, as far as it is asked for
 	tmk    *hashing.TMKMaker
 	small  hashing.Pixels // copy of the frame that was last given to tmk
 	sample media.Sampler
@@ -68,7 +67,7 @@ func (h *handler) analyzeVideo(f *os.File, req semblance.AnalyzeRequest) (sembla
 		if out.Video != nil {
 			engines = nil
 		}
-		got, err := a.decode(f, engines, media.VideoOptions{Threads: h.threads, Keyframes: keyframes, Left: b.left()}, wanted(hashing.AlgorithmVPDQ) || wanted(hashing.AlgorithmVPDQUpright) || keyframes, out.Video == nil)
+		got, err := a.decode(f, engines, media.VideoOptions{Threads: h.threads, Keyframes: keyframes, Left: b.left()}, keyframes || slices.ContainsFunc(req.Videos, func(a hashing.Algorithm) bool { return wanted(a) && a.IsVPDQ() }), out.Video == nil)
 		if media.NoVideo(err) {
 			return media.ReadSound(f, limits, b.left())
 		}
@@ -100,8 +99,10 @@ func (a *videoAnalysis) values(values map[hashing.Algorithm][]byte, keyframes bo
 		alg = hashing.AlgorithmVPDQKeyframes
 	}
 	values[alg], err = a.frames.MarshalBinary()
-	if err == nil && !keyframes {
-		values[hashing.AlgorithmVPDQUpright], err = a.shown.MarshalBinary()
+	for alg, t := range a.turned {
+		if err == nil {
+			values[alg], err = t.frames.MarshalBinary()
+		}
 	}
 	if err == nil && a.tmk != nil {
 		values[hashing.AlgorithmTMK], err = a.tmk.Finish().MarshalBinary()
@@ -116,8 +117,8 @@ func (a *videoAnalysis) decode(f *os.File, engines []semblance.FaceFinder, o med
 		return semblance.Analysis{}, err
 	}
 	defer v.Close()
-	if !o.Keyframes && slices.Contains(a.req.Videos, hashing.AlgorithmVPDQUpright) {
-		a.turn = hashing.Clockwise(v.Describe().Video.Rotation)
+	if !o.Keyframes {
+		a.turn(v.Describe().Video)
 	}
 	if first {
 		v.Sound(f, min(o.Left, a.limits.VideoDeadline/soundShare))
@@ -128,6 +129,23 @@ func (a *videoAnalysis) decode(f *os.File, engines []semblance.FaceFinder, o med
 		err = a.looks.finish(&out)
 	}
 	return out, err
+}
+
+// turnedFrames are the frames as a transform turns them.
+type turnedFrames struct {
+	by     hashing.Transform
+	frames hashing.VPDQ
+}
+
+// turn prepares what is made of turned frames.
+func (a *videoAnalysis) turn(v *semblance.Video) {
+	a.turned = map[hashing.Algorithm]*turnedFrames{}
+	shown := hashing.Clockwise(v.Rotation)
+	for alg, by := range map[hashing.Algorithm]hashing.Transform{hashing.AlgorithmVPDQUpright: shown, hashing.AlgorithmVPDQMirrored: hashing.Mirrored(shown)} {
+		if slices.Contains(a.req.Videos, alg) && v.Has(alg) {
+			a.turned[alg] = &turnedFrames{by: by}
+		}
+	}
 }
 
 // soundShare is the part of the time of a video that the reading of its sound may take: it
@@ -222,15 +240,13 @@ func (a *videoAnalysis) add(v *media.Video, f media.VideoFrame, hashed bool) (er
 
 // hash adds the PDQ of a frame.
 func (a *videoAnalysis) hash(p hashing.Pixels, f media.VideoFrame) error {
-	r, err := hashing.Compute(p, hashing.Options{PDQ: true, Turned: a.turn != hashing.Original})
+	r, err := hashing.Compute(p, hashing.Options{PDQ: true, Turned: len(a.turned) > 0})
 	if err != nil {
 		return semblance.Errorf(semblance.MediaTooLarge, "a frame of the video cannot be hashed: %v", err)
 	}
 	a.frames = append(a.frames, hashing.VPDQFrame{Frame: f.Index, Time: f.Time, Quality: r.PDQ.Quality, Hash: r.PDQ.Hash})
-	if a.turn != hashing.Original {
-		shown := a.frames[len(a.frames)-1]
-		shown.Hash = r.PDQ.Turned[a.turn]
-		a.shown = append(a.shown, shown)
+	for _, t := range a.turned {
+		t.frames = append(t.frames, hashing.VPDQFrame{Frame: f.Index, Time: f.Time, Quality: r.PDQ.Quality, Hash: r.PDQ.Turned[t.by]})
 	}
 	return nil
 }

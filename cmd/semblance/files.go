@@ -72,7 +72,7 @@ Documented in docs/hashing.md.`,
 				return e.eachFile(args, func(path string, f *os.File) error { return e.hash(cmd.Context(), eng, path, f, algs) })
 			})
 		}}
-	cmd.Flags().StringSliceVar(&videos, "video", []string{"vpdq"}, "signals of videos: vpdq, vpdq-keyframes, vpdq-upright (of those that are shown turned), tmk; none leaves videos out")
+	cmd.Flags().StringSliceVar(&videos, "video", []string{"vpdq"}, "signals of videos: vpdq, vpdq-keyframes, vpdq-upright (of those that are shown turned), vpdq-mirrored, tmk; none leaves videos out")
 	return cmd
 }
 

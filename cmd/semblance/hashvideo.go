@@ -17,6 +17,7 @@ type videoLine struct {
 	VPDQ         *shownVPDQ `json:"vpdq,omitempty"`
 	VPDQKeyframe *shownVPDQ `json:"vpdq_keyframes,omitempty"`
 	VPDQUpright  *shownVPDQ `json:"vpdq_upright,omitempty"`
+	VPDQMirrored *shownVPDQ `json:"vpdq_mirrored,omitempty"`
 	TMK          []byte     `json:"tmk,omitempty"`        // the file, base64
 	TMKFrames    int        `json:"tmk_frames,omitempty"` // at 15 a second
 	Warnings     []string   `json:"warnings,omitempty"`
@@ -62,6 +63,8 @@ func (l *videoLine) fill(a *semblance.Analysis) (err error) {
 			l.VPDQKeyframe, err = newShownVPDQ(s.Algorithm, s.Value)
 		case hashing.AlgorithmVPDQUpright:
 			l.VPDQUpright, err = newShownVPDQ(s.Algorithm, s.Value)
+		case hashing.AlgorithmVPDQMirrored:
+			l.VPDQMirrored, err = newShownVPDQ(s.Algorithm, s.Value)
 		case hashing.AlgorithmTMK:
 			var t *hashing.TMK
 			if t, err = hashing.ParseTMK(s.Value); err == nil {
@@ -80,7 +83,7 @@ func (e *env) sayVideo(l *videoLine) {
 		return
 	}
 	e.say("  video of %s, %s, %s decoded", (time.Duration(l.Duration*1000) * time.Millisecond).Round(100*time.Millisecond), l.Codec, count(int64(l.Frames), "frame", "frames"))
-	for _, v := range []*shownVPDQ{l.VPDQ, l.VPDQKeyframe, l.VPDQUpright} {
+	for _, v := range []*shownVPDQ{l.VPDQ, l.VPDQKeyframe, l.VPDQUpright, l.VPDQMirrored} {
 		if v != nil {
 			e.say("  %s: %s, %d of low quality", v.Algorithm, count(int64(len(v.Frames)), "frame", "frames"), v.Low)
 		}
@@ -101,7 +104,7 @@ func videoNames(names []string) (out []hashing.Algorithm, err error) {
 		}
 		alg, err := hashing.ParseAlgorithm(n)
 		if err != nil || !alg.IsVideo() {
-			return nil, semblance.Errorf(semblance.Invalid, "--video takes vpdq, vpdq-keyframes, vpdq-upright, tmk or none, not %q", n)
+			return nil, semblance.Errorf(semblance.Invalid, "--video takes vpdq, vpdq-keyframes, vpdq-upright, vpdq-mirrored, tmk or none, not %q", n)
 		}
 		if !slices.Contains(out, alg) {
 			out = append(out, alg)
