@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -447,9 +448,9 @@ func (l *linking) near(ctx context.Context) error {
 		return err
 	}
 	q := HashQuery{Algorithm: hashing.AlgorithmPDQ, Collections: []CollectionID{index}, Radius: cmp.Or(l.r.Distance, DefaultStackDistance)}
-	near := mediaPairs{}
-	for from := 0; from < len(list); from += nearBatch {
-		q.Values = valuesOf(list[from:min(from+nearBatch, len(list))])
+	for from, to := range batches(list, nearBatch, func(h *LinkHash) SHA256 { return h.Media }) {
+		near := mediaPairs{}
+		q.Values = valuesOf(list[from:to])
 		found, err := l.Hashes.Search(ctx, q)
 		if err != nil {
 			return err
@@ -462,8 +463,28 @@ func (l *linking) near(ctx context.Context) error {
 				}
 			}
 		}
+		if err := l.addPairs(ctx, LinkNear, near); err != nil {
+			return err
+		}
 	}
-	return l.addPairs(ctx, LinkNear, near)
+	return nil
+}
+
+// batches goes through a list in the order of media in batches of so many and more: what is
+// of one media is in one of them, so that a pair of media is complete in the batch of the one.
+func batches[T any](list []T, least int, media func(*T) SHA256) iter.Seq2[int, int] {
+	return func(yield func(int, int) bool) {
+		for from := 0; from < len(list); {
+			to := min(from+least, len(list))
+			for to < len(list) && media(&list[to]) == media(&list[to-1]) {
+				to++
+			}
+			if !yield(from, to) {
+				return
+			}
+			from = to
+		}
+	}
 }
 
 func valuesOf(list []LinkHash) [][]byte {

@@ -87,6 +87,8 @@ type linkFilm struct {
 	LinkTrack
 	span   time.Duration // from the first frame that is compared to the last
 	usable int           // frames that are compared
+	order  int           // of its media among all, the shorter first
+	on     []string      // keys of the exhibits that have it
 }
 
 // turned reports whether it is a video that is there as it is stored, too.
@@ -97,12 +99,6 @@ func (f *linkFilm) turned() bool {
 // mirrored reports whether it is only looked for: of two videos that are mirror images, the
 // one is near the other one mirrored.
 func (f *linkFilm) mirrored() bool { return f.Algorithm == hashing.AlgorithmVPDQMirrored }
-
-// shorter orders videos. Of two the lesser is the probe, so that what is found does not depend
-// on which comes first.
-func (f *linkFilm) shorter(o *linkFilm) bool {
-	return cmp.Or(cmp.Compare(f.span, o.span), cmp.Compare(f.usable, o.usable), f.Media.Compare(o.Media), cmp.Compare(f.Algorithm, o.Algorithm)) < 0
-}
 
 // needs is how many frames have to be near.
 func (f *linkFilm) needs() int { return min(overlapFrames, f.usable) }
@@ -205,7 +201,57 @@ func (l *linking) filmIndex(ctx context.Context) (*filmLinker, error) {
 	if len(v.films) == 0 {
 		return v, nil
 	}
-	return v, v.fill(ctx)
+	if err := v.fill(ctx); err != nil {
+		return v, err
+	}
+	v.sort()
+	return v, v.place(ctx, v.films)
+}
+
+// sort numbers the media of the films from the shortest on. Of two the shorter is the probe,
+// so that what is found does not depend on which comes first, and it is so of all their tracks.
+func (v *filmLinker) sort() {
+	var first []int // of the tracks of a media
+	for i := range v.films {
+		if i == 0 || v.films[i].Media != v.films[i-1].Media {
+			first = append(first, i)
+		}
+	}
+	slices.SortFunc(first, func(a, b int) int {
+		x, y := &v.films[a], &v.films[b]
+		return cmp.Or(cmp.Compare(x.span, y.span), cmp.Compare(x.usable, y.usable), x.Media.Compare(y.Media))
+	})
+	for order, i := range first {
+		for media := v.films[i].Media; i < len(v.films) && v.films[i].Media == media; i++ {
+			v.films[i].order = order
+		}
+	}
+}
+
+// place notes which exhibits have films, in the order of media.
+func (v *filmLinker) place(ctx context.Context, films []linkFilm) error {
+	for part := range slices.Chunk(films, nearBatch) {
+		var media []SHA256
+		for i := range part {
+			media = append(media, part[i].Media)
+		}
+		places, err := v.LinkRecords.LinkPlaces(ctx, v.cases, slices.Compact(media))
+		if err != nil {
+			return err
+		}
+		for i := range part {
+			for _, x := range places[part[i].Media] {
+				part[i].on = append(part[i].on, x.key())
+			}
+		}
+	}
+	return nil
+}
+
+// apart reports whether two films are on different exhibits, or else there is nothing to
+// link: a recorder has thousands that look alike.
+func (f *linkFilm) apart(o *linkFilm) bool {
+	return len(f.on) > 0 && len(o.on) > 0 && (len(f.on) > 1 || len(o.on) > 1 || f.on[0] != o.on[0])
 }
 
 // close drops the index; there may be none.
@@ -221,25 +267,41 @@ func (l *linking) videos(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	near := mediaPairs{}
-	for from := 0; from < len(v.films); from += filmBatch {
-		if err := v.link(ctx, from, min(from+filmBatch, len(v.films)), near); err != nil {
+	for from, to := range batches(v.films, filmBatch, func(f *linkFilm) SHA256 { return f.Media }) {
+		near := mediaPairs{}
+		if err := v.link(ctx, from, to, near); err != nil {
+			return err
+		}
+		if err := l.addPairs(ctx, LinkVideo, near); err != nil {
 			return err
 		}
 	}
-	videos, none := v.without, v.without
+	v.note()
+	return nil
+}
+
+// note says which videos are not compared, or not in every way.
+func (v *filmLinker) note() {
+	videos, none, plain := v.without, v.without, 0
 	for i := range v.films {
-		if v.films[i].turned() {
-			continue
-		}
-		if videos++; v.films[i].usable == 0 {
-			none++
+		switch f := &v.films[i]; {
+		case f.mirrored():
+			plain--
+		case f.turned():
+		default:
+			videos++
+			plain++
+			if f.usable == 0 {
+				none++
+			}
 		}
 	}
 	if none > 0 {
-		l.out.Notes = append(l.out.Notes, fmt.Sprintf("%d of %d videos have no frame that can be compared and are near none: a scan with --video none makes none, and dark and flat pictures tell nothing", none, videos))
+		v.out.Notes = append(v.out.Notes, fmt.Sprintf("%d of %d videos have no frame that can be compared and are near none: a scan with --video none makes none, and dark and flat pictures tell nothing", none, videos))
 	}
-	return l.addPairs(ctx, LinkVideo, near)
+	if plain > 0 {
+		v.out.Notes = append(v.out.Notes, fmt.Sprintf("%d of %d videos are not looked for mirrored, nor as they are shown where they are stored turned: an earlier version scanned them, or --video keyframes; scan their exhibits again", plain, videos))
+	}
 }
 
 // stills links pictures that are nearly a frame of a video.
@@ -252,29 +314,43 @@ func (l *linking) stills(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	near := mediaPairs{}
 	q := HashQuery{Algorithm: hashing.AlgorithmVPDQ, Collections: []CollectionID{v.index}, Radius: cmp.Or(l.r.Distance, DefaultStackDistance)}
-	for from := 0; from < len(list); from += nearBatch {
-		part := list[from:min(from+nearBatch, len(list))]
-		q.Values = valuesOf(part)
+	for from, to := range batches(list, nearBatch, func(h *LinkHash) SHA256 { return h.Media }) {
+		near := mediaPairs{}
+		q.Values = valuesOf(list[from:to])
 		found, err := l.Videos.Search(ctx, q)
 		if err != nil {
 			return err
 		}
-		if err := v.still(ctx, part, found, near); err != nil {
+		if err := v.still(ctx, list[from:to], found, near); err != nil {
+			return err
+		}
+		if err := l.addPairs(ctx, LinkStill, near); err != nil {
 			return err
 		}
 	}
-	return l.addPairs(ctx, LinkStill, near)
+	return nil
 }
 
 // still keeps the pairs of some pictures and the videos that have a frame near them, with the
 // second of the nearest one.
 func (v *filmLinker) still(ctx context.Context, list []LinkHash, found [][]HashNeighbor, near mediaPairs) error {
-	of := map[int][]int{} // a film, the pictures that it has a frame near to
+	var pictures []linkFilm
+	var which []int // of each, the place in list
 	for i, neighbors := range found {
-		for _, n := range neighbors {
-			of[int(n.Entry)-1] = append(of[int(n.Entry)-1], i)
+		if len(neighbors) > 0 {
+			pictures, which = append(pictures, linkFilm{LinkTrack: LinkTrack{Media: list[i].Media}}), append(which, i)
+		}
+	}
+	if err := v.place(ctx, pictures); err != nil {
+		return err
+	}
+	of := map[int][]int{} // a film, the pictures that it has a frame near to
+	for n, i := range which {
+		for _, near := range found[i] {
+			if k := int(near.Entry) - 1; pictures[n].apart(&v.films[k]) {
+				of[k] = append(of[k], i)
+			}
 		}
 	}
 	for part := range slices.Chunk(slices.Sorted(maps.Keys(of)), filmBatch) {
@@ -399,6 +475,9 @@ func (v *filmLinker) link(ctx context.Context, from, to int, found mediaPairs) e
 		}
 		near := make([]mediaPair, n)
 		spread(n, func(i int) {
+			if ctx.Err() != nil {
+				return
+			}
 			p := pairs[i]
 			near[i] = mediaPair{a: v.films[p.first].Media, b: v.films[p.second].Media,
 				overlap: compareFilms(probes[p.first-from], seconds[which[i]], cmp.Or(v.r.Overlap, DefaultOverlap))}
@@ -406,14 +485,15 @@ func (v *filmLinker) link(ctx context.Context, from, to int, found mediaPairs) e
 				near[i].overlap.Mirrored = v.films[p.first].mirrored()
 			}
 		})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		for _, p := range near {
 			if p.overlap != nil {
 				found.keep(p)
 			}
 		}
-		if pairs = pairs[n:]; ctx.Err() != nil {
-			return ctx.Err()
-		}
+		pairs = pairs[n:]
 	}
 	return nil
 }
@@ -439,7 +519,7 @@ func (v *filmLinker) candidates(ctx context.Context, from int, probes []hashing.
 		for i, list := range found {
 			p := from + of[i].probe
 			for _, n := range list {
-				if other := int(n.Entry) - 1; v.films[p].Media != v.films[other].Media && v.films[p].shorter(&v.films[other]) {
+				if other := int(n.Entry) - 1; v.films[p].order < v.films[other].order && v.films[p].apart(&v.films[other]) {
 					near[filmPair{p, other}] += of[i].times
 				}
 			}
