@@ -26,7 +26,7 @@ const mostCSV = 1_000_000
 var (
 	itemColumns = []string{"exhibit", "path", "size", "modified_utc", "status", "code", "reason", "sha256", "sha1", "md5", "media_type", "width", "height", "pdq", "pdq_quality", "faces", "decoder", "partial",
 		"taken", "taken_zone", "latitude", "longitude", "make", "model", "serial", "lens", "lens_serial", "software", "image_id", "origin_application", "origin_kind", "origin_time", "origin_zone", "origin_rule", "embedded", "hits", "near_matches", "candidates", "contradictions",
-		"deleted", "carved", "device_path", "container", "container_notes"}
+		"deleted", "carved", "device_path", "container", "container_notes", "video_seconds", "video_codec"}
 	zoneColumns      = []string{"time_zone", "modified_in_time_zone", "taken_utc", "taken_in_time_zone", "times"} // at the end of items, where the case has a zone
 	hitColumns       = []string{"exhibit", "path", "sha256", "collection", "owner", "algorithm", "value", "weak", "rests_on", "category", "note", "source", "record", "found_by_look_back"}
 	nearColumns      = []string{"exhibit", "path", "sha256", "collection", "owner", "algorithm", "value", "entry_value", "distance", "threshold", "unit", "transform", "quality", "entry_quality", "rests_on", "seconds", "category", "note", "source", "record", "verified", "found_by_look_back"}
@@ -164,10 +164,16 @@ func itemCells(r Row) []string {
 	if c := r.Item.Opened; c != nil {
 		format, notes = c.Format, strings.Join(c.Notes, "; ")
 	}
+	seconds, codec := "", ""
+	if v := l.Video; v != nil {
+		if codec = v.Codec; v.Seconds > 0 {
+			seconds = strconv.FormatFloat(v.Seconds, 'f', -1, 64)
+		}
+	}
 	return []string{l.Exhibit, l.Path, strconv.FormatInt(l.Size, 10), l.Modified, string(l.Status), string(l.Code), l.Reason, l.SHA256, l.SHA1, l.MD5, l.Type, count(l.Width), count(l.Height), l.PDQ, pdq, faces, l.Decoder, l.Partial,
 		taken, zone, degrees(m.Latitude, "N", "S"), degrees(m.Longitude, "E", "W"), m.Make, m.Model, m.Serial, m.Lens, m.LensSerial, m.Software, m.ImageID,
 		o.Application(), string(o.Kind()), at, atZone, rules, embedded, strconv.Itoa(len(f.Hits)), strconv.Itoa(len(f.NearMatches)), strconv.Itoa(len(f.Candidates)), strconv.Itoa(len(f.Contradictions)),
-		yes(r.Item.Deleted), yes(r.Item.Carved), r.Item.Device, format, notes}
+		yes(r.Item.Deleted), yes(r.Item.Carved), r.Item.Device, format, notes, seconds, codec}
 }
 
 // zoneCells are an item's times in UTC and in the zone of the case.

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"semblance"
@@ -297,12 +298,18 @@ func TestMarks(t *testing.T) {
 	gone.Item.Deleted, gone.Item.Carved, gone.Item.Device = true, true, "/sdcard/DCIM/gone.jpg"
 	image := row("disk.E01", semblance.ItemNew, "8", 2)
 	image.Item.Opened = &semblance.Opened{ContainerFacts: semblance.ContainerFacts{Format: "ewf", Notes: []string{"the image was verified"}}, Complete: true}
+	film := row("film.mp4", semblance.ItemNew, "7", 3)
+	film.Media = &semblance.Media{Analysis: &semblance.Analysis{Type: "video/mp4", Frames: 300, Video: &semblance.Video{Format: "mov", Codec: "hevc", Duration: 12345678 * time.Microsecond, Seen: 12300 * time.Millisecond, Rate: 24.3, Rotation: 90}}}
 	s.Rows = func(yield func(report.Row, error) bool) {
-		_ = yield(gone, nil) && yield(image, nil)
+		_ = yield(gone, nil) && yield(image, nil) && yield(film, nil)
+	}
+	if text := write(t, report.JSONL, s); !strings.Contains(text, `"video":{"container":"mov","codec":"hevc","seconds":12.346,"decoded_seconds":12.3,"frames":300,"frames_a_second":24.3,"rotation":90}`) {
+		t.Errorf("NDJSON: %s", text)
 	}
 	cells := tables(t, write(t, report.CSV, s))["items.csv"]
-	n := len(cells[0]) - 5
-	if !slices.Equal(cells[1][n:], []string{"yes", "yes", "/sdcard/DCIM/gone.jpg", "", ""}) || !slices.Equal(cells[2][n:], []string{"", "", "", "ewf", "the image was verified"}) {
+	n := len(cells[0]) - 7
+	if !slices.Equal(cells[1][n:], []string{"yes", "yes", "/sdcard/DCIM/gone.jpg", "", "", "", ""}) || !slices.Equal(cells[2][n:], []string{"", "", "", "ewf", "the image was verified", "", ""}) ||
+		!slices.Equal(cells[3][n:], []string{"", "", "", "", "", "12.346", "hevc"}) {
 		t.Errorf("CSV: %q\n%q\n%q", cells[0][n:], cells[1][n:], cells[2][n:])
 	}
 	for name, text := range map[string]string{"html": write(t, report.HTML, s), "pdf": pdfLines(t, write(t, report.PDF, s), false)} {

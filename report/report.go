@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
+	"math"
 	"strings"
 	"time"
 
@@ -100,6 +101,7 @@ type itemLine struct {
 	Type     string               `json:"media_type,omitempty"`
 	Width    int                  `json:"width,omitempty"`
 	Height   int                  `json:"height,omitempty"`
+	Video    *videoLine           `json:"video,omitempty"`
 	PDQ      string               `json:"pdq,omitempty"`
 	Quality  *int                 `json:"pdq_quality,omitempty"`
 	Faces    map[string]int       `json:"faces,omitempty"` // by engine; absent when no detector ran
@@ -116,6 +118,29 @@ type itemLine struct {
 	// CaseTimes are all its times in UTC and in TimeZone, where the case has one.
 	TimeZone  string                `json:"time_zone,omitempty"`
 	CaseTimes []semblance.ShownTime `json:"case_times,omitempty"`
+}
+
+// A videoLine is what is known of a video besides the size of its picture. Seconds are from
+// its first frame on.
+type videoLine struct {
+	Container string  `json:"container"` // FFmpeg's name
+	Codec     string  `json:"codec"`
+	Seconds   float64 `json:"seconds,omitempty"`         // by the header; absent where it does not say
+	Decoded   float64 `json:"decoded_seconds"`           // when the last frame that was decoded is shown
+	Frames    int     `json:"frames"`                    // decoded
+	Rate      float64 `json:"frames_a_second,omitempty"` // by the header
+	Rotation  int     `json:"rotation,omitempty"`        // degrees clockwise by which it is turned to be shown
+	Looked    int     `json:"frames_looked_at,omitempty"`
+	Scenes    int     `json:"scenes,omitempty"`
+}
+
+func videoOf(a *semblance.Analysis) *videoLine {
+	v := a.Video
+	if v == nil {
+		return nil
+	}
+	seconds := func(t time.Duration) float64 { return math.Round(1000*t.Seconds()) / 1000 }
+	return &videoLine{Container: v.Format, Codec: v.Codec, Seconds: seconds(v.Duration), Decoded: seconds(v.Seen), Frames: a.Frames, Rate: math.Round(1000*v.Rate) / 1000, Rotation: v.Rotation, Looked: v.Looked, Scenes: v.Scenes}
 }
 
 // An embeddedLine is a picture within a file's metadata.
@@ -297,6 +322,7 @@ func lineOf(r Row) itemLine {
 	l.SHA1, l.MD5 = hexOf(m.Digests.SHA1[:]), hexOf(m.Digests.MD5[:])
 	if a := m.Analysis; a != nil {
 		l.Type, l.Width, l.Height, l.Decoder, l.Partial, l.Providers = a.Type, a.Width, a.Height, a.Decoder, a.Partial, a.Providers
+		l.Video = videoOf(a)
 		if !a.Metadata.IsZero() {
 			l.Metadata = &a.Metadata
 		}

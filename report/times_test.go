@@ -114,7 +114,7 @@ func TestTimesWithoutAZoneOfTheCase(t *testing.T) {
 	if text := write(t, report.JSONL, timed("")); strings.Contains(text, "case_times") || strings.Contains(text, "time_zone") {
 		t.Errorf("NDJSON: %s", text)
 	}
-	if head := tables(t, write(t, report.CSV, timed("")))["items.csv"][0]; head[len(head)-1] != "container_notes" {
+	if head := tables(t, write(t, report.CSV, timed("")))["items.csv"][0]; slices.Contains(head, "time_zone") || slices.Contains(head, "times") {
 		t.Errorf("CSV: %q", head)
 	}
 	for _, f := range []report.Format{report.HTML, report.PDF} {

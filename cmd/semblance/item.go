@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -67,6 +68,16 @@ func (e *env) item(ctx context.Context, p *program, number, exhibit, what string
 		}
 	}
 	return nil
+}
+
+// withUnit is a value as a person reads it: a report has durations of sound in nanoseconds.
+func withUnit(name string, t json.Token) string {
+	if n, ok := t.(json.Number); ok && strings.HasSuffix(name, ".duration") {
+		if ns, err := n.Int64(); err == nil {
+			return time.Duration(ns).Round(time.Millisecond).String()
+		}
+	}
+	return fmt.Sprint(t)
 }
 
 // fits reports whether an item is meant by a path, the end of a path or a digest.
@@ -130,6 +141,6 @@ func (e *env) value(d *json.Decoder, name string) error {
 		e.say("\n%s", strings.ToUpper(fmt.Sprint(t)))
 		return nil
 	}
-	e.say("  %s: %s", printable(name), printable(fmt.Sprint(t)))
+	e.say("  %s: %s", printable(name), printable(withUnit(name, t)))
 	return nil
 }
