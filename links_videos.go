@@ -407,11 +407,32 @@ func (v *filmLinker) frames(ctx context.Context, films []linkFilm) ([]hashing.VP
 		if err != nil {
 			return nil, Errorf(Internal, "the vPDQ of media %s is damaged: %v", films[i].Media, err)
 		}
-		list[i] = slices.DeleteFunc(all, func(f hashing.VPDQFrame) bool {
+		list[i] = thinned(slices.DeleteFunc(all, func(f hashing.VPDQFrame) bool {
 			return f.Quality < hashing.PDQMinQuality || hashing.IsTrivial(hashing.AlgorithmPDQ, f.Hash[:])
-		})
+		}))
 	}
 	return list, nil
+}
+
+// thinned leaves of what stands still in a long video a frame in five seconds: two hours of a
+// camera that sees nothing move, each frame of which is near each of the other, would take
+// seconds to compare, and there are thousands of them.
+func thinned(v hashing.VPDQ) hashing.VPDQ {
+	const (
+		long  = 600 // frames, ten minutes
+		same  = 8   // bits
+		apart = 5 * time.Second
+	)
+	if len(v) <= long {
+		return v
+	}
+	kept := v[:1]
+	for _, f := range v[1:] {
+		if last := &kept[len(kept)-1]; f.Hash.Distance(last.Hash) > same || f.Time-last.Time >= apart {
+			kept = append(kept, f)
+		}
+	}
+	return kept
 }
 
 // fill puts all videos into the index.

@@ -262,6 +262,27 @@ func TestNearFrames(t *testing.T) {
 	}
 }
 
+// TestLongVideosThatStandStill: recordings of a camera that sees nothing move are linked, in a
+// time that does not grow with the square of theirs.
+func TestLongVideosThatStandStill(t *testing.T) {
+	t.Parallel()
+	r, rnd := filmRig(t), rand.New(rand.NewPCG(7, 1))
+	hours := func(bits int) hashing.VPDQ {
+		return shoot(rnd, bits, shot{scene: 1, to: 1200, standing: true}, shot{scene: 2, to: 20}, shot{scene: 1, to: 1200, standing: true})
+	}
+	r.films("1", "phone", film{path: "a.mp4", frames: hours(2)})
+	r.films("2", "recorder", film{path: "b.mp4", frames: hours(2)}, film{path: "other.mp4", frames: shoot(rnd, 2, shot{scene: 3, to: 1200, standing: true})})
+	got, _ := nearVideos(t, r, semblance.LinkRequest{})
+	for _, o := range got {
+		if o.FirstPercent < 99 || o.SecondPercent < 99 || o.Frames < 480 || o.Frames > 600 || len(got) != 1 {
+			t.Errorf("%v, %+v", o, o)
+		}
+	}
+	if len(got) != 1 {
+		t.Errorf("%v", slices.Sorted(maps.Keys(got)))
+	}
+}
+
 // TestNearVideosAreTurned: videos are near as they are stored, as they are shown, and mirrored.
 func TestNearVideosAreTurned(t *testing.T) {
 	t.Parallel()
