@@ -208,6 +208,13 @@ func (l *linking) filmIndex(ctx context.Context) (*filmLinker, error) {
 	return v, v.place(ctx, v.films)
 }
 
+func countOf(videos int) string {
+	if videos == 1 {
+		return "1 video"
+	}
+	return fmt.Sprintf("%d videos", videos)
+}
+
 // sort numbers the media of the films from the shortest on. Of two the shorter is the probe,
 // so that what is found does not depend on which comes first, and it is so of all their tracks.
 func (v *filmLinker) sort() {
@@ -297,10 +304,10 @@ func (v *filmLinker) note() {
 		}
 	}
 	if none > 0 {
-		v.out.Notes = append(v.out.Notes, fmt.Sprintf("%d of %d videos have no frame that can be compared and are near none: a scan with --video none makes none, and dark and flat pictures tell nothing", none, videos))
+		v.out.Notes = append(v.out.Notes, fmt.Sprintf("near none, for they have no frame that can be compared: %d of %s; a scan with --video none makes none, and dark and flat pictures tell nothing", none, countOf(videos)))
 	}
 	if plain > 0 {
-		v.out.Notes = append(v.out.Notes, fmt.Sprintf("%d of %d videos are not looked for mirrored, nor as they are shown where they are stored turned: an earlier version scanned them, or --video keyframes; scan their exhibits again", plain, videos))
+		v.out.Notes = append(v.out.Notes, fmt.Sprintf("not looked for mirrored, nor as they are shown where they are stored turned: %d of %s, scanned by an earlier version or with --video keyframes; scan the exhibits again", plain, countOf(videos)))
 	}
 }
 

@@ -185,7 +185,7 @@ func TestNearVideos(t *testing.T) {
 	if len(got) != len(want) {
 		t.Errorf("%v", slices.Sorted(maps.Keys(got)))
 	}
-	if text := strings.Join(l.Notes, "\n"); !strings.Contains(text, "2 of 15 videos have no frame that can be compared") {
+	if text := strings.Join(l.Notes, "\n"); !strings.Contains(text, "they have no frame that can be compared: 2 of 15 videos;") {
 		t.Errorf("notes: %q", l.Notes)
 	}
 	i := slices.IndexFunc(l.Pairs, func(p semblance.LinkPair) bool { return p.LabelA == "phone" && p.LabelB == "disk" })
@@ -306,7 +306,7 @@ func TestNearVideosAreTurned(t *testing.T) {
 			t.Errorf("%s: %v", label, o)
 		}
 	}
-	if len(got) != len(want) || len(l.Notes) != 1 || !strings.HasPrefix(l.Notes[0], "1 of 6 videos are not looked for mirrored") {
+	if len(got) != len(want) || len(l.Notes) != 1 || !strings.HasPrefix(l.Notes[0], "not looked for mirrored, nor as they are shown where they are stored turned: 1 of 6 videos, ") {
 		t.Errorf("%v, %q", slices.Sorted(maps.Keys(got)), l.Notes)
 	}
 }

@@ -84,11 +84,14 @@ func (e *env) links(l semblance.Links, format, out string, force bool) error {
 	case e.json:
 		write = func(w io.Writer) error { return writeLinks(w, l) }
 	}
-	if err := e.writeFile(out, force, write); err != nil || format != "table" || e.json {
+	if err := e.writeFile(out, force, write); err != nil {
 		return err
 	}
-	for _, n := range l.Notes {
+	for _, n := range l.Notes { // whatever the format: they say what was not compared
 		e.note("%s", n)
+	}
+	if format != "table" || e.json {
+		return nil
 	}
 	e.note("%s of %s compared; %s, %s told", count(int64(l.Exhibits), "exhibit", "exhibits"), count(int64(len(l.Cases)), "case", "cases"), count(int64(l.Total), "link", "links"), thousands(int64(len(l.Links))))
 	return nil
