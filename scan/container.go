@@ -304,6 +304,7 @@ func (s *slot) ends(err error) {
 	case err == nil:
 		s.end.Complete = true
 	case errors.Is(err, error(errFirst)):
+		s.cut = true
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		s.err = err
 	default:

@@ -419,9 +419,20 @@ func TestStoppedInsideAContainer(t *testing.T) {
 		}
 	}
 	r.done(t, root)
-	if r.report(t) != whole.report(t) {
-		t.Error("the record is another")
+	if got, want := r.report(t), whole.report(t); got != want {
+		t.Errorf("the record is another: %s", firstDifference(got, want))
 	}
+}
+
+// firstDifference shows the first line that two reports do not share.
+func firstDifference(got, want string) string {
+	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("line %d:\n%s\nnot\n%s", i, a[i], b[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, not %d", len(a), len(b))
 }
 
 func TestContainersThatAreMadeToHurt(t *testing.T) {

@@ -24,6 +24,7 @@ type slot struct {
 	late   *result           // the item as it is to be stored with the digests that were made after all inside of it; nil: res has them
 	err    error             // about the run
 	again  bool              // it was recorded by an earlier run, which did not come to its end
+	cut    bool              // the time of Options.First passed before its end
 }
 
 func newSlot(j job) *slot { return &slot{job: j, done: make(chan struct{})} }
@@ -63,6 +64,7 @@ type sink struct {
 	batch []*result
 	last  time.Time
 	tick  *time.Ticker
+	cut   bool // the time of Options.First passed inside of a container: no more is stored
 }
 
 // drain stores everything that order gives and what is inside of it, until something
@@ -121,7 +123,13 @@ func (k *sink) take(s *slot) error {
 	if s.err != nil {
 		return s.err
 	}
-	return k.add(&result{closes: s})
+	if err := k.add(&result{closes: s}); err != nil {
+		return err
+	}
+	// What comes behind what is missing waits for another run, although some of it is
+	// finished: else a later file would be recorded as the first of a content.
+	k.cut = k.cut || s.cut
+	return nil
 }
 
 // wait waits for something of the next slot, and stores meanwhile what is finished.
@@ -139,6 +147,9 @@ func (k *sink) wait(done <-chan struct{}) error {
 }
 
 func (k *sink) add(res *result) error {
+	if k.cut {
+		return nil
+	}
 	k.batch = append(k.batch, res)
 	return k.flush(len(k.batch) >= commitItems)
 }

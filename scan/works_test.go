@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -84,5 +86,47 @@ func TestWhatTakesLongIsTold(t *testing.T) {
 	}
 	if len(told) > 900 {
 		t.Error("progress is told without end")
+	}
+}
+
+// TestStoppedInsideOfTheFirstOfTwo: when the time has passed in one container, what was examined
+// ahead in the next one is not recorded before the rest of the first is.
+func TestStoppedInsideOfTheFirstOfTwo(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	put(t, root, "a.zip", box{Holds: []held{file("1.jpg", []byte("one")), file("2.jpg", knownPicture.bytes())}}.bytes())
+	put(t, root, "b.zip", box{Holds: []held{file("3.jpg", knownPicture.bytes())}}.bytes())
+	whole := newRig(t)
+	whole.done(t, root)
+	r := newRig(t)
+	var clock atomic.Int64
+	r.Now = func() time.Time { return time.Unix(clock.Load(), 0) }
+	ahead := make(chan struct{})
+	var once sync.Once
+	r.opener.before = func(entry string) error {
+		switch entry {
+		case "1.jpg":
+			select {
+			case <-ahead:
+			case <-time.After(10 * time.Second):
+				t.Error("the second container is not examined ahead")
+			}
+			clock.Store(3600)
+		case "3.jpg":
+			once.Do(func() { close(ahead) })
+		}
+		return nil
+	}
+	out := r.scan(t, t.Context(), root, lanes(2), func(o *scan.Options) { o.First = time.Minute })
+	if out.err != nil || out.Complete {
+		t.Fatalf("%v, %+v", out.err, out.Summary)
+	}
+	if got := out.statuses(); slices.Contains(got, "b.zip//3.jpg new") || slices.Contains(got, "a.zip//2.jpg new") {
+		t.Errorf("%v", got)
+	}
+	r.opener.before = nil
+	r.done(t, root)
+	if got, want := r.report(t), whole.report(t); got != want {
+		t.Errorf("the record is another: %s", firstDifference(got, want))
 	}
 }
