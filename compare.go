@@ -258,8 +258,8 @@ func (e *Engine) nearFrame(ctx context.Context, cols []Collection, a *Analysis, 
 func mergeNear(all []NearMatch, hits []Hit) []NearMatch {
 	slices.SortStableFunc(all, func(a, b NearMatch) int {
 		return cmp.Or(strings.Compare(a.Collection, b.Collection), strings.Compare(a.recordKey(), b.recordKey()), strings.Compare(string(a.Embedded), string(b.Embedded)),
-			cmp.Compare(telling(a.Algorithm), telling(b.Algorithm)), cmp.Compare(b.Video.near(), a.Video.near()), strings.Compare(string(a.Algorithm), string(b.Algorithm)),
-			cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Frame, b.Frame), cmp.Compare(a.Entry, b.Entry))
+			cmp.Compare(telling(a.Algorithm), telling(b.Algorithm)), cmp.Compare(b.Video.near(), a.Video.near()), strings.Compare(byFrames(a.Algorithm), byFrames(b.Algorithm)),
+			cmp.Compare(a.Distance, b.Distance), cmp.Compare(turns(a.Transform), turns(b.Transform)), strings.Compare(string(a.Algorithm), string(b.Algorithm)), cmp.Compare(a.Frame, b.Frame), cmp.Compare(a.Entry, b.Entry))
 	})
 	var out []NearMatch
 	for _, n := range all {
@@ -283,6 +283,22 @@ func mergeNear(all []NearMatch, hits []Hit) []NearMatch {
 		return cmp.Or(strings.Compare(a.Collection, b.Collection), cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Entry, b.Entry))
 	})
 	return out
+}
+
+// byFrames is an algorithm, of all vPDQs the same: their distances are comparable.
+func byFrames(a hashing.Algorithm) string {
+	if a.IsVPDQ() {
+		return "vpdq"
+	}
+	return string(a)
+}
+
+// turns is 0 of what is near as it is.
+func turns(transform string) int {
+	if transform == hashing.Original.String() {
+		return 0
+	}
+	return 1
 }
 
 // recordKey names the source record an entry came from, or the entry itself.

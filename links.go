@@ -55,14 +55,16 @@ const DefaultLinkLimit = 1000
 // A Link is one thing that two exhibits or more have.
 type Link struct {
 	Kind      LinkKind        `json:"kind"`
-	Value     string          `json:"value"`              // sha256, serial number, KIND:VALUE of a selector, id of a face group; of near media, videos and frames both digests
-	Label     string          `json:"label,omitempty"`    // what a person calls it
-	Distance  *int            `json:"distance,omitempty"` // of near media and frames, bits
-	Second    *float64        `json:"second,omitempty"`   // of a near frame, when it is shown, from the first frame on
-	Overlap   *LinkOverlap    `json:"overlap,omitempty"`  // of near videos
-	Exhibits  []LinkedExhibit `json:"exhibits"`           // by case and label
-	Cases     int             `json:"cases"`              // different ones
-	Countries int             `json:"countries"`          // different ones, of the cases
+	Value     string          `json:"value"`               // sha256, serial number, KIND:VALUE of a selector, id of a face group; of near media, videos and frames both digests
+	Label     string          `json:"label,omitempty"`     // what a person calls it
+	Distance  *int            `json:"distance,omitempty"`  // of near media and frames, bits
+	Transform string          `json:"transform,omitempty"` // of near media and frames, how the first one is turned or mirrored to be near: "flipy", "rotate90", ...; absent where it is not
+	Pair      []LinkedMedia   `json:"pair,omitempty"`      // of near media, videos and frames, the first and the second
+	Second    *float64        `json:"second,omitempty"`    // of a near frame, when it is shown, from the first frame on
+	Overlap   *LinkOverlap    `json:"overlap,omitempty"`   // of near videos
+	Exhibits  []LinkedExhibit `json:"exhibits"`            // by case and label
+	Cases     int             `json:"cases"`               // different ones
+	Countries int             `json:"countries"`           // different ones, of the cases
 	First     *int            `json:"first_seen_on,omitempty"`
 	near      *nearSides      // of near media, videos and frames
 }
@@ -89,10 +91,33 @@ type LinkedExhibit struct {
 	Case    string     `json:"case"`
 	Country string     `json:"country"`
 	Exhibit string     `json:"exhibit"`
-	Items   int64      `json:"items"`          // occurrences in the exhibit
-	Time    *time.Time `json:"time,omitempty"` // the earliest modification of an item; nil where none has a time whose zone is known
-	Path    string     `json:"path"`           // of one item, the first by path
+	Items   int64      `json:"items"`             // occurrences in the exhibit
+	Time    *time.Time `json:"time,omitempty"`    // the earliest modification of an item; nil where none has a time whose zone is known
+	Path    string     `json:"path"`              // of one item: of several the one that says most, and of these the first by path
+	Deleted bool       `json:"deleted,omitempty"` // that item
+	Carved  bool       `json:"carved,omitempty"`
 	same    string     // what it has of it, where the same is told as same media
+}
+
+// Place is where the item lies, with what nobody would know from its path.
+func (x *LinkedExhibit) Place() string {
+	switch {
+	case x.Carved:
+		return x.Path + " (carved)"
+	case x.Deleted:
+		return x.Path + " (deleted)"
+	}
+	return x.Path
+}
+
+// A LinkedMedia is one of two that are near each other, where it is and the other is not.
+type LinkedMedia struct {
+	SHA256  SHA256 `json:"sha256"`
+	Case    string `json:"case"`
+	Exhibit string `json:"exhibit"`
+	Path    string `json:"path"`
+	Deleted bool   `json:"deleted,omitempty"`
+	Carved  bool   `json:"carved,omitempty"`
 }
 
 // key tells exhibits apart.
@@ -131,6 +156,7 @@ type LinkRow struct {
 // A LinkHash is the PDQ of a picture of the cases, or of a frame of an animation.
 type LinkHash struct {
 	Media SHA256
+	Frame int
 	PDQ   hashing.PDQ
 }
 
@@ -140,13 +166,16 @@ type LinkTrack struct {
 	Algorithm hashing.Algorithm
 }
 
-// A LinkVideoStore gives the videos of cases.
+// A LinkVideoStore gives the videos of cases, and more of pictures.
 type LinkVideoStore interface {
 	// LinkTracks returns the vPDQs of the videos of cases, in the order of digests, and how
 	// many videos have none.
 	LinkTracks(ctx context.Context, cases []CaseID) (list []LinkTrack, without int, err error)
 	// LinkFrames returns the values of some vPDQs, nil of one that is not there.
 	LinkFrames(ctx context.Context, tracks []LinkTrack) ([][]byte, error)
+	// LinkTurned returns what the pictures of hashes have turned and mirrored, by transform;
+	// nil where it was not made.
+	LinkTurned(ctx context.Context, list []LinkHash) ([]*[8]hashing.PDQ, error)
 }
 
 // A LinkStore tells what exhibits have.
@@ -160,8 +189,9 @@ type LinkStore interface {
 	LinkVideoStore
 	// LinkPlaces returns the exhibits of each of some media, by case and label.
 	LinkPlaces(ctx context.Context, cases []CaseID, media []SHA256) (map[SHA256][]LinkedExhibit, error)
-	// ExhibitCount counts the exhibits of cases.
-	ExhibitCount(ctx context.Context, cases []CaseID) (int, error)
+	// LinkScope counts the exhibits of cases, and names those whose scan has not come to its
+	// end, by case and label.
+	LinkScope(ctx context.Context, cases []CaseID) (exhibits int, unfinished []string, err error)
 }
 
 // Links says what the exhibits of cases share. It is audited for each of the cases.
@@ -175,8 +205,17 @@ func (e *Engine) Links(ctx context.Context, who Actor, r LinkRequest) (Links, er
 		l.cases = append(l.cases, c.ID)
 		l.out.Cases = append(l.out.Cases, c.Number)
 	}
-	if l.out.Exhibits, err = e.LinkRecords.ExhibitCount(ctx, l.cases); err != nil {
+	var unfinished []string
+	if l.out.Exhibits, unfinished, err = e.LinkRecords.LinkScope(ctx, l.cases); err != nil {
 		return Links{}, err
+	}
+	if n := len(unfinished); n > 0 {
+		const most = 5
+		more := ""
+		if n > most {
+			unfinished, more = unfinished[:most], fmt.Sprintf(" and %d more", n-most)
+		}
+		l.out.Notes = append(l.out.Notes, "NOT FINISHED, so that links may be missing: "+strings.Join(unfinished, ", ")+more+"; scan to the end")
 	}
 	if err := l.run(ctx); err != nil {
 		return Links{}, err
@@ -197,6 +236,12 @@ func (e *Engine) linkCases(ctx context.Context, r LinkRequest) (cases []Case, er
 	}
 	if !(r.Overlap >= 0 && r.Overlap <= hashing.MaxVPDQTime.Seconds()) {
 		return nil, Errorf(Invalid, "%v seconds are no length of a stretch that videos have in common", r.Overlap)
+	}
+	if r.Most < 0 || r.Limit < 0 {
+		return nil, Errorf(Invalid, "a number of exhibits or links is not negative")
+	}
+	if r.All && len(r.Cases) > 0 {
+		return nil, Errorf(Invalid, "all cases are asked for, and some are named").WithHint("Name cases, or ask for all of them.")
 	}
 	for _, k := range r.Kinds {
 		if !slices.Contains(LinkKinds(), k) {
@@ -450,16 +495,19 @@ func (l *linking) near(ctx context.Context) error {
 	q := HashQuery{Algorithm: hashing.AlgorithmPDQ, Collections: []CollectionID{index}, Radius: cmp.Or(l.r.Distance, DefaultStackDistance)}
 	for from, to := range batches(list, nearBatch, func(h *LinkHash) SHA256 { return h.Media }) {
 		near := mediaPairs{}
-		q.Values = valuesOf(list[from:to])
+		var of []turnedHash
+		if q.Values, of, err = l.turned(ctx, list[from:to]); err != nil {
+			return err
+		}
 		found, err := l.Hashes.Search(ctx, q)
 		if err != nil {
 			return err
 		}
 		for i, neighbors := range found {
 			for _, n := range neighbors {
-				k := int(n.Entry) - 1
-				if a, b := list[from+i].Media, list[k].Media; k > from+i && a != b { // each two once
-					near.keep(mediaPair{a: a, b: b, distance: &n.Distance})
+				k, h := int(n.Entry)-1, of[i]
+				if a, b := list[from+h.of].Media, list[k].Media; k > from+h.of && a != b { // each two once
+					near.keep(mediaPair{a: a, b: b, distance: &n.Distance, transform: h.by})
 				}
 			}
 		}
@@ -487,20 +535,39 @@ func batches[T any](list []T, least int, media func(*T) SHA256) iter.Seq2[int, i
 	}
 }
 
-func valuesOf(list []LinkHash) [][]byte {
-	values := make([][]byte, len(list))
-	for i := range list {
-		values[i] = list[i].PDQ[:]
+// turnedHash says of which hash of a list a value is, and turned how.
+type turnedHash struct {
+	of int
+	by hashing.Transform
+}
+
+// turned are the values of hashes as they are, turned and mirrored.
+func (l *linking) turned(ctx context.Context, list []LinkHash) (values [][]byte, of []turnedHash, err error) {
+	all, err := l.LinkRecords.LinkTurned(ctx, list)
+	if err != nil {
+		return nil, nil, err
 	}
-	return values
+	for i := range list {
+		values, of = append(values, list[i].PDQ[:]), append(of, turnedHash{i, hashing.Original})
+		if all[i] == nil {
+			continue
+		}
+		for by := hashing.Rotate90; by <= hashing.FlipMinus; by++ {
+			if h := &all[i][by]; !hashing.IsTrivial(hashing.AlgorithmPDQ, h[:]) {
+				values, of = append(values, h[:]), append(of, turnedHash{i, by})
+			}
+		}
+	}
+	return values, of, nil
 }
 
 // mediaPair is two media that are near.
 type mediaPair struct {
-	a, b     SHA256
-	distance *int
-	second   *float64
-	overlap  *LinkOverlap
+	a, b      SHA256
+	distance  *int
+	transform hashing.Transform // of a
+	second    *float64
+	overlap   *LinkOverlap
 }
 
 // compare says which pair of the same two media says more: as they are stored, or as they are
@@ -509,7 +576,7 @@ func (p *mediaPair) compare(o *mediaPair) int {
 	if p.overlap != nil && o.overlap != nil {
 		return cmp.Or(compareOverlaps(p.overlap, o.overlap), cmp.Compare(p.overlap.Distance, o.overlap.Distance), p.a.Compare(o.a))
 	}
-	return cmp.Or(cmp.Compare(*p.distance, *o.distance), p.a.Compare(o.a))
+	return cmp.Or(cmp.Compare(*p.distance, *o.distance), cmp.Compare(p.transform, o.transform), p.a.Compare(o.a))
 }
 
 // mediaPairs are pairs by their media, each two once.
@@ -541,7 +608,13 @@ func (l *linking) addPairs(ctx context.Context, kind LinkKind, pairs mediaPairs)
 			a, b := places[p.a], places[p.b]
 			x := Link{Kind: kind, Value: p.a.String() + " " + p.b.String(), Distance: p.distance, Second: p.second, Overlap: p.overlap, Exhibits: union(a, b)}
 			x.near = &nearSides{media: [2]SHA256{p.a, p.b}, only: [2]map[string]bool{l.without(a, b), l.without(b, a)}}
-			x.Label = placeOf(a, x.near.only[0]) + " and " + placeOf(b, x.near.only[1])
+			if p.transform != hashing.Original {
+				x.Transform = p.transform.String()
+			}
+			if first, second := placesOf(a, b, x.near.only); first != nil && second != nil {
+				x.Label = l.placeOf(first) + " and " + l.placeOf(second)
+				x.Pair = []LinkedMedia{{p.a, first.Case, first.Exhibit, first.Path, first.Deleted, first.Carved}, {p.b, second.Case, second.Exhibit, second.Path, second.Deleted, second.Carved}}
+			}
 			l.add(x)
 		}
 	}
@@ -560,14 +633,32 @@ func (l *linking) without(a, b []LinkedExhibit) map[string]bool {
 	return out
 }
 
-// placeOf says where a media is, in an exhibit that has it and not the near one too.
-func placeOf(list []LinkedExhibit, only map[string]bool) string {
-	for _, x := range list {
-		if only[x.key()] {
-			return x.Exhibit + " " + x.Path
+// placesOf are where two media are, each in an exhibit that has not the other one too, and
+// where it can be two exhibits.
+func placesOf(a, b []LinkedExhibit, only [2]map[string]bool) (first, second *LinkedExhibit) {
+	for i := range a {
+		for k := range b {
+			if !only[0][a[i].key()] || !only[1][b[k].key()] {
+				continue
+			}
+			if a[i].key() != b[k].key() {
+				return &a[i], &b[k]
+			}
+			if first == nil {
+				first, second = &a[i], &b[k]
+			}
 		}
 	}
-	return ""
+	return first, second
+}
+
+// placeOf says it for a person, with the case where there are several.
+func (l *linking) placeOf(x *LinkedExhibit) string {
+	text := x.Exhibit + " " + x.Place()
+	if len(l.cases) > 1 {
+		text = x.Case + " " + text
+	}
+	return text
 }
 
 // union is the exhibits of both, by case and label.

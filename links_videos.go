@@ -24,6 +24,7 @@ const DefaultOverlap = 2.0
 const (
 	overlapSlack  = 0.1 // seconds: samples do not lie where a stretch begins
 	overlapFrames = 3   // that are near at least, or all of a video that has fewer
+	leastFrames   = 2   // that can be compared: one is a picture and no stretch
 	overlapShort  = 1.0 // seconds: what is shorter is little more than one picture, and held to the distance of pictures
 )
 
@@ -123,7 +124,7 @@ func compareFilms(first, second hashing.VPDQ, least float64) *LinkOverlap {
 		}
 	}
 	needs, span := min(overlapFrames, len(first)), filmSpan(first)
-	if r.ProbeNear < needs || len(r.Segments) == 0 {
+	if needs < leastFrames || r.ProbeNear < needs || len(r.Segments) == 0 {
 		return nil
 	}
 	o.Seconds, o.Distance = all.length().Seconds(), o.Distance/float64(o.Frames)
@@ -298,13 +299,13 @@ func (v *filmLinker) note() {
 		default:
 			videos++
 			plain++
-			if f.usable == 0 {
+			if f.usable < leastFrames {
 				none++
 			}
 		}
 	}
 	if none > 0 {
-		v.out.Notes = append(v.out.Notes, fmt.Sprintf("near none, for they have no frame that can be compared: %d of %s; a scan with --video none makes none, and dark and flat pictures tell nothing", none, countOf(videos)))
+		v.out.Notes = append(v.out.Notes, fmt.Sprintf("near none, for they have no two frames that can be compared: %d of %s; a scan with --video none makes none, one with --video keyframes few, and dark and flat pictures tell nothing", none, countOf(videos)))
 	}
 	if plain > 0 {
 		v.out.Notes = append(v.out.Notes, fmt.Sprintf("not looked for mirrored, nor as they are shown where they are stored turned: %d of %s, scanned by an earlier version or with --video keyframes; scan the exhibits again", plain, countOf(videos)))
@@ -324,12 +325,15 @@ func (l *linking) stills(ctx context.Context) error {
 	q := HashQuery{Algorithm: hashing.AlgorithmVPDQ, Collections: []CollectionID{v.index}, Radius: cmp.Or(l.r.Distance, DefaultStackDistance)}
 	for from, to := range batches(list, nearBatch, func(h *LinkHash) SHA256 { return h.Media }) {
 		near := mediaPairs{}
-		q.Values = valuesOf(list[from:to])
+		var of []turnedHash
+		if q.Values, of, err = l.turned(ctx, list[from:to]); err != nil {
+			return err
+		}
 		found, err := l.Videos.Search(ctx, q)
 		if err != nil {
 			return err
 		}
-		if err := v.still(ctx, list[from:to], found, near); err != nil {
+		if err := v.still(ctx, list[from:to], q.Values, of, found, near); err != nil {
 			return err
 		}
 		if err := l.addPairs(ctx, LinkStill, near); err != nil {
@@ -341,18 +345,18 @@ func (l *linking) stills(ctx context.Context) error {
 
 // still keeps the pairs of some pictures and the videos that have a frame near them, with the
 // second of the nearest one.
-func (v *filmLinker) still(ctx context.Context, list []LinkHash, found [][]HashNeighbor, near mediaPairs) error {
+func (v *filmLinker) still(ctx context.Context, list []LinkHash, values [][]byte, turned []turnedHash, found [][]HashNeighbor, near mediaPairs) error {
 	var pictures []linkFilm
-	var which []int // of each, the place in list
+	var which []int // of each, the place in found
 	for i, neighbors := range found {
 		if len(neighbors) > 0 {
-			pictures, which = append(pictures, linkFilm{LinkTrack: LinkTrack{Media: list[i].Media}}), append(which, i)
+			pictures, which = append(pictures, linkFilm{LinkTrack: LinkTrack{Media: list[turned[i].of].Media}}), append(which, i)
 		}
 	}
 	if err := v.place(ctx, pictures); err != nil {
 		return err
 	}
-	of := map[int][]int{} // a film, the pictures that it has a frame near to
+	of := map[int][]int{} // a film, the values that it has a frame near to
 	for n, i := range which {
 		for _, near := range found[i] {
 			if k := int(near.Entry) - 1; pictures[n].apart(&v.films[k]) {
@@ -374,10 +378,10 @@ func (v *filmLinker) still(ctx context.Context, list []LinkHash, found [][]HashN
 				continue
 			}
 			for _, k := range of[part[i]] {
-				distance := func(f hashing.VPDQFrame) int { return f.Hash.Distance(list[k].PDQ) }
+				distance := func(f hashing.VPDQFrame) int { return f.Hash.Distance(hashing.PDQ(values[k])) }
 				best := slices.MinFunc(frames, func(a, b hashing.VPDQFrame) int { return cmp.Compare(distance(a), distance(b)) })
 				bits := distance(best)
-				near.keep(mediaPair{a: list[k].Media, b: films[i].Media, distance: &bits, second: secondOf(best.Time)})
+				near.keep(mediaPair{a: list[turned[k].of].Media, b: films[i].Media, distance: &bits, transform: turned[k].by, second: secondOf(best.Time)})
 			}
 		}
 	}

@@ -24,7 +24,9 @@ type film struct {
 	frames  hashing.VPDQ
 	more    map[hashing.Algorithm]hashing.VPDQ // other signals
 	stills  []hashing.PDQ
+	turned  map[hashing.Transform]hashing.PDQ // of the first still
 	details semblance.ItemDetails
+	reason  string // why it was not examined
 }
 
 // filmRig is a linkRig that compares videos.
@@ -62,6 +64,9 @@ func (r *linkRig) films(number, label string, list ...film) {
 			for i, h := range f.stills {
 				a.Hashes = append(a.Hashes, semblance.FrameHashes{Frame: 10 * i, PDQ: &hashing.PDQResult{Hash: h, Quality: 80}})
 			}
+			for by, h := range f.turned {
+				a.Hashes[0].PDQ.Turned[by] = h
+			}
 		}
 		if f.frames != nil {
 			value, err := f.frames.MarshalBinary()
@@ -76,6 +81,10 @@ func (r *linkRig) films(number, label string, list ...film) {
 				r.t.Fatal(err)
 			}
 			a.Signals = append(a.Signals, semblance.VideoSignal{Algorithm: alg, Value: value})
+		}
+		if f.reason != "" {
+			records = append(records, semblance.ItemRecord{Item: semblance.Item{Exhibit: x.ID, Path: f.path, Size: d.Size, SHA256: &sum, Status: semblance.ItemUnsupported}, Media: &semblance.Media{Digests: d, Code: semblance.MediaUnsupported, Reason: f.reason}})
+			continue
 		}
 		records = append(records, semblance.ItemRecord{Item: semblance.Item{Exhibit: x.ID, Path: f.path, Size: d.Size, SHA256: &sum, Status: semblance.ItemNew, ItemDetails: f.details}, Media: &semblance.Media{Digests: d, Analysis: a}})
 	}
@@ -137,13 +146,21 @@ func nearVideos(t *testing.T, r *linkRig, q semblance.LinkRequest) (map[string]*
 	got := map[string]*semblance.LinkOverlap{}
 	for _, x := range l.Links {
 		if x.Kind == semblance.LinkVideo {
-			if x.Overlap == nil || got[x.Label] != nil {
+			if x.Overlap == nil || got[pairOf(&x)] != nil || x.Label != "" && !strings.HasPrefix(x.Label, x.Pair[0].Case+" "+x.Pair[0].Exhibit+" ") {
 				t.Fatalf("%+v", x)
 			}
-			got[x.Label] = x.Overlap
+			got[pairOf(&x)] = x.Overlap
 		}
 	}
 	return got, l
+}
+
+// pairOf names the two media of a link, without their cases.
+func pairOf(x *semblance.Link) string {
+	if len(x.Pair) != 2 || x.Value != x.Pair[0].SHA256.String()+" "+x.Pair[1].SHA256.String() {
+		return "no pair: " + x.Label
+	}
+	return x.Pair[0].Exhibit + " " + x.Pair[0].Path + " and " + x.Pair[1].Exhibit + " " + x.Pair[1].Path
 }
 
 func TestNearVideos(t *testing.T) {
@@ -185,7 +202,7 @@ func TestNearVideos(t *testing.T) {
 	if len(got) != len(want) {
 		t.Errorf("%v", slices.Sorted(maps.Keys(got)))
 	}
-	if text := strings.Join(l.Notes, "\n"); !strings.Contains(text, "they have no frame that can be compared: 2 of 15 videos;") {
+	if text := strings.Join(l.Notes, "\n"); !strings.Contains(text, "they have no two frames that can be compared: 3 of 15 videos;") {
 		t.Errorf("notes: %q", l.Notes)
 	}
 	i := slices.IndexFunc(l.Pairs, func(p semblance.LinkPair) bool { return p.LabelA == "phone" && p.LabelB == "disk" })
@@ -231,7 +248,8 @@ func TestNearFrames(t *testing.T) {
 		film{path: "other.mp4", frames: shoot(rnd, 0, shot{scene: 2, to: 9})})
 	r.films("2", "disk", film{path: "still.jpg", stills: []hashing.PDQ{near(at(1, 7), 12)}}, film{path: "far.jpg", stills: []hashing.PDQ{near(at(1, 9), 17)}},
 		film{path: "poor.jpg", stills: []hashing.PDQ{at(1, 8)}}, film{path: "anim.gif", stills: []hashing.PDQ{at(3, 0), near(at(1, 10), 5), near(at(1, 11), 3), at(3, 3)}})
-	r.films("3", "stick", film{path: "part.gif", stills: []hashing.PDQ{near(at(3, 3), 9), at(4, 1), near(at(3, 0), 16)}})
+	r.films("3", "stick", film{path: "flip.jpg", stills: []hashing.PDQ{at(9, 0)}, turned: map[hashing.Transform]hashing.PDQ{hashing.Original: at(9, 0), hashing.FlipY: near(at(1, 12), 4), hashing.Rotate90: near(at(1, 13), 14)}},
+		film{path: "part.gif", stills: []hashing.PDQ{near(at(3, 3), 9), at(4, 1), near(at(3, 0), 16)}})
 	links := func(kind semblance.LinkKind, distance int) (list []string) {
 		t.Helper()
 		l, err := r.Links(t.Context(), tester, semblance.LinkRequest{All: true, Kinds: []semblance.LinkKind{kind}, Distance: distance})
@@ -239,7 +257,10 @@ func TestNearFrames(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, x := range l.Links {
-			text := fmt.Sprintf("%s: %d", x.Label, *x.Distance)
+			text := fmt.Sprintf("%s: %d", pairOf(&x), *x.Distance)
+			if x.Transform != "" {
+				text += " " + x.Transform
+			}
 			if x.Second != nil {
 				text += fmt.Sprintf(" at %v", *x.Second)
 			}
@@ -247,17 +268,31 @@ func TestNearFrames(t *testing.T) {
 		}
 		return list
 	}
-	if got, want := links(semblance.LinkStill, 0), []string{"disk anim.gif and phone movie.mp4: 3 at 11", "disk still.jpg and phone movie.mp4: 12 at 7"}; !slices.Equal(got, want) {
+	if got, want := links(semblance.LinkStill, 0), []string{"disk anim.gif and phone movie.mp4: 3 at 11", "disk still.jpg and phone movie.mp4: 12 at 7", "stick flip.jpg and phone movie.mp4: 4 flipy at 12"}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if got, want := links(semblance.LinkStill, 20), []string{"disk anim.gif and phone movie.mp4: 3 at 11", "disk still.jpg and phone movie.mp4: 12 at 7", "disk far.jpg and phone movie.mp4: 17 at 9"}; !slices.Equal(got, want) {
+	if got, want := links(semblance.LinkStill, 20), []string{"disk anim.gif and phone movie.mp4: 3 at 11", "disk still.jpg and phone movie.mp4: 12 at 7", "disk far.jpg and phone movie.mp4: 17 at 9", "stick flip.jpg and phone movie.mp4: 4 flipy at 12"}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 	got := links(semblance.LinkNear, 0)
 	if len(got) != 1 || got[0] != "disk anim.gif and stick part.gif: 9" && got[0] != "stick part.gif and disk anim.gif: 9" {
 		t.Errorf("%q", got)
 	}
-	if l, err := r.Links(t.Context(), tester, semblance.LinkRequest{All: true}); err != nil || len(l.Links) != 3 {
+	// A picture that is turned is near whichever of the two comes first.
+	r.films("2", "pad", film{path: "plain.jpg", stills: []hashing.PDQ{at(8, 1)}, turned: map[hashing.Transform]hashing.PDQ{hashing.Original: at(8, 1), hashing.FlipX: near(at(8, 2), 2)}},
+		film{path: "same.gif", stills: []hashing.PDQ{at(8, 4)}, turned: map[hashing.Transform]hashing.PDQ{hashing.Original: at(8, 4), hashing.FlipX: near(at(8, 5), 2)}})
+	r.films("3", "card", film{path: "upside.jpg", stills: []hashing.PDQ{at(8, 2)}, turned: map[hashing.Transform]hashing.PDQ{hashing.Original: at(8, 2), hashing.FlipX: near(at(8, 1), 2)}},
+		film{path: "side.gif", stills: []hashing.PDQ{at(8, 5)}, turned: map[hashing.Transform]hashing.PDQ{hashing.Original: at(8, 5), hashing.FlipX: near(at(8, 4), 2)}})
+	turned := 0
+	for _, text := range links(semblance.LinkNear, 0) {
+		if strings.HasSuffix(text, ": 2 flipx") && strings.Contains(text, "pad ") && strings.Contains(text, "card ") {
+			turned++
+		}
+	}
+	if turned != 2 {
+		t.Errorf("%d, %q", turned, links(semblance.LinkNear, 0))
+	}
+	if l, err := r.Links(t.Context(), tester, semblance.LinkRequest{All: true}); err != nil || len(l.Links) != 6 {
 		t.Errorf("%+v, %v", l.Links, err)
 	}
 }
@@ -280,6 +315,39 @@ func TestLongVideosThatStandStill(t *testing.T) {
 	}
 	if len(got) != 1 {
 		t.Errorf("%v", slices.Sorted(maps.Keys(got)))
+	}
+}
+
+// TestLinksSayWhatIsNotThere: exhibits that are not finished, and videos that were not hashed.
+func TestLinksSayWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	r, rnd := filmRig(t), rand.New(rand.NewPCG(8, 1))
+	r.films("1", "phone", film{path: "a.mp4", frames: shoot(rnd, 0, shot{scene: 1, to: 9}), more: map[hashing.Algorithm]hashing.VPDQ{hashing.AlgorithmVPDQMirrored: shoot(rnd, 0, shot{scene: 2, to: 9})}},
+		film{path: "b.mp4", reason: "this is a video (video/mp4), and videos are left out"}, film{path: "c.txt", reason: "this is no picture"})
+	c, err := r.store.Case(t.Context(), "2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, label := range []string{"u1", "u2", "u3", "u4", "u5", "u6"} {
+		x, _, err := r.store.OpenExhibit(t.Context(), semblance.Exhibit{ID: semblance.ExhibitID(semblance.NewID()), Case: c.ID, Label: label, Source: "s", Created: time.Now()}, semblance.AuditEvent{Action: "scan.start"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.store.BeginPlan(t.Context(), x.ID, &semblance.Plan{Case: c, Fingerprint: "p"}); err != nil {
+			t.Fatal(err)
+		}
+		r.store.ReleaseExhibit(x.ID)
+	}
+	_, l := nearVideos(t, r, semblance.LinkRequest{})
+	want := []string{"NOT FINISHED, so that links may be missing: 2 u1, 2 u2, 2 u3, 2 u4, 2 u5 and 1 more; scan to the end",
+		"near none, for they have no two frames that can be compared: 1 of 2 videos; a scan with --video none makes none, one with --video keyframes few, and dark and flat pictures tell nothing"}
+	if !slices.Equal(l.Notes, want) || l.Exhibits != 7 {
+		t.Errorf("%q", l.Notes)
+	}
+	for name, q := range map[string]semblance.LinkRequest{"both": {All: true, Cases: []string{"1"}}, "most": {All: true, Most: -1}, "limit": {All: true, Limit: -1}} {
+		if _, err := r.Links(t.Context(), tester, q); semblance.CodeOf(err) != semblance.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -327,7 +395,7 @@ func TestLinksNameAPlaceThatIsNotCarved(t *testing.T) {
 	if same := x.Links[0]; same.Exhibits[0].Path != "Zoo/gone.jpg" || same.Exhibits[1].Path != "Zoo/there.jpg" || same.Exhibits[0].Items != 2 {
 		t.Errorf("%+v", same)
 	}
-	if near := x.Links[1]; !strings.Contains(near.Label, "stick Zoo/there.jpg") || !strings.Contains(near.Label, "disk Zoo/gone.jpg") {
+	if near := x.Links[1]; !strings.Contains(near.Label, "3 stick Zoo/there.jpg") || !strings.Contains(near.Label, "1 disk Zoo/gone.jpg (deleted)") {
 		t.Errorf("%+v", near)
 	}
 }

@@ -67,6 +67,9 @@ func openSound(f *os.File) (*SoundCopy, error) {
 	s := &SoundCopy{v: &Video{limits: semblance.Limits{}.WithDefaults(), a: semblance.Analysis{Type: Sniff(head[:n])}}, why: (*C.char)(C.calloc(1, textSize))}
 	if err := s.v.openSound(f, 0, true); err != nil {
 		s.Close()
+		if NoVideo(err) {
+			err = semblance.Errorf(semblance.MediaUnsupported, "there is no sound in this file (%s)", s.v.a.Type).WithCause(errNoVideo)
+		}
 		return nil, err
 	}
 	return s, nil

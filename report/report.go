@@ -120,6 +120,22 @@ type itemLine struct {
 	CaseTimes []semblance.ShownTime `json:"case_times,omitempty"`
 }
 
+// stated is what a file states of itself, without what we note of how it was read.
+func stated(m *semblance.Metadata) *semblance.Metadata {
+	if m.Video == nil || m.Video.Sound == 0 {
+		return m
+	}
+	out, facts := *m, *m.Video
+	facts.Sound = 0
+	if out.Video = &facts; facts.Tags == nil && facts.Audio == nil {
+		out.Video = nil
+	}
+	if out.IsZero() {
+		return nil
+	}
+	return &out
+}
+
 // A videoLine is what is known of a video besides the size of its picture. Seconds are from
 // its first frame on.
 type videoLine struct {
@@ -324,7 +340,7 @@ func lineOf(r Row) itemLine {
 		l.Type, l.Width, l.Height, l.Decoder, l.Partial, l.Providers = a.Type, a.Width, a.Height, a.Decoder, a.Partial, a.Providers
 		l.Video = videoOf(a)
 		if !a.Metadata.IsZero() {
-			l.Metadata = &a.Metadata
+			l.Metadata = stated(&a.Metadata)
 		}
 		if len(a.Hashes) > 0 && a.Hashes[0].PDQ != nil {
 			l.PDQ, l.Quality = a.Hashes[0].PDQ.Hash.String(), &a.Hashes[0].PDQ.Quality

@@ -59,9 +59,9 @@ func (s *Store) LinkRows(ctx context.Context, cases []semblance.CaseID, kind sem
 		scope, args := linkScope(cases)
 		args = append(append(args, allFiles), more...)
 		rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`), had AS (`+source+`),
-			each_one AS MATERIALIZED (SELECT value, max(label) AS label, group_concat(DISTINCT face_of ORDER BY face_of) AS faces_of, exhibit_key, count(DISTINCT path) AS items, substr(min(place), 2) AS path, min(CASE WHEN modified_s > `+unknownTime+` THEN modified_s END) AS at
+			each_one AS MATERIALIZED (SELECT value, max(label) AS label, group_concat(DISTINCT face_of ORDER BY face_of) AS faces_of, exhibit_key, count(DISTINCT path) AS items, min(place) AS place, min(CASE WHEN modified_s > `+unknownTime+` THEN modified_s END) AS at
 				FROM had GROUP BY value, exhibit_key)
-			SELECT x.value, x.label, x.faces_of, c.number, c.country, e.label, x.items, x.path, x.at FROM each_one x
+			SELECT x.value, x.label, x.faces_of, c.number, c.country, e.label, x.items, x.place, x.at FROM each_one x
 			JOIN exhibits e ON e.key = x.exhibit_key JOIN cases c ON c.key = e.case_key
 			WHERE x.value IN (SELECT value FROM each_one GROUP BY value HAVING count(*) > 1) ORDER BY x.value, c.number, e.label`, args...)
 		if err != nil {
@@ -71,7 +71,7 @@ func (s *Store) LinkRows(ctx context.Context, cases []semblance.CaseID, kind sem
 			r.Kind = kind
 			err = scanLinked(scan, &r.LinkedExhibit, &r.Value, &r.Label, &r.Media)
 			if r.Label == "" {
-				r.Label = r.Path
+				r.Label = r.Place()
 			}
 			return r, err
 		})
@@ -85,7 +85,11 @@ const unknownTime = `-62135596800`
 
 func scanLinked(scan scanner, x *semblance.LinkedExhibit, before ...any) error {
 	var at sql.Null[int64]
-	err := scan(append(before, &x.Case, &x.Country, &x.Exhibit, &x.Items, &x.Path, &at)...)
+	var place string
+	err := scan(append(before, &x.Case, &x.Country, &x.Exhibit, &x.Items, &place, &at)...)
+	if err == nil {
+		x.Path, x.Deleted, x.Carved = place[1:], place[0] > '0', place[0] > '1'
+	}
 	if at.Valid {
 		t := time.Unix(at.V, 0).UTC()
 		x.Time = &t
@@ -107,14 +111,14 @@ func (s *Store) LinkHashes(ctx context.Context, cases []semblance.CaseID, qualit
 	err = s.read(ctx, "read the hashes of cases", func(tx *sql.Tx) error {
 		scope, args := linkScope(cases)
 		rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`)
-			SELECT s.media, s.value FROM signals s
+			SELECT s.media, s.frame, s.value FROM signals s
 			WHERE s.algorithm = ? AND s.quality >= ? AND s.media IN (SELECT i.sha256 FROM items i WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good')
 			ORDER BY s.media, s.frame`, append(args, hashing.AlgorithmPDQ, quality)...)
 		if err != nil {
 			return err
 		}
 		list, err = collect(rows, func(scan scanner) (h semblance.LinkHash, err error) {
-			err = scan(fixed(h.Media[:]), fixed(h.PDQ[:]))
+			err = scan(fixed(h.Media[:]), &h.Frame, fixed(h.PDQ[:]))
 			return h, err
 		})
 		list = slices.DeleteFunc(list, func(h semblance.LinkHash) bool { return hashing.IsTrivial(hashing.AlgorithmPDQ, h.PDQ[:]) })
@@ -130,7 +134,7 @@ func (s *Store) LinkTracks(ctx context.Context, cases []semblance.CaseID) (list 
 		rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`)
 			SELECT m.sha256, coalesce(s.algorithm, '') FROM media m LEFT JOIN signals s ON s.media = m.sha256 AND s.algorithm IN (?, ?, ?, ?)
 			WHERE m.sha256 IN (SELECT i.sha256 FROM items i WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good')
-				AND json_extract(m.analysis, '$.video') IS NOT NULL
+				AND (json_extract(m.analysis, '$.video') IS NOT NULL OR m.analysis IS NULL AND m.reason LIKE 'this is a video (%')
 			ORDER BY m.sha256, s.algorithm`, append(args, hashing.AlgorithmVPDQ, hashing.AlgorithmVPDQKeyframes, hashing.AlgorithmVPDQUpright, hashing.AlgorithmVPDQMirrored)...)
 		if err != nil {
 			return err
@@ -180,7 +184,7 @@ func (s *Store) LinkPlaces(ctx context.Context, cases []semblance.CaseID, media 
 				args = append(args, slices.Clone(m[:]))
 			}
 			rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`)
-				SELECT lower(hex(i.sha256)), c.number, c.country, e.label, count(*), substr(min(`+rankedPath+`), 2), min(CASE WHEN i.modified_s > `+unknownTime+` THEN i.modified_s END)
+				SELECT lower(hex(i.sha256)), c.number, c.country, e.label, count(*), min(`+rankedPath+`), min(CASE WHEN i.modified_s > `+unknownTime+` THEN i.modified_s END)
 				FROM items i JOIN exhibits e ON e.key = i.exhibit_key JOIN cases c ON c.key = e.case_key
 				WHERE i.exhibit_key IN (SELECT key FROM scope) AND i.status <> 'known-good' AND i.sha256 IN (`+strings.TrimSuffix(strings.Repeat("?,", len(part)), ",")+`)
 				GROUP BY i.sha256, i.exhibit_key ORDER BY c.number, e.label`, args...)
@@ -209,9 +213,53 @@ func (s *Store) LinkPlaces(ctx context.Context, cases []semblance.CaseID, media 
 	return places, err
 }
 
-// ExhibitCount implements [semblance.LinkStore].
-func (s *Store) ExhibitCount(ctx context.Context, cases []semblance.CaseID) (n int, err error) {
-	scope, args := linkScope(cases)
-	err = s.reader.QueryRowContext(ctx, `SELECT count(*) FROM (`+scope+`)`, args...).Scan(&n)
-	return n, s.fail(ctx, "count the exhibits", err)
+// LinkTurned implements [semblance.LinkStore].
+func (s *Store) LinkTurned(ctx context.Context, hashes []semblance.LinkHash) ([]*[8]hashing.PDQ, error) {
+	list := make([]*[8]hashing.PDQ, len(hashes))
+	err := s.read(ctx, "read the hashes of turned pictures", func(tx *sql.Tx) error {
+		q, err := tx.PrepareContext(ctx, `SELECT turned FROM signals WHERE media = ? AND algorithm = ? AND frame = ?`)
+		if err != nil {
+			return err
+		}
+		defer q.Close()
+		for i, h := range hashes {
+			var b []byte
+			if err := q.QueryRowContext(ctx, h.Media[:], hashing.AlgorithmPDQ, h.Frame).Scan(&b); err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			if len(b) != 8*len(h.PDQ) {
+				continue
+			}
+			list[i] = new([8]hashing.PDQ)
+			for t := range list[i] {
+				copy(list[i][t][:], b[t*len(h.PDQ):])
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// LinkScope implements [semblance.LinkStore].
+func (s *Store) LinkScope(ctx context.Context, cases []semblance.CaseID) (exhibits int, unfinished []string, err error) {
+	err = s.read(ctx, "count the exhibits", func(tx *sql.Tx) error {
+		scope, args := linkScope(cases)
+		rows, err := tx.QueryContext(ctx, `WITH scope AS (`+scope+`)
+			SELECT c.number || ' ' || e.label, e.unfinished FROM exhibits e JOIN cases c ON c.key = e.case_key WHERE e.key IN (SELECT key FROM scope) ORDER BY c.number, e.label`, args...)
+		if err != nil {
+			return err
+		}
+		return each(rows, func(scan scanner) error {
+			var name string
+			var open bool
+			if err := scan(&name, &open); err != nil {
+				return err
+			}
+			if exhibits++; open {
+				unfinished = append(unfinished, name)
+			}
+			return nil
+		})
+	})
+	return exhibits, unfinished, err
 }

@@ -302,8 +302,8 @@ async function showLinks() {
   const query = new URLSearchParams({ limit: 100 });
   if ($('all-cases').checked) query.set('all', 'true'); else query.set('case', $('case').value);
   const l = await get(`/v1/links?${query}`);
-  const at = (x) => `${x.case} ${x.exhibit}: ${plural(x.items, 'item', 'items')}, ${x.path}`;
-  const what = (x) => [['same media', 'near media', 'near video', 'near frame'].includes(x.kind) ? '' : x.value, x.label, x.distance === undefined ? '' : `${x.distance} bits`, x.second === undefined ? '' : `at ${x.second} s`, x.overlap ? `${x.overlap.seconds} s in common, ${x.overlap.first_percent}% of the first and ${x.overlap.second_percent}% of the second` : ''].filter(Boolean).join(', ');
+  const at = (x) => `${x.case} ${x.exhibit}: ${plural(x.items, 'item', 'items')}, ${x.path}${x.carved ? ' (carved)' : x.deleted ? ' (deleted)' : ''}`;
+  const what = (x) => [['same media', 'near media', 'near video', 'near frame'].includes(x.kind) ? '' : x.value, x.label, x.distance === undefined ? '' : `${x.distance} bits`, x.transform || '', x.second === undefined ? '' : `at ${x.second} s`, x.overlap ? `${x.overlap.seconds} s in common, ${x.overlap.first_percent}% of the first and ${x.overlap.second_percent}% of the second${x.overlap.mirrored ? ', mirrored' : ''}` : ''].filter(Boolean).join(', ');
   const first = (x) => { const y = x.first_seen_on === undefined ? null : x.exhibits[x.first_seen_on]; return y ? `${y.case} ${y.exhibit}, ${moment(y.time)} UTC` : 'not known'; };
   const out = [el('p', {}, `${plural(l.exhibits, 'exhibit', 'exhibits')} of ${plural(l.cases.length, 'case', 'cases')} compared; ${plural(l.total, 'link', 'links')}` + (l.total > l.links.length ? `, the first ${l.links.length} are below; semblance links tells more` : ''))];
   for (const n of l.notes || []) out.push(el('p', { className: 'quiet' }, n));

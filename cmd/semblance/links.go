@@ -29,7 +29,7 @@ other exhibit asked about has; "first seen on" is the exhibit with the earliest 
 modification, as far as times have a known zone: a copy can carry the time of the original.
 
 --format graphml is for Gephi, yEd, Cytoscape and the like; --format json is the graph as JSON;
-with --json each link, and then each pair of exhibits, is a line. The table shows at most 50
+with --json each link, each pair of exhibits, and at last what was compared is a line. The table shows at most 50
 pairs, in a terminal also as many exhibits of a link as fit, and says how many more there
 are.`,
 		Args: cobra.ArbitraryArgs, RunE: func(cmd *cobra.Command, args []string) error {
@@ -97,6 +97,28 @@ func (e *env) links(l semblance.Links, format, out string, force bool) error {
 	return nil
 }
 
+// unknownTimes says of how many exhibits no time is known, which may be earlier.
+func unknownTimes(list []semblance.LinkedExhibit) string {
+	n := 0
+	for _, x := range list {
+		if x.Time == nil {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d not known)", n)
+}
+
+// turnedBy says how the first of two pictures is turned; nothing where it is not.
+func turnedBy(transform string) string {
+	if transform == "" {
+		return ""
+	}
+	return ", " + transform
+}
+
 // after says at which second; nothing of nil.
 func after(second *float64) string {
 	if second == nil {
@@ -105,7 +127,8 @@ func after(second *float64) string {
 	return ", at " + (time.Duration(*second*1000) * time.Millisecond).Round(100*time.Millisecond).String()
 }
 
-// writeLinks writes each link, and then each pair of exhibits, as a line of JSON.
+// writeLinks writes each link, then each pair of exhibits, and then what was compared, as a
+// line of JSON.
 func writeLinks(w io.Writer, l semblance.Links) error {
 	enc := json.NewEncoder(w)
 	for _, x := range l.Links {
@@ -118,7 +141,16 @@ func writeLinks(w io.Writer, l semblance.Links) error {
 			return err
 		}
 	}
-	return nil
+	return enc.Encode(linksEnd{l.Cases, l.Exhibits, l.Total, len(l.Links), l.Notes})
+}
+
+// linksEnd is the last line: what was compared, and what was not.
+type linksEnd struct {
+	Cases    []string `json:"cases_compared"`
+	Exhibits int      `json:"exhibits_compared"`
+	Total    int      `json:"total"` // links
+	Told     int      `json:"told"`
+	Notes    []string `json:"notes,omitempty"`
 }
 
 // mostPairs is how many pairs of exhibits the table has.
@@ -142,7 +174,7 @@ func printLinks(w io.Writer, l semblance.Links) {
 			what += " " + x.Label
 		}
 		if x.Distance != nil {
-			what += fmt.Sprintf(" (%d bits%s)", *x.Distance, after(x.Second))
+			what += fmt.Sprintf(" (%d bits%s%s)", *x.Distance, turnedBy(x.Transform), after(x.Second))
 		}
 		if x.Overlap != nil {
 			what += " (" + x.Overlap.String() + ")"
@@ -150,7 +182,7 @@ func printLinks(w io.Writer, l semblance.Links) {
 		first := "not known"
 		if x.First != nil {
 			y := x.Exhibits[*x.First]
-			first = y.Case + " " + y.Exhibit + ", " + y.Time.Format(time.DateTime) + " UTC"
+			first = y.Case + " " + y.Exhibit + ", " + y.Time.Format(time.DateTime) + " UTC" + unknownTimes(x.Exhibits)
 		}
 		t.row(string(x.Kind), linkedExhibits(x.Exhibits, wide), first, what)
 	}

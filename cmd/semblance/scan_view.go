@@ -57,8 +57,12 @@ type scanView struct {
 	bars     *mpb.Progress // nil: lines are printed instead
 	bar      *mpb.Bar
 	job      string
-	seconds  atomic.Int64 // left, as the bar shows it; 0 is not known
-	working  atomic.Value // string, of what takes long
+	seconds  atomic.Int64    // left, as the bar shows it; 0 is not known
+	shown    [2]atomic.Int64 // files, of so many
+	rate     atomic.Int64    // files a second, lately
+	rated    time.Time       // when that was reckoned, with
+	before   int64           // so many files
+	working  atomic.Value    // string, of what takes long
 	last     time.Time
 	paused   bool
 	failures []scan.Event
@@ -89,8 +93,12 @@ func newNamedView(e *env, bars *mpb.Progress, label string) *scanView {
 	v := &scanView{e: e, bars: bars, label: label}
 	if bars != nil {
 		v.bar = bars.AddBar(0, mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name(printable(v.prefix()), decor.WCSyncSpaceR), decor.CountersNoUnit("%d of %d files ", decor.WCSyncSpaceR)),
-			mpb.AppendDecorators(decor.EwmaSpeed(0, " %.0f a second", 30), decor.Any(func(decor.Statistics) string { return left(time.Duration(v.seconds.Load())*time.Second) + v.longest() })))
+			mpb.PrependDecorators(decor.Name(printable(v.prefix()), decor.WCSyncSpaceR), decor.Any(func(decor.Statistics) string {
+				return fmt.Sprintf("%d of %d files ", v.shown[0].Load(), v.shown[1].Load())
+			}, decor.WCSyncSpaceR)),
+			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
+				return speed(v.rate.Load()) + left(time.Duration(v.seconds.Load())*time.Second) + v.longest()
+			})))
 	}
 	return v
 }
@@ -286,6 +294,9 @@ func (v *scanView) progress(p scan.Progress, todo time.Duration) {
 	switch {
 	case v.bar != nil:
 		v.seconds.Store(int64(todo.Seconds()))
+		v.shown[0].Store(p.Items)
+		v.shown[1].Store(max(p.TotalItems, p.Items))
+		v.reckon(p, now)
 		v.working.Store(working(jobProgress(p, todo).Works))
 		v.bar.SetTotal(max(p.TotalItems, p.Items+1), false)
 		v.bar.EwmaSetCurrent(p.Items, now.Sub(v.since(now)))
@@ -298,6 +309,26 @@ func (v *scanView) progress(p scan.Progress, todo time.Duration) {
 		v.last = now
 		v.say(fmt.Sprintf("%s of %s files, %s, %d findings%s%s", thousands(p.Items), thousands(p.TotalItems), size(p.Bytes), p.Findings, left(todo), working(jobProgress(p, todo).Works)))
 	}
+}
+
+// reckon says how many files a second there were in the last seconds.
+func (v *scanView) reckon(p scan.Progress, now time.Time) {
+	const lately = 2 * time.Second
+	if v.rated.IsZero() {
+		v.rated, v.before = now, p.Items
+	}
+	if dt := now.Sub(v.rated); dt >= lately {
+		v.rate.Store(int64(float64(p.Items-v.before)/dt.Seconds() + 0.5))
+		v.rated, v.before = now, p.Items
+	}
+}
+
+// speed says files a second; nothing where there was none.
+func speed(rate int64) string {
+	if rate <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" %d a second", rate)
 }
 
 // longest is what the bar says of what takes long.
@@ -659,11 +690,11 @@ func where(n *semblance.NearMatch) string {
 	switch {
 	case n.Video != nil && len(n.Video.Segments) > 0:
 		s := n.Video.Segments[0]
-		text := fmt.Sprintf("%s to %s is %s to %s of", at(s.ProbeFrom), at(s.ProbeTo), at(s.ReferenceFrom), at(s.ReferenceTo))
+		text := fmt.Sprintf("%s to %s is %s to %s", at(s.ProbeFrom), at(s.ProbeTo), at(s.ReferenceFrom), at(s.ReferenceTo))
 		if more := len(n.Video.Segments) - 1 + n.Video.MoreSegments; more > 0 {
 			text += fmt.Sprintf(" (and %d more)", more)
 		}
-		return text + " "
+		return text + " of "
 	case n.Second != nil:
 		return fmt.Sprintf("at %s, ", at(*n.Second))
 	case n.EntrySecond != nil:
