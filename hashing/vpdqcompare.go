@@ -130,7 +130,7 @@ func (c *VPDQComparison) count(p, r track, limit int) []vote {
 	var votes []vote
 	seen := make([]int, len(r.word))
 	for i := range p.word {
-		first, near := len(votes), 0
+		first, near, worst := len(votes), 0, 0
 		for j := range r.word {
 			d := distance(&p.word[i], &r.word[j])
 			if c.Nearest < 0 || d < c.Nearest {
@@ -141,7 +141,15 @@ func (c *VPDQComparison) count(p, r track, limit int) []vote {
 			}
 			near++
 			seen[j]++
-			votes = keep(votes, first, vote{probe: i, reference: j, distance: d})
+			full := len(votes)-first == maxVotes
+			if full && d >= votes[worst].distance { // as nearly all are in a scene that stands still
+				continue
+			}
+			if full {
+				votes = slices.Delete(votes, worst, worst+1)
+			}
+			votes = append(votes, vote{probe: i, reference: j, distance: d})
+			worst = farthest(votes, first)
 		}
 		if near > 0 {
 			c.ProbeNear++
@@ -162,20 +170,13 @@ func (c *VPDQComparison) count(p, r track, limit int) []vote {
 	return votes
 }
 
-// keep adds v to the votes from first on, or replaces the farthest when there are
-// enough.
-func keep(votes []vote, first int, v vote) []vote {
-	if len(votes)-first < maxVotes {
-		return append(votes, v)
-	}
+// farthest is the first of the votes from first on that are farthest.
+func farthest(votes []vote, first int) int {
 	worst := first
 	for k := first; k < len(votes); k++ {
 		if votes[k].distance > votes[worst].distance {
 			worst = k
 		}
 	}
-	if v.distance < votes[worst].distance {
-		votes = append(slices.Delete(votes, worst, worst+1), v)
-	}
-	return votes
+	return worst
 }
