@@ -293,17 +293,22 @@ func (l *linking) kinds() []LinkKind {
 func (l *linking) run(ctx context.Context) error {
 	defer func() { l.films.close(context.WithoutCancel(ctx)) }()
 	for _, kind := range l.kinds() {
-		if near := map[LinkKind]func(context.Context) error{LinkNear: l.near, LinkVideo: l.videos, LinkStill: l.stills}[kind]; near != nil {
-			if err := near(ctx); err != nil {
+		switch kind {
+		case LinkNear, LinkStill: // together, below
+		case LinkVideo:
+			if err := l.videos(ctx); err != nil {
 				return err
 			}
-			continue
+		default:
+			rows, err := l.LinkRecords.LinkRows(ctx, l.cases, kind, l.r.AllFiles)
+			if err != nil {
+				return err
+			}
+			l.gather(rows)
 		}
-		rows, err := l.LinkRecords.LinkRows(ctx, l.cases, kind, l.r.AllFiles)
-		if err != nil {
-			return err
-		}
-		l.gather(rows)
+	}
+	if err := l.pictures(ctx); err != nil {
+		return err
 	}
 	for i := range l.out.Links {
 		l.out.Links[i].count()
@@ -473,49 +478,82 @@ func (n *nearMedia) count() int { return min(len(n[0]), len(n[1])) }
 // nearBatch is how many pictures are searched for at once.
 const nearBatch = 1000
 
-// near links pictures that are nearly the same: each two that do not lie in one and the
-// same exhibit only.
-func (l *linking) near(ctx context.Context) error {
+// pictures links pictures that are nearly the same, and those that are nearly a frame of a
+// video, as far as it is asked for: what is read of pictures serves both.
+func (l *linking) pictures(ctx context.Context) error {
+	near, stills := slices.Contains(l.kinds(), LinkNear), slices.Contains(l.kinds(), LinkStill)
+	if stills {
+		v, err := l.filmIndex(ctx)
+		if err != nil {
+			return err
+		}
+		stills = len(v.films) > 0
+	}
+	if !near && !stills {
+		return nil
+	}
 	list, err := l.LinkRecords.LinkHashes(ctx, l.cases, StackQuality)
 	if err != nil || len(list) == 0 {
 		return err
 	}
 	index := CollectionID("links " + NewID())
-	defer func() { _ = l.Hashes.Drop(context.WithoutCancel(ctx), index) }()
-	err = l.Hashes.Replace(ctx, index, 1, func(yield func(HashEntry, error) bool) {
+	if near {
+		defer func() { _ = l.Hashes.Drop(context.WithoutCancel(ctx), index) }()
+		if err := l.pictureIndex(ctx, index, list); err != nil {
+			return err
+		}
+	}
+	for from, to := range batches(list, nearBatch, func(h *LinkHash) SHA256 { return h.Media }) {
+		values, of, err := l.turned(ctx, list[from:to])
+		if err != nil {
+			return err
+		}
+		if near {
+			if err := l.near(ctx, index, list, from, values, of); err != nil {
+				return err
+			}
+		}
+		if stills {
+			if err := l.films.stills(ctx, list[from:to], values, of); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (l *linking) pictureIndex(ctx context.Context, index CollectionID, list []LinkHash) error {
+	return l.Hashes.Replace(ctx, index, 1, func(yield func(HashEntry, error) bool) {
 		for i := range list {
 			if !yield(HashEntry{ID: EntryID(i + 1), Algorithm: hashing.AlgorithmPDQ, Value: list[i].PDQ[:]}, nil) {
 				return
 			}
 		}
 	})
+}
+
+// nearQuery asks an index of its own for what values of pictures are near.
+func (l *linking) nearQuery(alg hashing.Algorithm, index CollectionID, values [][]byte) HashQuery {
+	return HashQuery{Algorithm: alg, Collections: []CollectionID{index}, Values: values, Radius: cmp.Or(l.r.Distance, DefaultStackDistance)}
+}
+
+// near links the pictures of a batch, which begins at from, with those behind them that are
+// nearly the same: each two that do not lie in one and the same exhibit only.
+func (l *linking) near(ctx context.Context, index CollectionID, list []LinkHash, from int, values [][]byte, of []turnedHash) error {
+	found, err := l.Hashes.Search(ctx, l.nearQuery(hashing.AlgorithmPDQ, index, values))
 	if err != nil {
 		return err
 	}
-	q := HashQuery{Algorithm: hashing.AlgorithmPDQ, Collections: []CollectionID{index}, Radius: cmp.Or(l.r.Distance, DefaultStackDistance)}
-	for from, to := range batches(list, nearBatch, func(h *LinkHash) SHA256 { return h.Media }) {
-		near := mediaPairs{}
-		var of []turnedHash
-		if q.Values, of, err = l.turned(ctx, list[from:to]); err != nil {
-			return err
-		}
-		found, err := l.Hashes.Search(ctx, q)
-		if err != nil {
-			return err
-		}
-		for i, neighbors := range found {
-			for _, n := range neighbors {
-				k, h := int(n.Entry)-1, of[i]
-				if a, b := list[from+h.of].Media, list[k].Media; k > from+h.of && a != b { // each two once
-					near.keep(mediaPair{a: a, b: b, distance: &n.Distance, transform: h.by})
-				}
+	near := mediaPairs{}
+	for i, neighbors := range found {
+		for _, n := range neighbors {
+			k, h := int(n.Entry)-1, of[i]
+			if a, b := list[from+h.of].Media, list[k].Media; k > from+h.of && a != b { // each two once
+				near.keep(mediaPair{a: a, b: b, distance: &n.Distance, transform: h.by})
 			}
 		}
-		if err := l.addPairs(ctx, LinkNear, near); err != nil {
-			return err
-		}
 	}
-	return nil
+	return l.addPairs(ctx, LinkNear, near)
 }
 
 // batches goes through a list in the order of media in batches of so many and more: what is

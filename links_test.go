@@ -51,7 +51,8 @@ type linked struct {
 	sound         string // of which the digest is the sound's
 }
 
-func (r *linkRig) exhibit(number, label string, media ...linked) {
+// commit lays items into a new exhibit.
+func (r *linkRig) commit(number, label string, records []semblance.ItemRecord) {
 	r.t.Helper()
 	c, err := r.store.Case(r.t.Context(), number)
 	if err != nil {
@@ -62,11 +63,21 @@ func (r *linkRig) exhibit(number, label string, media ...linked) {
 		r.t.Fatal(err)
 	}
 	defer r.store.ReleaseExhibit(x.ID)
+	for i := range records {
+		records[i].Item.Exhibit = x.ID
+	}
+	if err := r.store.CommitItems(r.t.Context(), c.ID, x.ID, records, nil); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *linkRig) exhibit(number, label string, media ...linked) {
+	r.t.Helper()
 	var records []semblance.ItemRecord
 	for _, m := range media {
 		d := hashing.DigestBytes([]byte(m.content))
 		sum := semblance.SHA256(d.SHA256)
-		rec := semblance.ItemRecord{Item: semblance.Item{Exhibit: x.ID, Path: m.path, Size: d.Size, SHA256: &sum, Status: semblance.ItemNew, Modified: time.Unix(m.modified, 0)}}
+		rec := semblance.ItemRecord{Item: semblance.Item{Path: m.path, Size: d.Size, SHA256: &sum, Status: semblance.ItemNew, Modified: time.Unix(m.modified, 0)}}
 		if m.status != "" {
 			rec.Item.Status = m.status
 		}
@@ -83,9 +94,7 @@ func (r *linkRig) exhibit(number, label string, media ...linked) {
 		rec.Media = &semblance.Media{Digests: d, Analysis: &semblance.Analysis{Type: "image/jpeg", Width: 10, Height: 10, Frames: 1, Decoder: "d", Metadata: semblance.Metadata{Make: "Maker", Serial: m.serial, Video: m.facts()}, Hashes: []semblance.FrameHashes{{PDQ: &pdq}}}}
 		records = append(records, rec)
 	}
-	if err := r.store.CommitItems(r.t.Context(), c.ID, x.ID, records, nil); err != nil {
-		r.t.Fatal(err)
-	}
+	r.commit(number, label, records)
 }
 
 // facts are of a film with sound; nil where it has none.

@@ -57,9 +57,7 @@ const linkSegments = 8
 
 // String says how much of which is in common, and the longest stretch, for a person.
 func (o *LinkOverlap) String() string {
-	at := func(s float64) string {
-		return (time.Duration(s*1000) * time.Millisecond).Round(100 * time.Millisecond).String()
-	}
+	at := SecondsInWords
 	text := fmt.Sprintf("%s in common, %v%% of the first and %v%% of the second", at(o.Seconds), o.FirstPercent, o.SecondPercent)
 	s := o.Segments[0]
 	text += fmt.Sprintf("; %s to %s is %s to %s", at(s.FirstFrom), at(s.FirstTo), at(s.SecondFrom), at(s.SecondTo))
@@ -101,8 +99,8 @@ func (f *linkFilm) turned() bool {
 // one is near the other one mirrored.
 func (f *linkFilm) mirrored() bool { return f.Algorithm == hashing.AlgorithmVPDQMirrored }
 
-// needs is how many frames have to be near.
-func (f *linkFilm) needs() int { return min(overlapFrames, f.usable) }
+// needed is how many frames have to be near of a video that has so many.
+func needed(usable int) int { return max(leastFrames, min(overlapFrames, usable)) }
 
 // compareFilms says what two videos have in common, of which the frames that can be compared
 // are given, the shorter one's first; nil when it is too little to link them. least is in seconds.
@@ -123,8 +121,8 @@ func compareFilms(first, second hashing.VPDQ, least float64) *LinkOverlap {
 				Frames: s.Frames, Speed: math.Round(1e4*s.Speed) / 1e4, Static: s.Static})
 		}
 	}
-	needs, span := min(overlapFrames, len(first)), filmSpan(first)
-	if needs < leastFrames || r.ProbeNear < needs || len(r.Segments) == 0 {
+	needs, span := needed(len(first)), filmSpan(first)
+	if r.ProbeNear < needs || len(r.Segments) == 0 {
 		return nil
 	}
 	o.Seconds, o.Distance = all.length().Seconds(), o.Distance/float64(o.Frames)
@@ -312,40 +310,14 @@ func (v *filmLinker) note() {
 	}
 }
 
-// stills links pictures that are nearly a frame of a video.
-func (l *linking) stills(ctx context.Context) error {
-	v, err := l.filmIndex(ctx)
-	if err != nil || len(v.films) == 0 {
-		return err
-	}
-	list, err := l.LinkRecords.LinkHashes(ctx, l.cases, StackQuality)
+// stills links some pictures with the videos that have a frame near one of their values, and
+// says which second shows the nearest.
+func (v *filmLinker) stills(ctx context.Context, list []LinkHash, values [][]byte, turned []turnedHash) error {
+	found, err := v.Videos.Search(ctx, v.nearQuery(hashing.AlgorithmVPDQ, v.index, values))
 	if err != nil {
 		return err
 	}
-	q := HashQuery{Algorithm: hashing.AlgorithmVPDQ, Collections: []CollectionID{v.index}, Radius: cmp.Or(l.r.Distance, DefaultStackDistance)}
-	for from, to := range batches(list, nearBatch, func(h *LinkHash) SHA256 { return h.Media }) {
-		near := mediaPairs{}
-		var of []turnedHash
-		if q.Values, of, err = l.turned(ctx, list[from:to]); err != nil {
-			return err
-		}
-		found, err := l.Videos.Search(ctx, q)
-		if err != nil {
-			return err
-		}
-		if err := v.still(ctx, list[from:to], q.Values, of, found, near); err != nil {
-			return err
-		}
-		if err := l.addPairs(ctx, LinkStill, near); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// still keeps the pairs of some pictures and the videos that have a frame near them, with the
-// second of the nearest one.
-func (v *filmLinker) still(ctx context.Context, list []LinkHash, values [][]byte, turned []turnedHash, found [][]HashNeighbor, near mediaPairs) error {
+	near := mediaPairs{}
 	var pictures []linkFilm
 	var which []int // of each, the place in found
 	for i, neighbors := range found {
@@ -385,7 +357,7 @@ func (v *filmLinker) still(ctx context.Context, list []LinkHash, values [][]byte
 			}
 		}
 	}
-	return nil
+	return v.addPairs(ctx, LinkStill, near)
 }
 
 // oneStored leaves out the keyframes of videos of which there is a frame a second.
@@ -578,7 +550,7 @@ func (v *filmLinker) candidates(ctx context.Context, from int, probes []hashing.
 	}
 	var pairs []filmPair
 	for p, frames := range near {
-		if frames >= v.films[p.first].needs() {
+		if frames >= needed(v.films[p.first].usable) {
 			pairs = append(pairs, p)
 		}
 	}

@@ -46,15 +46,6 @@ func (f *film) sum() semblance.SHA256 { return semblance.SHA256(f.digests().SHA2
 // films lays films into an exhibit; those without frames have no signal.
 func (r *linkRig) films(number, label string, list ...film) {
 	r.t.Helper()
-	c, err := r.store.Case(r.t.Context(), number)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	x, _, err := r.store.OpenExhibit(r.t.Context(), semblance.Exhibit{ID: semblance.ExhibitID(semblance.NewID()), Case: c.ID, Label: label, Source: label, Created: time.Now()}, semblance.AuditEvent{Action: "scan.start"})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer r.store.ReleaseExhibit(x.ID)
 	var records []semblance.ItemRecord
 	for _, f := range list {
 		d, sum := f.digests(), f.sum()
@@ -83,14 +74,12 @@ func (r *linkRig) films(number, label string, list ...film) {
 			a.Signals = append(a.Signals, semblance.VideoSignal{Algorithm: alg, Value: value})
 		}
 		if f.reason != "" {
-			records = append(records, semblance.ItemRecord{Item: semblance.Item{Exhibit: x.ID, Path: f.path, Size: d.Size, SHA256: &sum, Status: semblance.ItemUnsupported}, Media: &semblance.Media{Digests: d, Code: semblance.MediaUnsupported, Reason: f.reason}})
+			records = append(records, semblance.ItemRecord{Item: semblance.Item{Path: f.path, Size: d.Size, SHA256: &sum, Status: semblance.ItemUnsupported}, Media: &semblance.Media{Digests: d, Code: semblance.MediaUnsupported, Reason: f.reason}})
 			continue
 		}
-		records = append(records, semblance.ItemRecord{Item: semblance.Item{Exhibit: x.ID, Path: f.path, Size: d.Size, SHA256: &sum, Status: semblance.ItemNew, ItemDetails: f.details}, Media: &semblance.Media{Digests: d, Analysis: a}})
+		records = append(records, semblance.ItemRecord{Item: semblance.Item{Path: f.path, Size: d.Size, SHA256: &sum, Status: semblance.ItemNew, ItemDetails: f.details}, Media: &semblance.Media{Digests: d, Analysis: a}})
 	}
-	if err := r.store.CommitItems(r.t.Context(), c.ID, x.ID, records, nil); err != nil {
-		r.t.Fatal(err)
-	}
+	r.commit(number, label, records)
 }
 
 // footage is what a camera would have seen of a scene at a moment: tenths of a second apart,

@@ -493,7 +493,7 @@ func lacks(p *Plan, m *Media) string {
 		}
 	}
 	for _, alg := range p.Videos {
-		if m.Analysis.IsVideo() && m.Analysis.Video.Has(alg) && m.Analysis.Signal(alg) == nil {
+		if m.Analysis.IsVideo() && m.Analysis.lacks(alg) {
 			missing = append(missing, string(alg))
 		}
 	}

@@ -306,7 +306,7 @@ func (p *Plan) satisfied(m *Media) bool {
 		}
 	}
 	if m.Analysis.IsVideo() {
-		return !slices.ContainsFunc(p.Videos, func(a hashing.Algorithm) bool { return m.Analysis.Video.Has(a) && m.Analysis.Signal(a) == nil })
+		return !slices.ContainsFunc(p.Videos, m.Analysis.lacks)
 	}
 	for _, f := range m.Analysis.Hashes {
 		have := f.algorithms()

@@ -117,7 +117,7 @@ type StackStore interface {
 // stackOrder says which of two media is rather a representative: the one with more
 // pixels, then the larger file. It depends on nothing but content.
 func stackOrder(a, b *StackMedia) int {
-	return cmp.Or(cmp.Compare(b.Pixels, a.Pixels), cmp.Compare(b.Size, a.Size), slices.Compare(a.Media[:], b.Media[:]))
+	return cmp.Or(cmp.Compare(b.Pixels, a.Pixels), cmp.Compare(b.Size, a.Size), a.Media.Compare(b.Media))
 }
 
 // A stacker puts nodes into stacks. A node is a PDQ with all media that have it. The rule:

@@ -15,23 +15,34 @@ import (
 	"semblance/store"
 )
 
-// BenchmarkStacks stacks SEMBLANCE_STACK_MEDIA media of one case, a third of them near
-// others, and then a hundred that are new.
-func BenchmarkStacks(b *testing.B) {
-	n, err := strconv.Atoi(os.Getenv("SEMBLANCE_STACK_MEDIA"))
-	if err != nil {
-		n = 2000
+// benchCount is how many of something a benchmark has, by a variable or as usual.
+func benchCount(variable string, usual int) int {
+	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil {
+		return n
 	}
-	dir, err := os.MkdirTemp(os.Getenv("SEMBLANCE_STACK_DIR"), "stacks")
+	return usual
+}
+
+// benchStore opens a store in a new folder, in SEMBLANCE_STACK_DIR where that is set.
+func benchStore(b *testing.B) (s *store.Store, dir string) {
+	b.Helper()
+	dir, err := os.MkdirTemp(os.Getenv("SEMBLANCE_STACK_DIR"), "bench")
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s, err := store.Open(b.Context(), dir, store.DefaultOptions())
-	if err != nil {
+	if s, err = store.Open(b.Context(), dir, store.DefaultOptions()); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { s.Close() })
+	return s, dir
+}
+
+// BenchmarkStacks stacks SEMBLANCE_STACK_MEDIA media of one case, a third of them near
+// others, and then a hundred that are new.
+func BenchmarkStacks(b *testing.B) {
+	n := benchCount("SEMBLANCE_STACK_MEDIA", 2000)
+	s, dir := benchStore(b)
 	hashes, err := index.OpenHashes(dir+"/hashes", index.Options{})
 	if err != nil {
 		b.Fatal(err)

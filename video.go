@@ -28,6 +28,11 @@ func (v *Video) Has(a hashing.Algorithm) bool {
 	return a != hashing.AlgorithmVPDQUpright || v.Rotation != 0
 }
 
+// lacks reports whether an analysis of a video is without a signal that the video has.
+func (a *Analysis) lacks(alg hashing.Algorithm) bool {
+	return a.Video.Has(alg) && a.Signal(alg) == nil
+}
+
 // WithoutPixels returns v without what is stored apart from records; nil of nil.
 func (v *Video) WithoutPixels() *Video {
 	if v == nil || v.Sheet == nil || v.Sheet.JPEG == nil {
@@ -106,13 +111,15 @@ type Appearance struct {
 
 // String says at which seconds, for a person.
 func (a Appearance) String() string {
-	at := func(s float64) string {
-		return (time.Duration(s*1000) * time.Millisecond).Round(100 * time.Millisecond).String()
-	}
 	if a.From == a.Until {
-		return "at " + at(a.From)
+		return "at " + SecondsInWords(a.From)
 	}
-	return "at " + at(a.From) + " to " + at(a.Until)
+	return "at " + SecondsInWords(a.From) + " to " + SecondsInWords(a.Until)
+}
+
+// SecondsInWords says a time in a video for a person, to a tenth of a second.
+func SecondsInWords(s float64) string {
+	return (time.Duration(s*1000) * time.Millisecond).Round(100 * time.Millisecond).String()
 }
 
 // A VideoSignal is a signal of a whole video: of vPDQ or TMK+PDQF, in its binary form.

@@ -215,7 +215,6 @@ type contradictionLine struct {
 	semblance.Contradiction
 }
 
-// A selectorLine is a selector of the case, in a collection or not.
 // An unfinishedLine is the line of an exhibit whose scan has not come to its end; others
 // have none.
 type unfinishedLine struct {
@@ -224,6 +223,7 @@ type unfinishedLine struct {
 	Note    string `json:"note"`
 }
 
+// A selectorLine is a selector of the case, in a collection or not.
 type selectorLine struct {
 	Event string `json:"event"`
 	semblance.CaseSelector

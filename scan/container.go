@@ -203,11 +203,11 @@ func (x *expansion) run1(ctx context.Context) {
 	files, missing, closeAll, err := x.files()
 	defer closeAll()
 	var c Container
+	inside := x.works.begin(s.path, WorkInside, x.now)
+	defer inside.end()
 	if err == nil {
 		o := semblance.ContainerOptions{Passwords: x.Passwords, Unalloc: true, Verify: true, Last: x.large(files), Acquired: x.acquired(), Missing: missing}
-		w := x.works.begin(s.path, WorkInside, 0, x.now)
-		defer w.end()
-		c, err = x.Opener.OpenContainer(ctx, files, o, w.set)
+		c, err = x.Opener.OpenContainer(ctx, files, o, inside.set)
 	}
 	if ctx.Err() != nil {
 		err = ctx.Err()
@@ -220,6 +220,7 @@ func (x *expansion) run1(ctx context.Context) {
 		if s.again { // it was one: an older program, or another's
 			s.end = &semblance.Opened{Complete: true}
 		}
+		inside.end()
 		x.digestsAfter(ctx, false)
 		return
 	}
@@ -240,6 +241,7 @@ func (x *expansion) run1(ctx context.Context) {
 		err = x.entries(ctx, c)
 		s.end.ContainerFacts = c.Facts()
 		c.Close() // what follows takes long
+		inside.end()
 	}
 	s.ends(err)
 	if s.end.Complete {

@@ -416,9 +416,9 @@ func (r *run) watched(ctx context.Context, f *os.File, size int64, res *result) 
 	if size < workLarge {
 		return r.digests(ctx, f)
 	}
-	w := r.works.begin(res.record.Item.Path, WorkDigests, size, r.now)
+	w := r.works.begin(res.record.Item.Path, WorkDigests, r.now)
 	defer w.end()
-	return r.digests(ctx, &workReader{r: f, w: w})
+	return r.digests(ctx, &workReader{r: f, w: w, size: size})
 }
 
 // openRegular opens a file for reading without following a symbolic link that

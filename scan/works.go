@@ -10,11 +10,11 @@ import (
 
 // A Work is something that takes long with one file, during which no item may come to its end.
 type Work struct {
-	Path  string        `json:"path"`
-	What  string        `json:"what"`  // WorkDigests or WorkInside
-	Done  int64         `json:"done"`  // bytes, of one of its passes
-	Total int64         `json:"total"` // 0: not known
-	For   time.Duration `json:"-"`     // since the pass began
+	Path  string
+	What  string        // WorkDigests or WorkInside
+	Done  int64         // bytes, of one of its passes
+	Total int64         // 0: not known
+	For   time.Duration // since the pass began
 }
 
 // What is done.
@@ -37,12 +37,14 @@ type works struct {
 	list map[*work]bool
 }
 
+// A work is under way from when it first says how far it is: most files are done before.
 type work struct {
 	of    *works
-	now   Work
-	begun time.Time
-	shown time.Time
 	clock func() time.Time
+	now   Work
+	begun time.Time // the pass
+	shown time.Time // from when on it is told
+	ended bool
 }
 
 const (
@@ -50,23 +52,27 @@ const (
 	workLarge = 64 << 20        // bytes; what is read in an instant is not noted
 )
 
-func (l *works) begin(path, what string, total int64, clock func() time.Time) *work {
-	w := &work{of: l, now: Work{Path: path, What: what, Total: total}, clock: clock, begun: clock(), shown: clock().Add(workShown)}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.list == nil {
-		l.list = map[*work]bool{}
-	}
-	l.list[w] = true
-	return w
+func (l *works) begin(path, what string, clock func() time.Time) *work {
+	return &work{of: l, clock: clock, now: Work{Path: path, What: what}}
 }
 
 // set says how far it is. What falls back has begun another pass.
 func (w *work) set(done, total int64) {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
-	if done < w.now.Done || total != w.now.Total {
+	if w.ended {
+		return
+	}
+	first := w.begun.IsZero()
+	if first || done < w.now.Done || total != w.now.Total {
 		w.begun = w.clock()
+	}
+	if first {
+		w.shown = w.begun.Add(workShown)
+		if w.of.list == nil {
+			w.of.list = map[*work]bool{}
+		}
+		w.of.list[w] = true
 	}
 	w.now.Done, w.now.Total = done, total
 }
@@ -74,6 +80,7 @@ func (w *work) set(done, total int64) {
 func (w *work) end() {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
+	w.ended = true
 	delete(w.of.list, w)
 }
 
@@ -94,14 +101,14 @@ func (l *works) under(now time.Time) (list []Work) {
 
 // A workReader says how far the reading of a file is.
 type workReader struct {
-	r io.Reader
-	w *work
-	n int64
+	r       io.Reader
+	w       *work
+	n, size int64
 }
 
 func (r *workReader) Read(b []byte) (int, error) {
 	n, err := r.r.Read(b)
 	r.n += int64(n)
-	r.w.set(r.n, max(r.n, r.w.now.Total)) // only its reader sets it
+	r.w.set(r.n, max(r.n, r.size))
 	return n, err
 }

@@ -227,12 +227,9 @@ func (s *Store) LinkTurned(ctx context.Context, hashes []semblance.LinkHash) ([]
 			if err := q.QueryRowContext(ctx, h.Media[:], hashing.AlgorithmPDQ, h.Frame).Scan(&b); err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
-			if len(b) != 8*len(h.PDQ) {
-				continue
-			}
-			list[i] = new([8]hashing.PDQ)
-			for t := range list[i] {
-				copy(list[i][t][:], b[t*len(h.PDQ):])
+			if b != nil {
+				turned := bytesTurned(b)
+				list[i] = &turned
 			}
 		}
 		return nil

@@ -151,7 +151,7 @@ func (s *Store) Stacks(ctx context.Context, id semblance.CaseID, f semblance.Sta
 			}
 		}
 		slices.SortFunc(list, func(a, b semblance.Stack) int {
-			return cmp.Or(-compareGravity(&a.Findings, &b.Findings), cmp.Compare(b.Media, a.Media), slices.Compare(a.Representative[:], b.Representative[:]))
+			return cmp.Or(-compareGravity(&a.Findings, &b.Findings), cmp.Compare(b.Media, a.Media), a.Representative.Compare(b.Representative))
 		})
 		list = list[min(f.After, len(list)):]
 		list = list[:min(f.Limit, len(list))]

@@ -124,7 +124,7 @@ func after(second *float64) string {
 	if second == nil {
 		return ""
 	}
-	return ", at " + (time.Duration(*second*1000) * time.Millisecond).Round(100*time.Millisecond).String()
+	return ", at " + semblance.SecondsInWords(*second)
 }
 
 // writeLinks writes each link, then each pair of exhibits, and then what was compared, as a

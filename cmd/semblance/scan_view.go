@@ -684,9 +684,7 @@ func whichFace(c *semblance.Candidate) string {
 
 // where says which seconds of a video are near, in front of what they are near to.
 func where(n *semblance.NearMatch) string {
-	at := func(s float64) string {
-		return (time.Duration(s*1000) * time.Millisecond).Round(100 * time.Millisecond).String()
-	}
+	at := semblance.SecondsInWords
 	switch {
 	case n.Video != nil && len(n.Video.Segments) > 0:
 		s := n.Video.Segments[0]
